@@ -1,0 +1,1 @@
+"""Hydra finds this package by itself: `hydra/launcher=fresh`."""

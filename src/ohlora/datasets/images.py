@@ -1,0 +1,143 @@
+"""A labelled image dataset held in memory, and what is known of each of its images."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ohlora.errors import OhloraError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 [n, channels, height, width] with labels int64 [n]."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray, classes: list[int] | None = None) -> Split:
+        """The rows named, as a copy; with `classes`, labels become positions in that list."""
+        index = torch.from_numpy(np.asarray(rows, dtype=np.int64))
+        labels = self.labels[index]
+        if classes is not None:
+            new = torch.full((int(self.labels.max()) + 1,), -1, dtype=torch.int64)
+            new[torch.tensor(classes)] = torch.arange(len(classes))
+            labels = new[labels]
+        return Split(self.images[index], labels)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A dataset with its own train and test split.
+
+    `name` identifies the pixels in records (CIFAR-10 as JPEG is not CIFAR-10), `title` is what people
+    read beside a number.
+    """
+
+    name: str
+    title: str
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+
+    @property
+    def channels(self) -> int:
+        return self.train.images.shape[1]
+
+
+STATISTICS_VERSION = 1
+
+
+def image_statistics(images: Tensor) -> dict[str, np.ndarray]:
+    """Measure each image: brightness and contrast; hue, saturation and channel spread when in colour.
+
+    `images` is uint8 [n, channels, height, width]; each array is float64 [n], brightness, contrast,
+    saturation and spread in units of full scale, hue 0 to 1 around the circle (the angle of the mean
+    colour in opponent coordinates). Sums are taken in integers and results rounded to 1e-4, so that
+    every machine gets the same numbers.
+    """
+    n, channels, height, width = images.shape
+    pixels = height * width
+    total = np.empty((n, channels), dtype=np.int64)
+    squares = np.empty((n, channels), dtype=np.int64)
+    for start in range(0, n, 2048):
+        block = images[start : start + 2048].flatten(2).to(torch.int32)
+        total[start : start + 2048] = block.sum(dim=2, dtype=torch.int64).numpy()
+        squares[start : start + 2048] = (block * block).sum(dim=2, dtype=torch.int64).numpy()
+
+    def spread(sums: np.ndarray, sums_of_squares: np.ndarray, count: int) -> np.ndarray:
+        return np.sqrt(np.maximum(sums_of_squares * count - sums * sums, 0)) / count / 255
+
+    statistics = {
+        "brightness": total.sum(axis=1) / (pixels * channels) / 255,
+        "contrast": spread(total.sum(axis=1), squares.sum(axis=1), pixels * channels),
+    }
+    if channels == 3:
+        red, green, blue = (total[:, i] / pixels / 255 for i in range(3))
+        alpha, beta = red - (green + blue) / 2, (green - blue) * np.sqrt(0.75)
+        statistics["hue"] = (np.arctan2(beta, alpha) / (2 * np.pi)) % 1.0
+        statistics["saturation"] = np.sqrt(alpha**2 + beta**2)
+        for i, colour in enumerate(("red", "green", "blue")):
+            statistics[f"spread_{colour}"] = spread(total[:, i], squares[:, i], pixels)
+    return {name: np.round(values, 4) for name, values in statistics.items()}
+
+
+def cached_statistics(data: ImageData, cache_dir: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Statistics of both splits, computed once per dataset and kept in `cache_dir`.
+
+    The file is named by the pixels' own digest, so a changed dataset is measured afresh. A cache that
+    cannot be written costs the time again and nothing else.
+    """
+    splits = {"train": data.train, "test": data.test}
+    digest = hashlib.sha256(f"{STATISTICS_VERSION}".encode())
+    for split in splits.values():
+        digest.update(np.int64(split.images.shape).tobytes())
+        digest.update(split.labels.numpy().tobytes())
+        sample = split.images[:: max(1, len(split) // 256)]
+        digest.update(np.ascontiguousarray(sample.numpy()).tobytes())
+    path = cache_dir / "statistics" / f"{data.name}-{digest.hexdigest()[:12]}.npz"
+    if path.is_file():
+        try:
+            with np.load(path) as file:
+                return {
+                    split: {key.split("/")[1]: file[key] for key in file.files if key.startswith(split + "/")}
+                    for split in splits
+                }
+        except (OSError, ValueError, KeyError):
+            path.unlink(missing_ok=True)  # torn by a kill: measure again
+    measured = {name: image_statistics(split.images) for name, split in splits.items()}
+    flat = {f"{split}/{name}": values for split, table in measured.items() for name, values in table.items()}
+    save_atomically(path, lambda file: np.savez(file, **flat))
+    return measured
+
+
+def save_atomically(path: Path, write) -> bool:  # noqa: ANN001
+    """Write a cache file so that readers see all of it or none; False where the place is read-only."""
+    import os
+    import tempfile
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        Path(name).replace(path)
+    except OSError:
+        return False
+    return True
+
+
+def require_classes(data: ImageData) -> ImageData:
+    """Refuse a dataset nothing can be learned from."""
+    present = torch.unique(data.train.labels)
+    if len(present) < 2:
+        raise OhloraError(f"{data.title} has {len(present)} class with training images; two or more are needed")
+    return data

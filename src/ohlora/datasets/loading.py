@@ -1,0 +1,85 @@
+"""Subsets as batches: tensors in memory, an epoch is an index."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from ohlora.datasets.images import Split
+from ohlora.datasets.subset import Subset
+
+
+@dataclass
+class Batches:
+    """Batches of (images, labels), shuffled anew each epoch by `generator`, or in order without one.
+
+    Under DDP each of `world_size` processes takes every `world_size`-th image of the same order; the
+    last ragged round is dropped so that all make the same number of steps.
+    """
+
+    images: Tensor
+    labels: Tensor
+    batch_size: int
+    generator: torch.Generator | None = None
+    rank: int = 0
+    world_size: int = 1
+
+    def __len__(self) -> int:
+        return math.ceil((len(self.labels) // self.world_size) / self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        n = len(self.labels)
+        order = torch.arange(n) if self.generator is None else torch.randperm(n, generator=self.generator)
+        mine = order[: n - n % self.world_size][self.rank :: self.world_size]
+        for rows in mine.split(self.batch_size):
+            if self.generator is None:
+                yield self.images[rows[0] : rows[-1] + 1] if self.world_size == 1 else self.images[rows], self.labels[rows]
+            else:
+                yield self.images[rows], self.labels[rows]
+
+
+class SubsetDataModule(LightningDataModule):
+    """One subset for any Trainer or loop: float32 images scaled by the training images' mean and spread.
+
+    `standardise=False` leaves pixels in 0 to 1 (the autoencoder reconstructs them).
+    """
+
+    def __init__(self, subset: Subset, batch_size: int, seed: int, standardise: bool = True) -> None:
+        super().__init__()
+        self.subset = subset
+        self.batch_size = batch_size
+        self.seed = seed
+        scaled = {name: getattr(subset, name).images.float().div_(255) for name in ("train", "val", "test")}
+        if standardise:
+            self.mean = scaled["train"].mean(dim=(0, 2, 3), keepdim=True)
+            # A blank folder of one colour has no spread; 1e-3 keeps it finite.
+            self.std = scaled["train"].std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-3)
+            scaled = {name: images.sub_(self.mean).div_(self.std) for name, images in scaled.items()}
+        self.tensors = {
+            name: Split(images.contiguous(memory_format=torch.channels_last), getattr(subset, name).labels)
+            for name, images in scaled.items()
+        }
+
+    def batches(self, split: str, shuffle: bool = False, batch_size: int | None = None) -> Batches:
+        """Batches of "train", "val" or "test"; only "train" is ever shuffled or shared between processes."""
+        part = self.tensors[split]
+        generator = torch.Generator().manual_seed(self.seed) if shuffle else None
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if shuffle and self.trainer else (0, 1)
+        return Batches(part.images, part.labels, batch_size or self.batch_size, generator, rank, world)
+
+    def train_dataloader(self) -> Batches:
+        return self.batches("train", shuffle=True)
+
+    def val_dataloader(self) -> Batches:
+        return self.batches("val", batch_size=EVAL_BATCH)
+
+    def test_dataloader(self) -> Batches:
+        return self.batches("test", batch_size=EVAL_BATCH)
+
+
+EVAL_BATCH = 256

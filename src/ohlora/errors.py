@@ -1,0 +1,24 @@
+"""Mistakes a user can mend. The doors print them as one line and leave with exit code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OhloraError(Exception):
+    """What came, what is allowed, every fault at once; no traceback is shown for it."""
+
+
+class JobFailed(OhloraError):
+    """A job of a multirun ended badly in its own process, which has said why."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return ' (did you mean a | b?)' for the allowed words most like `word`, or an empty string."""
+    close = difflib.get_close_matches(word, list(allowed), n=3, cutoff=0.5)
+    return f" (did you mean {' | '.join(close)}?)" if close else ""

@@ -1,0 +1,126 @@
+"""Where a run's numbers and pictures go: CSV files, TensorBoard or W&B, behind Lightning's Logger.
+
+No network never stops a run: W&B goes offline by itself, and every run is finished, with its exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import pandas as pd
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+
+from ohlora.errors import OhloraError
+
+# Lightning's own handlers print every line a second time under Hydra, and its tips are advertisements.
+for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(_name).handlers.clear()
+logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+    lambda record: not any(word in record.getMessage() for word in ("Tip:", "litlogger", "litmodels"))
+)
+
+
+def csv_logger(save_dir: str) -> CSVLogger:
+    """Numbers as `csv/metrics.csv`, config as `csv/hparams.yaml` in `save_dir`."""
+    return CSVLogger(save_dir, name="", version="csv")
+
+
+def tensorboard_logger(save_dir: str) -> TensorBoardLogger:
+    try:
+        return TensorBoardLogger(save_dir, name="", version="tensorboard")
+    except ModuleNotFoundError:
+        raise OhloraError("logger=tensorboard needs its package: pip install 'ohlora[tensorboard]'") from None
+
+
+def wandb_logger(save_dir: str, project: str, group: str | None, job_type: str, name: str, mode: str) -> WandbLogger:
+    """A W&B run; `mode` is auto | online | offline, auto being online where W&B can be reached."""
+    try:
+        import wandb
+    except ModuleNotFoundError:
+        raise OhloraError("logger=wandb needs its package: pip install 'ohlora[wandb]'") from None
+    if mode == "auto":
+        mode, why = ("online", "") if (why := wandb_out_of_reach(wandb)) is None else ("offline", why)
+        if why:
+            print(f"ohlora: W&B is offline ({why}); later: wandb sync {save_dir}/wandb", file=sys.stderr)
+    Path(save_dir).mkdir(parents=True, exist_ok=True)
+    return WandbLogger(
+        save_dir=save_dir,
+        project=project,
+        group=group,
+        job_type=job_type,
+        name=name,
+        offline=mode == "offline",
+        settings=wandb.Settings(silent=True),
+    )
+
+
+def wandb_out_of_reach(wandb: Any) -> str | None:
+    """Why an online W&B run would fail now, or None."""
+    settings = wandb.setup().settings
+    if not (settings.api_key or wandb.api.api_key):
+        return "not logged in"
+    url = urlparse(settings.base_url)
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        with socket.create_connection((url.hostname or "", port), timeout=3):
+            return None
+    except OSError:
+        return "no network"
+
+
+@contextmanager
+def tracked(logger: Logger, config: Mapping[str, Any]) -> Iterator[Logger]:
+    """Log the config first and close the run at the end, as failed if the body raised."""
+    try:
+        logger.log_hyperparams(dict(config))
+        yield logger
+    except BaseException:
+        finish(logger, exit_code=1)
+        raise
+    finish(logger, exit_code=0)
+
+
+def finish(logger: Logger, exit_code: int) -> None:
+    """Flush and close; the next run in this process starts a new one."""
+    logger.save()
+    logger.finalize("success" if exit_code == 0 else "failed")
+    if isinstance(logger, WandbLogger):
+        import wandb
+
+        wandb.finish(exit_code=exit_code)
+
+
+def log_picture(logger: Logger, key: str, path: Path) -> None:
+    """Show a PNG under `key`; CSV runs have the file itself in their folder."""
+    if isinstance(logger, WandbLogger):
+        logger.log_image(key, [str(path)])
+    elif isinstance(logger, TensorBoardLogger):
+        import numpy as np
+        from PIL import Image
+
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        logger.experiment.add_image(key, pixels, dataformats="HWC")
+
+
+def log_table(logger: Logger, key: str, table: pd.DataFrame) -> None:
+    """Show a table under `key`; CSV runs get `<key>.csv`."""
+    if isinstance(logger, WandbLogger):
+        logger.log_table(key, dataframe=table)
+    elif isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_text(key, "```\n" + table.to_string(index=False) + "\n```")
+    elif isinstance(logger, CSVLogger):
+        table.to_csv(Path(logger.log_dir) / f"{key}.csv", index=False)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Indented, readable, Korean as Korean; NaN is refused."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,256 @@
+"""One CNN + one set of hyperparameters + one subset -> one score, driven lean or by Lightning's Trainer."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from ohlora.datasets import Subset, SubsetDataModule
+from ohlora.datasets.loading import Batches
+from ohlora.records import TrialKey, TrialRecord, current_commit
+from ohlora.space import Params
+from ohlora.trials.cnn import TRAINING_VERSION, Budget, CnnClassifier, CnnSettings, score
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How every trial of a game is trained, whatever its hyperparameters."""
+
+    network: CnnSettings
+    budget: Budget
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits that change with any setting or with the training code's version."""
+        text = json.dumps([TRAINING_VERSION, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where a trial runs and in which arithmetic."""
+
+    device: str  # auto | cpu | cuda | cuda:1 | mps
+    precision: str  # auto | 32 | bf16
+    threads: int | None  # of torch on the CPU; None: torch's own choice
+
+    def use_threads(self) -> None:
+        if self.threads:
+            torch.set_num_threads(self.threads)
+
+    def resolve(self) -> tuple[torch.device, str]:
+        """The device, and "bf16" where it has bf16 arithmetic of its own, else "32"."""
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        device = torch.device(name)
+        if self.precision != "auto":
+            return device, self.precision
+        if device.type == "cuda":
+            native = torch.cuda.get_device_capability(device)[0] >= 8
+        else:
+            native = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return device, "bf16" if native else "32"
+
+
+@dataclass
+class Watch:
+    """Keeps the best weights by validation loss and says when to stop."""
+
+    patience: int
+    best_loss: float = math.inf
+    val_f1: float = 0.0
+    weights: dict[str, Tensor] | None = None
+    since_best: int = 0
+    diverged: bool = False
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def see(self, module: LightningModule, step: int, train_loss: float, val_loss: float, val_f1: float) -> bool:
+        """Take in one validation; True when training should stop."""
+        self.curve.append({"step": step, "train_loss": train_loss, "val_loss": val_loss, "val_f1": val_f1})
+        if not math.isfinite(val_loss):
+            self.diverged = True
+            self.val_f1 = val_f1 if self.weights is None else self.val_f1
+            return True
+        if val_loss < self.best_loss:
+            self.best_loss, self.val_f1, self.since_best = val_loss, val_f1, 0
+            self.weights = copy.deepcopy(module.state_dict())
+        else:
+            self.since_best += 1
+        return self.since_best >= self.patience
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """A trained network with its record and what was seen on the way."""
+
+    record: TrialRecord
+    module: CnnClassifier
+    curve: list[dict[str, float]]  # step, train_loss, val_loss, val_f1 at each validation
+    test_logits: Tensor  # [n, classes]
+    test_labels: Tensor  # [n]
+
+
+def train_and_score(
+    params: Params,
+    subset: Subset,
+    subset_fingerprint: str,
+    space_fingerprint: str,
+    protocol: Protocol,
+    seed: int,
+    hardware: Hardware,
+    trainer_settings: dict[str, Any] | None = None,
+) -> TrialOutcome:
+    """Train one CNN on `subset` and score its best weights.
+
+    Without `trainer_settings` the lean loop drives; with them Lightning's Trainer does, built from
+    them. Both call the module's own `training_step` and `configure_optimizers`, and give the same
+    record for the same seed.
+    """
+    started = time.perf_counter()
+    device, precision = hardware.resolve()
+    batch_size = int(params["batch_size"])
+    data = SubsetDataModule(subset, batch_size, seed)
+    steps = protocol.budget.steps(len(subset.train), batch_size)
+    watch = Watch(protocol.budget.patience)
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        images = data.tensors["train"].images
+        module = CnnClassifier.build(params, protocol.network, images, len(subset.class_names), steps)
+        check_every = protocol.budget.check_every(steps)
+        if trainer_settings is None:
+            taken = drive_lean(module, data, watch, steps, check_every, device, precision)
+        else:
+            taken = drive_trainer(module, data, watch, steps, check_every, device, precision, trainer_settings)
+    if watch.weights is not None:
+        module.load_state_dict(watch.weights)
+    module.to(device)
+    test_logits, test_labels = predict(module, data.test_dataloader(), device, precision)
+    _, test_f1 = score(test_logits, test_labels)
+    record = TrialRecord(
+        key=TrialKey(subset.recipe, subset_fingerprint, protocol.fingerprint, params, seed),
+        status="diverged" if watch.diverged else "complete",
+        val_f1=watch.val_f1,
+        test_f1=test_f1,
+        val_loss=watch.best_loss if watch.weights is not None else math.log(len(subset.class_names)),
+        steps=taken,
+        epochs=taken * batch_size / len(subset.train),
+        n_train=len(subset.train),
+        n_classes=len(subset.class_names),
+        elapsed_s=time.perf_counter() - started,
+        driver="lean" if trainer_settings is None else "trainer",
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        precision=precision,
+        space=space_fingerprint,
+        commit=current_commit(),
+    )
+    return TrialOutcome(record, module, watch.curve, test_logits, test_labels)
+
+
+def autocast(device: torch.device, precision: str):  # noqa: ANN201
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+@torch.no_grad()
+def predict(
+    module: CnnClassifier, batches: Batches, device: torch.device, precision: str
+) -> tuple[Tensor, Tensor]:
+    """Logits and labels of every image, on the CPU."""
+    module.eval()
+    with autocast(device, precision):
+        parts = [(module(images.to(device)).cpu(), labels) for images, labels in batches]
+    logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+    return logits, labels
+
+
+def drive_lean(
+    module: CnnClassifier,
+    data: SubsetDataModule,
+    watch: Watch,
+    steps: int,
+    check_every: int,
+    device: torch.device,
+    precision: str,
+) -> int:
+    """Train without a Trainer's bookkeeping; return the steps taken."""
+    module.to(device)
+    module.train()
+    plan = module.configure_optimizers()
+    optimizer, scheduler = plan["optimizer"], plan["lr_scheduler"]["scheduler"]
+    batches = data.train_dataloader()
+    step = 0
+    while True:
+        for images, labels in batches:
+            with autocast(device, precision):
+                loss = module.training_step((images.to(device), labels.to(device)), step)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            step += 1
+            if step % check_every == 0:
+                val_loss, val_f1 = score(*predict(module, data.val_dataloader(), device, precision))
+                if watch.see(module, step, loss.item(), val_loss, val_f1):
+                    return step
+                module.train()
+            if step == steps:
+                return step
+
+
+class WatchCallback(Callback):
+    """Lets `Watch` see Lightning's validations."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        stop = self.watch.see(
+            pl_module, trainer.global_step, seen.get("train_loss", math.nan), seen["val_loss"], seen["val_f1"]
+        )
+        trainer.should_stop = trainer.should_stop or stop
+
+
+def drive_trainer(
+    module: CnnClassifier,
+    data: SubsetDataModule,
+    watch: Watch,
+    steps: int,
+    check_every: int,
+    device: torch.device,
+    precision: str,
+    settings: dict[str, Any],
+) -> int:
+    """Train under Lightning's Trainer, with the callbacks, logger and strategy in `settings`."""
+    accelerator = {"accelerator": device.type if device.type != "cuda" else "gpu"}
+    trainer = Trainer(
+        **{
+            **accelerator,
+            "devices": 1,
+            "max_steps": steps,
+            "max_epochs": -1,
+            "val_check_interval": check_every,
+            "check_val_every_n_epoch": None,
+            "num_sanity_val_steps": 0,
+            "precision": "bf16-mixed" if precision == "bf16" else "32-true",
+            "use_distributed_sampler": False,
+            "log_every_n_steps": 1,
+            **settings,
+            "callbacks": [*settings.get("callbacks", []), WatchCallback(watch)],
+        }
+    )
+    trainer.fit(module, datamodule=data)
+    return trainer.global_step

@@ -1,0 +1,203 @@
+"""The sweep: many trials on many subsets, into the target table; and one trial, watched."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ohlora.datasets import ImageSource, Subset
+from ohlora.datasets.images import ImageData
+from ohlora.datasets.pictures import save_contact_sheet, save_images
+from ohlora.datasets.subset import Family, draw_valid_seeds
+from ohlora.errors import OhloraError
+from ohlora.records import Journal, TrialKey, TrialRecord, gather
+from ohlora.space import Params, Space
+from ohlora.tracking import log_picture, write_json
+from ohlora.trials.drivers import Hardware, Protocol, TrialOutcome, train_and_score
+from ohlora.trials.report import plot_confusion, plot_curve
+
+LEAGUE_SEEDS = 1_000_000  # from here up: subsets for matches, which no sweep may see
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Run `trials` trials on one dataset, `trials_per_subset` on each subset, and add them to the table.
+
+    Trial i always is the same trial: subsets by ascending seed, params by a scrambled Sobol sequence.
+    So a sweep started again adds nothing, a larger one adds what is missing, and several processes on
+    one table share the work.
+    """
+
+    dataset: ImageSource
+    family: Family
+    save_subset: str | None
+    space: Space
+    protocol: Protocol
+    hardware: Hardware
+    trials: int
+    trials_per_subset: int
+    seed: int  # first subset seed
+    table: str
+    cache_dir: str
+    output_dir: str
+    driver: str  # auto | lean | trainer
+    trainer: dict[str, Any]
+    callbacks: dict[str, Callback]
+    logger: Logger
+
+    def run(self) -> float:
+        """Train what is missing; return the best validation macro-F1 of the whole plan, 0 to 1."""
+        faults = []
+        if self.trials < 1:
+            faults.append(f"trials={self.trials} is below 1")
+        if not 0 <= self.seed < LEAGUE_SEEDS:
+            faults.append(f"subset.seed={self.seed} is outside 0 to {LEAGUE_SEEDS - 1} (above: league subsets)")
+        if self.driver not in ("auto", "lean", "trainer"):
+            faults.append(f"driver={self.driver} is not one of auto | lean | trainer")
+        if faults:
+            raise OhloraError("; ".join(faults))
+        self.hardware.use_threads()
+        data = self.dataset.load()
+        if self.driver == "trainer" or (self.driver == "auto" and self.trials == 1):
+            return self._watch(data)
+        return self._sweep(data)
+
+    def _params(self, data: ImageData) -> list[Params]:
+        name = json.dumps([data.name, self.family.name, self.seed, {k: str(v) for k, v in self.space.params.items()}])
+        return self.space.points(self.trials, seed=zlib.crc32(name.encode()))
+
+    def _sweep(self, data: ImageData) -> float:
+        journal = Journal(Path(self.table))
+        known = journal.records()
+        params = self._params(data)
+        subsets = draw_valid_seeds(self.family, data, self.seed, Path(self.cache_dir))
+        console = Console()
+        mine: list[TrialRecord] = []
+        plan: list[str] = []
+        started = time.perf_counter()
+        progress = Progress(
+            TextColumn(f"{data.title} [cyan]{{task.description}}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        with progress:
+            bar = progress.add_task(self.family.name, total=self.trials, rate="")
+            subset: Subset | None = None
+            for i, point in enumerate(params):
+                if i % self.trials_per_subset == 0:
+                    _, subset = next(subsets)
+                    if self.save_subset:
+                        save_images(subset, Path(self.save_subset) / f"{subset.recipe.dataset}-{subset.recipe.seed}")
+                assert subset is not None
+                key = self._key(subset, point, trial_seed=i)
+                plan.append(key.digest)
+                if key.digest not in known and (lock := journal.claim(key.digest)):
+                    try:
+                        record = self._train(subset, key).record
+                        journal.append(record)
+                    finally:
+                        journal.release(lock)
+                    mine.append(record)
+                    self.logger.log_metrics(
+                        {"val_f1": record.val_f1, "test_f1": record.test_f1, "elapsed_s": record.elapsed_s}, step=i
+                    )
+                hourly = 3600 * len(mine) / (time.perf_counter() - started)
+                progress.update(bar, completed=i + 1, rate=f"{hourly:,.0f} trials/h" if mine else "")
+        records = journal.records()
+        done = [records[digest] for digest in plan if digest in records]
+        path = gather(Path(self.table))
+        console.print(summary(data.title, done, mine, elapsed_s=time.perf_counter() - started))
+        console.print(f"table: {path} ({len(records)} trials in all)")
+        missing = len(plan) - len(done)
+        if missing:
+            console.print(f"{missing} trials are in the hands of other processes")
+        best = max((record.val_f1 for record in done), default=0.0)
+        self.logger.log_metrics({"best_val_f1": best}, step=self.trials)
+        return best
+
+    def _watch(self, data: ImageData) -> float:
+        """One trial under Lightning's Trainer, with curves, confusion matrix and checkpoint."""
+        journal = Journal(Path(self.table))
+        _, subset = next(draw_valid_seeds(self.family, data, self.seed, Path(self.cache_dir)))
+        out = Path(self.output_dir)
+        if self.save_subset:
+            save_images(subset, Path(self.save_subset))
+        key = self._key(subset, self._params(data)[0], trial_seed=0)
+        sheet = save_contact_sheet(subset, out / "contact_sheet.png")
+        settings = {**self.trainer, "logger": self.logger, "callbacks": list(self.callbacks.values())}
+        outcome = self._train(subset, key, {**settings, "default_root_dir": str(out)})
+        record = outcome.record
+        if record.key.digest not in journal.records():
+            journal.append(record)
+            gather(Path(self.table))
+        write_json(out / "trial.json", {**record.row(), "curve": outcome.curve})
+        torch.save(outcome.module.state_dict(), out / "best_weights.pt")
+        log_picture(self.logger, "subset", sheet)
+        log_picture(self.logger, "curve", plot_curve(outcome, out / "curve.png"))
+        log_picture(self.logger, "confusion", plot_confusion(outcome, subset.class_names, out / "confusion.png"))
+        self.logger.log_metrics({"best_val_f1": record.val_f1, "test_f1": record.test_f1}, step=record.steps)
+        console = Console()
+        console.print(summary(data.title, [record], [record], record.elapsed_s))
+        console.print(f"one trial on {len(subset.train)} images of {len(subset.class_names)} classes: {out}")
+        return record.val_f1
+
+    def _key(self, subset: Subset, params: Params, trial_seed: int) -> TrialKey:
+        return TrialKey(subset.recipe, self.family.fingerprint, self.protocol.fingerprint, params, trial_seed)
+
+    def _train(self, subset: Subset, key: TrialKey, trainer_settings: dict[str, Any] | None = None) -> TrialOutcome:
+        return train_and_score(
+            key.params,
+            subset,
+            key.subset_fingerprint,
+            self.space.fingerprint,
+            self.protocol,
+            key.seed,
+            self.hardware,
+            trainer_settings,
+        )
+
+
+def summary(title: str, done: list[TrialRecord], mine: list[TrialRecord], elapsed_s: float) -> Table:
+    """What the sweep knows now, as a table for the terminal."""
+    table = Table(title=f"{title}: {len(done)} trials, {len(mine)} of them new, {elapsed_s:.0f} s")
+    for column in ("subset", "images", "classes", "trials", "val F1 mean", "best", "test F1 of best", "diverged"):
+        table.add_column(column, justify="right")
+    seeds = sorted({record.key.subset.seed for record in done})
+    groups = [(str(seed), [r for r in done if r.key.subset.seed == seed]) for seed in seeds]
+    if len(groups) > 12:
+        groups = groups[:10]
+        table.caption = f"first 10 of {len(seeds)} subsets, then all"
+    for name, group in [*groups, ("all", done)]:
+        if not group:
+            continue
+        best = max(group, key=lambda record: record.val_f1)
+        sizes = sorted({record.n_train for record in group})
+        classes = sorted({record.n_classes for record in group})
+        table.add_row(
+            name,
+            f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}",
+            f"{classes[0]}" if len(classes) == 1 else f"{classes[0]} to {classes[-1]}",
+            str(len(group)),
+            f"{np.mean([record.val_f1 for record in group]):.3f}",
+            f"{best.val_f1:.3f}",
+            f"{best.test_f1:.3f}",
+            str(sum(record.status == "diverged" for record in group)),
+            style="bold" if name == "all" else None,
+        )
+    return table
