@@ -1,0 +1,121 @@
+"""Trained models on disk: `<name>.safetensors`, the weights, beside `<name>.json`, the card that explains them.
+
+Nothing here unpickles, so a file from a stranger can at worst be refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ohlora.errors import OhloraError, nearest
+from ohlora.records import current_commit
+
+FORMAT = 1  # of the pair of files; raise it when older ones can no longer be read
+LIBRARIES = ("ohlora", "torch", "lightning", "safetensors")
+
+
+def assets_dir() -> Path:
+    """Where the models that ship with the package lie."""
+    return Path(__file__).resolve().parent / "assets"
+
+
+def save_model(folder: Path, name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> Path:
+    """Write `<name>.safetensors` and `<name>.json` into `folder`; return the path of the weights.
+
+    `card` is JSON and names at least the model's `kind`. What is known here is added: format, weights'
+    digest and number of values, command, commit, date, and the versions of the libraries.
+    """
+    if not card.get("kind"):
+        raise ValueError("a card needs a kind: it is what tells one sort of model from another")
+    weights = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
+    whole = {
+        "kind": card["kind"],
+        "format": FORMAT,
+        **{key: value for key, value in card.items() if key != "kind"},
+        "weights": {
+            "sha256": hashlib.sha256(weights).hexdigest(),
+            "values": sum(tensor.numel() for tensor in tensors.values()),
+            "bytes": len(weights),
+        },
+        "command": card.get("command", command_line()),
+        "commit": card.get("commit", current_commit()),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "libraries": {"python": ".".join(map(str, sys.version_info[:3])), **library_versions()},
+    }
+    text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.safetensors"
+    replace_file(path, weights)
+    replace_file(path.with_name(f"{name}.json"), text.encode())
+    return path
+
+
+def load_model(folder: Path, name: str, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_model` wrote; OhloraError where it is missing, damaged or of another kind."""
+    weights_path, card_path = folder / f"{name}.safetensors", folder / f"{name}.json"
+    missing = [path.name for path in (weights_path, card_path) if not path.is_file()]
+    if missing:
+        there = sorted(path.stem for path in folder.glob("*.safetensors")) if folder.is_dir() else []
+        has = f"there: {' | '.join(there)}{nearest(name, there)}" if there else "no models there"
+        raise OhloraError(f"no {kind} at {folder / name}: {' and '.join(missing)} missing ({has})")
+    try:
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+    except ValueError as error:  # JSON and UTF-8 faults alike
+        raise OhloraError(
+            f"{card_path} is damaged ({error}); expected the JSON card of kind={kind}"
+        ) from None
+    if not isinstance(card, dict) or "kind" not in card:
+        raise OhloraError(f"{card_path} is not a model's card (no kind); expected the card of kind={kind}")
+    if card["kind"] != kind:
+        raise OhloraError(f"{card_path} is of kind={card['kind']}; expected kind={kind}")
+    if card.get("format") != FORMAT:
+        raise OhloraError(f"{card_path} has format={card.get('format')}; expected {FORMAT}")
+    data = weights_path.read_bytes()
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise OhloraError(
+            f"{weights_path} is damaged or not safetensors ({error}); expected kind={kind}"
+        ) from None
+    stated = card.get("weights")
+    if not isinstance(stated, dict) or stated.get("sha256") != hashlib.sha256(data).hexdigest():
+        raise OhloraError(f"{weights_path} is not the file its card {card_path.name} was written for")
+    return tensors, card
+
+
+def command_line() -> str:
+    """What was typed, less what only says where files lie on this machine."""
+    places = ("hydra.", "paths.")
+    said = [argument for argument in sys.argv[1:] if not argument.lstrip("+~").startswith(places)]
+    return shlex.join(["python", Path(sys.argv[0]).name, *said])
+
+
+def library_versions() -> dict[str, str]:
+    """Installed versions of what wrote the file."""
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "unknown"
+    return found
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(path)
