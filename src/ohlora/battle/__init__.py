@@ -1,0 +1,1 @@
+"""Contestants propose, a referee trains, the result is plain data."""
