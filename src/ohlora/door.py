@@ -5,20 +5,23 @@ Only Hydra is imported here, so `--cfg job`, `--help`, tab completion and a wron
 
 from __future__ import annotations
 
+import errno
+import locale
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
 
 from ohlora.errors import OhloraError, nearest
 
@@ -27,7 +30,29 @@ NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"}
 CONF = Path(__file__).resolve().parents[2] / "conf"
 USER_MISTAKE = 2
 INTERRUPTED = 130
+CANNOT_USE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+}
 
+ASSETS = Path(__file__).resolve().parent / "assets"
+
+
+def user_language() -> str:
+    """ko where the system speaks Korean, else en."""
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
+    return "ko" if spoken.lower().startswith(("ko", "korean")) else "en"
+
+
+OmegaConf.register_new_resolver("user_language", user_language, replace=True)
+OmegaConf.register_new_resolver("assets", lambda name="": str(ASSETS / name), replace=True)
 OmegaConf.register_new_resolver(
     "user_cache",
     lambda name="": str(Path(platformdirs.user_cache_dir("ohlora", appauthor=False)) / name),
@@ -41,8 +66,8 @@ def run_job(cfg: DictConfig) -> Any:
         hydra = HydraConfig.get()
         if hydra.mode == RunMode.MULTIRUN and cfg.get("trainer", {}).get("devices", 1) != 1:
             raise OhloraError(
-                "a multirun inside one process cannot use several devices (it would train on a part of the data);"
-                " leave out hydra/launcher, so that every job gets its own process (fresh)"
+                "a multirun inside one process cannot use several devices (it would train on a part of the"
+                " data); leave out hydra/launcher, so that every job gets its own process (fresh)"
             )
         from hydra.utils import instantiate
 
@@ -50,13 +75,15 @@ def run_job(cfg: DictConfig) -> Any:
 
         # The job is built whole before anything runs: a wrong value is found before any training.
         job = instantiate(cfg.job, _convert_="all")
-        config = OmegaConf.to_container(cfg, resolve=True)
-        assert isinstance(config, dict)
-        chosen = {name: choice for name, choice in hydra.runtime.choices.items() if not name.startswith("hydra/")}
+        config: Any = OmegaConf.to_container(cfg, resolve=True)
+        chosen = {
+            name: choice for name, choice in hydra.runtime.choices.items() if not name.startswith("hydra/")
+        }
         settings = {name: value for name, value in config.items() if name not in NOT_SETTINGS}
         with tracked(job.logger, {"choices": chosen, **settings}):
             value = job.run()
-        if answer := os.environ.get("OHLORA_ANSWER"):  # set by the fresh launcher
+        answer = os.environ.get("OHLORA_ANSWER")  # set by the fresh launcher
+        if answer and value is not None:
             Path(answer).write_text(repr(float(value)))
         return value
 
@@ -77,7 +104,7 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         print("\nohlora: stopped; what was finished is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except (OhloraError, HydraException, OmegaConfBaseException, OSError) as error:
+    except (OhloraError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         message = explain(error)
         if message is None:
             raise
@@ -91,30 +118,29 @@ def explain(error: BaseException) -> str | None:
     while seen is not None:  # instantiate and Hydra wrap what a constructor raised
         if isinstance(seen, OhloraError):
             return str(seen)
-        if isinstance(seen, PermissionError) or (isinstance(seen, OSError) and seen.errno in (28, 30)):
-            return f"cannot write {seen.filename}: {seen.strerror} (another folder: paths.output_dir=DIR)"
+        if isinstance(seen, OSError) and seen.errno in CANNOT_USE:
+            place = seen.filename or "the output folder"
+            return f"cannot use {place}: {seen.strerror} (results elsewhere: paths.output_dir=DIR)"
+        if isinstance(seen, MissingConfigException) and seen.missing_cfg_file:
+            group, _, name = seen.missing_cfg_file.rpartition("/")
+            options = sorted(seen.options or [path.stem for path in (CONF / group).glob("*.yaml")])
+            what = f"{group}={name}" if group else f"--config-name={name}"
+            return f"{what} is not one of {' | '.join(options)}{nearest(name, options)}"
         seen = seen.__cause__ or seen.__context__
     if isinstance(error, OSError):
         return None
+    if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark):
+        return f"{mark.name}, line {mark.line + 1}: not YAML ({error.problem})"
     text = str(error)
-    if found := re.search(r"(?:Could not find|In '.*?': Could not find) '([\w/]+)/([\w.-]+)'", text):
-        group, name = found.groups()
-        options = choices(group)
-        return f"{group}={name} is not one of {' | '.join(options)}{nearest(name, options)}"
     if found := re.search(r"Could not override '([\w./@]+)'", text):
         name = found[1]
-        return f"{name} is not a setting{nearest(name, known_keys())}; --cfg job shows them all"
+        return f"{name} is not a setting{nearest(name, known_keys() - {name})}; --cfg job shows them all"
     if found := re.search(r"Key '([\w.]+)' is not in struct", text):
-        name = found[1]
         path = re.search(r"full_key: ([\w.]+)", text)
-        return f"{path[1] if path else name} is not a setting{nearest(name, known_keys())}; --cfg job shows them all"
+        name = path[1] if path else found[1]
+        return f"{name} is not a setting{nearest(name, known_keys() - {name})}; --cfg job shows them all"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "; ".join(lines[:3]) if lines else type(error).__name__
-
-
-def choices(group: str) -> list[str]:
-    """The options of a config group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml")) or ["nothing"]
 
 
 def known_keys() -> set[str]:
@@ -130,7 +156,9 @@ def known_keys() -> set[str]:
 
     for path in CONF.rglob("*.yaml"):
         group = path.parent.relative_to(CONF).as_posix()
-        content = OmegaConf.to_container(OmegaConf.load(path))
-        walk(content, "" if "@package _global_" in path.read_text(encoding="utf-8") or group == "." else f"{group}.")
         keys.add(group)
+        if not group.startswith("hydra/"):
+            rooted = group == "." or "@package _global_" in path.read_text(encoding="utf-8")
+            with suppress(YAMLError):  # a damaged file gives no hints
+                walk(OmegaConf.to_container(OmegaConf.load(path)), "" if rooted else f"{group}.")
     return {*keys, *(f"params.{key}" for key in OmegaConf.load(CONF / "axes" / "cnn.yaml"))} - {"."}

@@ -18,7 +18,7 @@ class JobFailed(OhloraError):
         self.exit_code = exit_code
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
+def nearest(word: object, allowed: Iterable[str]) -> str:
     """Return ' (did you mean a | b?)' for the allowed words most like `word`, or an empty string."""
-    close = difflib.get_close_matches(word, list(allowed), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(str(word), list(allowed), n=3, cutoff=0.5)
     return f" (did you mean {' | '.join(close)}?)" if close else ""

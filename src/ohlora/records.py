@@ -14,6 +14,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -70,7 +71,14 @@ class TrialRecord:
         key = row.pop("key")
         params = {f"params.{name}": value for name, value in key.pop("params").items()}
         trial_seed = key.pop("seed")
-        return {"trial": self.key.digest, **key.pop("subset"), "trial_seed": trial_seed, **key, **params, **row}
+        return {
+            "trial": self.key.digest,
+            **key.pop("subset"),
+            "trial_seed": trial_seed,
+            **key,
+            **params,
+            **row,
+        }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> TrialRecord:
@@ -135,7 +143,9 @@ class Journal:
                 record = parse_record(json.loads(raw))
             except (ValueError, KeyError, TypeError) as error:
                 place = f"line {number}" if number > 0 else f"after byte {start}"
-                raise OhloraError(f"{shard}, {place}: not a trial record ({type(error).__name__}: {error})") from None
+                raise OhloraError(
+                    f"{shard}, {place}: not a trial record ({type(error).__name__}: {error})"
+                ) from None
             self._known.setdefault(record.key.digest, record)
         self._offsets[shard] = start + len(whole) + len(newline)
 
@@ -157,7 +167,8 @@ class Journal:
 
     def release(self, lock: FileLock) -> None:
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+        with suppress(OSError):  # Windows keeps a file that another process is just trying to lock
+            Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def parse_record(data: dict[str, Any]) -> TrialRecord:
@@ -180,10 +191,14 @@ def read_table(sources: Iterable[Path | str]) -> pd.DataFrame:
     for source in map(Path, sources):
         if source.is_dir():
             rows = [record.row() for record in Journal(source).records().values()]
-            if not rows:
-                faults.append(f"{source} holds no trials yet")
-            frames.append(pd.DataFrame(rows))
-        elif source.is_file():
+            if rows:
+                frames.append(pd.DataFrame(rows))
+                continue
+            source /= "trials.parquet"  # a table that was handed on without its journal
+            if not source.is_file():
+                faults.append(f"{source.parent} holds no trials yet")
+                continue
+        if source.is_file():
             try:
                 frame = pd.read_parquet(source)
             except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
@@ -216,7 +231,9 @@ def current_commit() -> str:
     here = Path(__file__).resolve().parent
     try:
         git = ["git", "-C", str(here)]
-        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5)
+        commit = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5
+        )
         if commit.returncode:
             return "unknown"
         dirty = subprocess.run(

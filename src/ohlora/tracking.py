@@ -40,7 +40,9 @@ def tensorboard_logger(save_dir: str) -> TensorBoardLogger:
         raise OhloraError("logger=tensorboard needs its package: pip install 'ohlora[tensorboard]'") from None
 
 
-def wandb_logger(save_dir: str, project: str, group: str | None, job_type: str, name: str, mode: str) -> WandbLogger:
+def wandb_logger(
+    save_dir: str, project: str, group: str | None, job_type: str, name: str, mode: str
+) -> WandbLogger:
     """A W&B run; `mode` is auto | online | offline, auto being online where W&B can be reached."""
     try:
         import wandb
@@ -123,4 +125,6 @@ def log_table(logger: Logger, key: str, table: pd.DataFrame) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Indented, readable, Korean as Korean; NaN is refused."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )

@@ -7,6 +7,7 @@ rank 1 or trains on half of the data. A fresh process has none of that, and a cr
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,15 @@ from ohlora.errors import JobFailed
 ANSWER = "answer.txt"  # what the job's main returned
 
 # A parent's place in a process group must not reach a job.
-RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "PL_GLOBAL_SEED")
+RANK_VARIABLES = (
+    "LOCAL_RANK",
+    "NODE_RANK",
+    "RANK",
+    "WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "PL_GLOBAL_SEED",
+)
 
 
 class FreshLauncher(Launcher):
@@ -59,11 +68,14 @@ class FreshLauncher(Launcher):
                         exits[number] = code
                         del running[number]
                         if self.n_jobs > 1:
-                            print((dirs[number] / "console.log").read_text(encoding="utf-8", errors="replace"), end="")
+                            print(
+                                (dirs[number] / "console.log").read_text(encoding="utf-8", errors="replace"),
+                                end="",
+                            )
                 time.sleep(0.05)
-        except KeyboardInterrupt:
-            for process in running.values():  # Ctrl-C reached them too: let them put things in order
-                process.wait(timeout=30)
+        except BaseException:
+            for process in running.values():
+                stop(process)
             raise
         failed = [number for number, code in exits.items() if code]
         if failed:
@@ -71,7 +83,9 @@ class FreshLauncher(Launcher):
             raise JobFailed(f"job {names} ended with an error; the other jobs are finished", exits[failed[0]])
         return [self._result(list(o), dirs[n]) for n, o in enumerate(job_overrides, initial_job_idx)]
 
-    def _start(self, number: int, overrides: list[str], sweep_dir: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    def _start(
+        self, number: int, overrides: list[str], sweep_dir: Path
+    ) -> tuple[subprocess.Popen[bytes], Path]:
         assert self.context is not None
         config = self.context.config_loader.load_sweep_config(self.config, overrides)  # type: ignore[arg-type]
         with open_dict(config):
@@ -87,7 +101,9 @@ class FreshLauncher(Launcher):
         if self.n_jobs == 1:
             return subprocess.Popen(command, env=environment), folder
         with (folder / "console.log").open("wb") as console:
-            return subprocess.Popen(command, env=environment, stdout=console, stderr=subprocess.STDOUT), folder
+            return subprocess.Popen(
+                command, env=environment, stdout=console, stderr=subprocess.STDOUT
+            ), folder
 
     def _result(self, overrides: list[str], folder: Path) -> JobReturn:
         result = JobReturn(overrides=filter_overrides(overrides), working_dir=str(folder))
@@ -95,6 +111,18 @@ class FreshLauncher(Launcher):
         answer = folder / ANSWER
         result.return_value = float(answer.read_text()) if answer.is_file() else None
         return result
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a job; Ctrl-C in a terminal has reached it already, a signal to the launcher alone has not."""
+    polite = process.terminate if os.name == "nt" else lambda: process.send_signal(signal.SIGINT)
+    for last_word, patience_s in ((lambda: None, 3), (polite, 30), (process.kill, 30)):
+        last_word()
+        try:
+            process.wait(timeout=patience_s)
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def quoted(text: object) -> str:

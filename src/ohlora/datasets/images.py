@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -99,7 +104,7 @@ def cached_statistics(data: ImageData, cache_dir: Path) -> dict[str, dict[str, n
     splits = {"train": data.train, "test": data.test}
     digest = hashlib.sha256(f"{STATISTICS_VERSION}".encode())
     for split in splits.values():
-        digest.update(np.int64(split.images.shape).tobytes())
+        digest.update(np.array(split.images.shape, dtype=np.int64).tobytes())
         digest.update(split.labels.numpy().tobytes())
         sample = split.images[:: max(1, len(split) // 256)]
         digest.update(np.ascontiguousarray(sample.numpy()).tobytes())
@@ -111,19 +116,16 @@ def cached_statistics(data: ImageData, cache_dir: Path) -> dict[str, dict[str, n
                     split: {key.split("/")[1]: file[key] for key in file.files if key.startswith(split + "/")}
                     for split in splits
                 }
-        except (OSError, ValueError, KeyError):
-            path.unlink(missing_ok=True)  # torn by a kill: measure again
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            path.unlink(missing_ok=True)  # damaged: measure again
     measured = {name: image_statistics(split.images) for name, split in splits.items()}
     flat = {f"{split}/{name}": values for split, table in measured.items() for name, values in table.items()}
-    save_atomically(path, lambda file: np.savez(file, **flat))
+    save_atomically(path, lambda file: np.savez(file, **flat))  # type: ignore[arg-type]
     return measured
 
 
-def save_atomically(path: Path, write) -> bool:  # noqa: ANN001
+def save_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> bool:
     """Write a cache file so that readers see all of it or none; False where the place is read-only."""
-    import os
-    import tempfile
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -139,5 +141,7 @@ def require_classes(data: ImageData) -> ImageData:
     """Refuse a dataset nothing can be learned from."""
     present = torch.unique(data.train.labels)
     if len(present) < 2:
-        raise OhloraError(f"{data.title} has {len(present)} class with training images; two or more are needed")
+        raise OhloraError(
+            f"{data.title} has {len(present)} class with training images; two or more are needed"
+        )
     return data

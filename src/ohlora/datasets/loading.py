@@ -38,7 +38,10 @@ class Batches:
         mine = order[: n - n % self.world_size][self.rank :: self.world_size]
         for rows in mine.split(self.batch_size):
             if self.generator is None:
-                yield self.images[rows[0] : rows[-1] + 1] if self.world_size == 1 else self.images[rows], self.labels[rows]
+                yield (
+                    self.images[rows[0] : rows[-1] + 1] if self.world_size == 1 else self.images[rows],
+                    self.labels[rows],
+                )
             else:
                 yield self.images[rows], self.labels[rows]
 
@@ -69,7 +72,9 @@ class SubsetDataModule(LightningDataModule):
         """Batches of "train", "val" or "test"; only "train" is ever shuffled or shared between processes."""
         part = self.tensors[split]
         generator = torch.Generator().manual_seed(self.seed) if shuffle else None
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if shuffle and self.trainer else (0, 1)
+        rank, world = (
+            (self.trainer.global_rank, self.trainer.world_size) if shuffle and self.trainer else (0, 1)
+        )
         return Batches(part.images, part.labels, batch_size or self.batch_size, generator, rank, world)
 
     def train_dataloader(self) -> Batches:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from ohlora.datasets.subset import Subset
 
 
-def to_picture(image) -> Image.Image:  # noqa: ANN001
+def to_picture(image: Tensor) -> Image.Image:
     """A PIL image of a uint8 tensor [channels, height, width]."""
     array = image.permute(1, 2, 0).contiguous().numpy()
     return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
@@ -37,7 +38,9 @@ def save_contact_sheet(subset: Subset, path: Path, per_class: int = 14) -> Path:
     draw = ImageDraw.Draw(sheet)
     recipe = subset.recipe
     draw.text(
-        (6, 6), f"{subset.title}  subset={recipe.family} seed={recipe.seed}  {len(subset.train)} images", fill="black"
+        (6, 6),
+        f"{subset.title}  subset={recipe.family} seed={recipe.seed}  {len(subset.train)} images",
+        fill="black",
     )
     for label, (name, count) in enumerate(zip(subset.class_names, subset.class_counts, strict=True)):
         top = 24 + label * cell_h

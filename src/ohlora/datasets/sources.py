@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ohlora.datasets.images import ImageData, Split, require_classes, save_atomically
 from ohlora.errors import OhloraError
 
-CIFAR10_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+CIFAR10_CLASSES: tuple[str, ...] = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
@@ -34,14 +37,20 @@ class ImageSource(Protocol):
     def load(self) -> ImageData: ...
 
 
-def download_or_explain(name: str, data_dir: str, offline: bool, load: Callable[[bool], ImageData]) -> ImageData:
+def download_or_explain(
+    name: str, data_dir: str, offline: bool, load: Callable[[bool], ImageData]
+) -> ImageData:
     """Load from disk, else download; say what is missing where neither works."""
     try:
         return load(False)
-    except RuntimeError:  # torchvision's word for "not found"
+    except RuntimeError as error:  # torchvision's word for "Dataset not found", among others
+        if "not found" not in str(error):
+            raise OhloraError(f"the {name} files in {data_dir} are damaged: {error}") from None
         remedy = "set OHLORA_DATA to a folder that has it, or play on dataset=digits"
         if offline:
-            raise DatasetUnavailable(f"{name} is not in {data_dir} and paths.offline=true: {remedy}") from None
+            raise DatasetUnavailable(
+                f"{name} is not in {data_dir} and paths.offline=true: {remedy}"
+            ) from None
     try:
         Path(data_dir).mkdir(parents=True, exist_ok=True)
         return load(True)
@@ -62,6 +71,8 @@ class TorchvisionGrey:
     def load(self) -> ImageData:
         from torchvision import datasets as tv
 
+        if self.name not in ("mnist", "fashion"):
+            raise OhloraError(f"dataset.name={self.name} is not one of mnist | fashion")
         kind = {"mnist": tv.MNIST, "fashion": tv.FashionMNIST}[self.name]
         title = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}[self.name]
         classes = tuple("0123456789") if self.name == "mnist" else FASHION_CLASSES
@@ -69,8 +80,10 @@ class TorchvisionGrey:
         def read(download: bool) -> ImageData:
             try:
                 sets = [kind(self.data_dir, train=train, download=download) for train in (True, False)]
-            except (ValueError, EOFError) as error:
-                raise OhloraError(f"the {title} files in {self.data_dir} are damaged: {error}") from None
+            except (ValueError, EOFError, LookupError, AssertionError) as error:
+                raise OhloraError(
+                    f"the {title} files in {self.data_dir} are damaged ({type(error).__name__}: {error})"
+                ) from None
             splits = [Split(s.data.unsqueeze(1), s.targets.long()) for s in sets]
             return ImageData(self.name, title, classes, *splits)
 
@@ -94,14 +107,14 @@ class Cifar10:
                 Split(torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(s.targets))
                 for s in sets
             ]
-            return ImageData("cifar10", "CIFAR-10", tuple(CIFAR10_CLASSES), *splits)
+            return ImageData("cifar10", "CIFAR-10", CIFAR10_CLASSES, *splits)
 
         archives = Path(self.data_dir) / "CIFAR10-JPEG"
         if (archives / "cifar10-train.tar.gz").is_file() and not (
             Path(self.data_dir) / tv.CIFAR10.base_folder
         ).is_dir():
             splits = [self._read_jpeg(archives / f"cifar10-{split}.tar.gz") for split in ("train", "test")]
-            return ImageData("cifar10_jpeg", "CIFAR-10 (JPEG)", tuple(CIFAR10_CLASSES), *splits)
+            return ImageData("cifar10_jpeg", "CIFAR-10 (JPEG)", CIFAR10_CLASSES, *splits)
         return download_or_explain("CIFAR-10", self.data_dir, self.offline, read)
 
     def _read_jpeg(self, archive: Path) -> Split:
@@ -120,9 +133,9 @@ class Cifar10:
                             continue
                         images.append(np.asarray(Image.open(io.BytesIO(file.read()))).transpose(2, 0, 1))
                         labels.append(CIFAR10_CLASSES.index(member.name.split("/")[1]))
-            except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-                raise OhloraError(f"{archive} is damaged: {error}") from None
-            arrays = [np.stack(images), np.array(labels, dtype=np.int64)]
+                arrays = [np.stack(images), np.array(labels, dtype=np.int64)]
+            except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, LookupError) as error:
+                raise OhloraError(f"{archive} is damaged ({type(error).__name__}: {error})") from None
             for path, array in zip(paths, arrays, strict=True):
                 if not save_atomically(path, lambda file, a=array: np.save(file, a)):
                     return Split(*(torch.from_numpy(a) for a in arrays))
@@ -137,7 +150,7 @@ class Digits:
     def load(self) -> ImageData:
         from sklearn.datasets import load_digits
 
-        bunch = load_digits()
+        bunch: Any = load_digits()
         images = torch.from_numpy(np.round(bunch.images * 255 / 16).astype(np.uint8)).unsqueeze(1)
         labels = torch.from_numpy(bunch.target.astype(np.int64))
         train, test = stratified_halves(labels.numpy(), second_share=0.3)
@@ -159,6 +172,8 @@ class Folder:
     def load(self) -> ImageData:
         if not self.root:
             raise OhloraError("dataset=folder needs dataset.root=DIR, a directory of class folders")
+        if type(self.image_size) is not int or not 4 <= self.image_size <= 1024:
+            raise OhloraError(f"dataset.image_size={self.image_size!r} is not a whole number from 4 to 1024")
         root = Path(self.root).expanduser()
         if not root.is_dir():
             raise OhloraError(f"dataset.root={self.root} is not a directory")
@@ -169,7 +184,9 @@ class Folder:
                 raise OhloraError(f"{root}: train has the classes {train[2]}, test has {test[2]}")
             grey = all(bool((a == a[:, :1]).all()) for a in (train[0], test[0]))
             keep = slice(0, 1) if grey else slice(None)
-            splits = [Split(torch.from_numpy(a[:, keep].copy()), torch.from_numpy(b)) for a, b, _ in (train, test)]
+            splits = [
+                Split(torch.from_numpy(a[:, keep].copy()), torch.from_numpy(b)) for a, b, _ in (train, test)
+            ]
             classes = train[2]
         else:
             images, labels, classes = self._read(root)
@@ -178,7 +195,14 @@ class Folder:
             whole = Split(torch.from_numpy(images), torch.from_numpy(labels))
             splits = [whole.take(rows) for rows in stratified_halves(labels, second_share=0.2)]
         name = "".join(c if c.isalnum() else "_" for c in root.resolve().name)
-        return require_classes(ImageData(f"folder_{name}", f"folder {name}", tuple(classes), *splits))
+        # Two folders of one name, or one that has grown, are not the same dataset in the records.
+        digest = hashlib.sha256()
+        for split in splits:
+            digest.update(np.array(split.images.shape, dtype=np.int64).tobytes())
+            digest.update(split.images.contiguous().numpy().tobytes())
+            digest.update(split.labels.numpy().tobytes())
+        identity = f"folder_{name}_{digest.hexdigest()[:8]}"
+        return require_classes(ImageData(identity, f"folder {name}", tuple(classes), *splits))
 
     def _read(self, root: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
         folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -189,7 +213,9 @@ class Folder:
         empty = [name for name, paths in files.items() if not paths]
         faults = []
         if len(files) - len(empty) < 2:
-            faults.append(f"{root} has {len(files) - len(empty)} class folders with images; two or more are needed")
+            faults.append(
+                f"{root} has {len(files) - len(empty)} class folders with images; two or more are needed"
+            )
         if empty and files:
             faults.append(f"no images in: {', '.join(empty[:5])}{' …' * (len(empty) > 5)}")
         images, labels, broken = [], [], []
@@ -198,18 +224,25 @@ class Folder:
                 try:
                     with Image.open(path) as image:
                         upright = ImageOps.exif_transpose(image).convert("RGB")
-                        square = upright.resize((self.image_size,) * 2, Image.Resampling.BILINEAR)
-                except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+                        square = upright.resize((self.image_size, self.image_size), Image.Resampling.BILINEAR)
+                except (
+                    UnidentifiedImageError,
+                    OSError,
+                    ValueError,
+                    SyntaxError,
+                    Image.DecompressionBombError,
+                ):
                     broken.append(path.relative_to(root).as_posix())
                     continue
                 images.append(np.asarray(square).transpose(2, 0, 1))
                 labels.append(label)
         if broken:
-            faults.append(
-                f"{len(broken)} files cannot be read as images: {', '.join(broken[:5])}{' …' * (len(broken) > 5)}"
-            )
+            names = ", ".join(broken[:5]) + " …" * (len(broken) > 5)
+            faults.append(f"{len(broken)} files cannot be read as images: {names}")
         if faults:
-            raise OhloraError("; ".join(faults) + f" (allowed: one folder a class, {' '.join(IMAGE_SUFFIXES)})")
+            raise OhloraError(
+                "; ".join(faults) + f" (allowed: one folder a class, {' '.join(IMAGE_SUFFIXES)})"
+            )
         return np.stack(images), np.array(labels, dtype=np.int64), sorted(files)
 
 

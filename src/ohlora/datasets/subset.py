@@ -90,7 +90,9 @@ class SubsetFamily:
         kept_train = np.ones(len(data.train), dtype=bool)
         kept_test = np.ones(len(data.test), dtype=bool)
         for name, values in statistics["train"].items():
-            share = rng.uniform(*(self.keep_share if name in ("brightness", "contrast") else self.colour_keep_share))
+            share = rng.uniform(
+                *(self.keep_share if name in ("brightness", "contrast") else self.colour_keep_share)
+            )
             start = rng.uniform()
             ordered = np.sort(values)
             if name == "hue":  # around the circle: the range may pass 1 and go on at 0
@@ -139,8 +141,8 @@ class SubsetFamily:
             )
             if short:
                 raise TooFewImages(
-                    f"{data.title} {self.name} seed {seed}: class {data.class_names[label]} has {len(pool)} images"
-                    f" to learn from and {len(in_test)} to test on inside its ranges"
+                    f"{data.title} {self.name} seed {seed}: class {data.class_names[label]} has"
+                    f" {len(pool)} images to learn from and {len(in_test)} to test on inside its ranges"
                 )
             for split, chosen in zip(rows, (pool[:take], val, test), strict=True):
                 rows[split].append(chosen)
@@ -160,7 +162,7 @@ class WholeDataset:
         text = json.dumps([DRAWING_VERSION, asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
-    def draw(self, data: ImageData, seed: int, cache_dir: Path) -> Subset:  # noqa: ARG002
+    def draw(self, data: ImageData, seed: int, cache_dir: Path) -> Subset:
         """Split the whole of `data`; the seed chooses which images validate."""
         rng = recipe_rng(data, seed)
         labels, test_labels = data.train.labels.numpy(), data.test.labels.numpy()

@@ -13,6 +13,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_f1_score
 
+from ohlora.errors import OhloraError
 from ohlora.space import Params
 from ohlora.trials.augment import augment
 
@@ -42,6 +43,17 @@ class Budget:
     min_steps: int
     checks: int  # validations spread evenly over the budget
     patience: int  # validations without a better loss before stopping early
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"budget.{name}={value!r} is not a {'' if name == 'epochs' else 'whole '}number above 0"
+            for name, value in asdict(self).items()
+            if isinstance(value, bool)
+            or not isinstance(value, int | float if name == "epochs" else int)
+            or not 0 < value < math.inf
+        ]
+        if faults:
+            raise OhloraError("; ".join(faults))
 
     def steps(self, n_train: int, batch_size: int) -> int:
         """Optimiser steps at most."""
@@ -114,7 +126,9 @@ class CnnClassifier(LightningModule):
         """A fresh network for standardised training images [n, channels, height, width]."""
         shape = tuple(train_images.shape[1:])
         module = cls(params, asdict(settings), shape, n_classes, total_steps)  # type: ignore[arg-type]
-        kernel = whitening_filters(train_images, settings.whitening_patch)[: len(module.whitening.weight) // 2]
+        kernel = whitening_filters(train_images, settings.whitening_patch)[
+            : len(module.whitening.weight) // 2
+        ]
         module.whitening.weight.data.copy_(torch.cat([kernel, -kernel]))
         return module
 
@@ -122,7 +136,7 @@ class CnnClassifier(LightningModule):
         """Logits float32 [n, classes] of standardised images."""
         return self.head(self.body(self.whitening(images))).float()
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
         logits = self(augment(images, str(self.params["augmentation"])))
         loss = F.cross_entropy(logits, labels, label_smoothing=float(self.params["label_smoothing"]))
@@ -130,7 +144,7 @@ class CnnClassifier(LightningModule):
             self.log("train_loss", loss)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._val_outputs.append((self(batch[0]), batch[1]))
 
     def on_validation_epoch_end(self) -> None:
@@ -166,9 +180,10 @@ def block(inputs: int, outputs: int, activation: Callable[[], nn.Module], dropou
 
 
 def whitening_filters(images: Tensor, patch: int, epsilon: float = 1e-2) -> Tensor:
-    """Principal patch filters of the images, largest variance first: [channels*patch^2, channels, patch, patch].
+    """Principal patch filters of the images, largest variance first.
 
-    Each is scaled to unit variance; `epsilon` keeps the faintest from turning into noise.
+    The result is [channels*patch^2, channels, patch, patch]. Each is scaled to unit variance; `epsilon`
+    keeps the faintest from turning into noise.
     """
     channels = images.shape[1]
     some = images[:: max(1, len(images) // 96)][:96].contiguous().float().cpu()

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ohlora.datasets import Subset, SubsetDataModule
 from ohlora.datasets.loading import Batches
+from ohlora.errors import OhloraError
 from ohlora.records import TrialKey, TrialRecord, current_commit
 from ohlora.space import Params
 from ohlora.trials.cnn import TRAINING_VERSION, Budget, CnnClassifier, CnnSettings, score
@@ -50,12 +51,21 @@ class Hardware:
 
     def resolve(self) -> tuple[torch.device, str]:
         """The device, and "bf16" where it has bf16 arithmetic of its own, else "32"."""
+        if str(self.precision) not in ("auto", "32", "bf16"):
+            raise OhloraError(f"hardware.precision={self.precision} is not one of auto | 32 | bf16")
         name = self.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
-        device = torch.device(name)
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError: torch built without CUDA
+            why = str(error).split(". ")[0].split(" device type at start")[0] or type(error).__name__
+            raise OhloraError(
+                f"hardware.device={name} cannot be used here ({why}); auto | cpu | cuda | mps"
+            ) from None
         if self.precision != "auto":
-            return device, self.precision
+            return device, str(self.precision)
         if device.type == "cuda":
             native = torch.cuda.get_device_capability(device)[0] >= 8
         else:
@@ -75,7 +85,9 @@ class Watch:
     diverged: bool = False
     curve: list[dict[str, float]] = field(default_factory=list)
 
-    def see(self, module: LightningModule, step: int, train_loss: float, val_loss: float, val_f1: float) -> bool:
+    def see(
+        self, module: LightningModule, step: int, train_loss: float, val_loss: float, val_f1: float
+    ) -> bool:
         """Take in one validation; True when training should stop."""
         self.curve.append({"step": step, "train_loss": train_loss, "val_loss": val_loss, "val_f1": val_f1})
         if not math.isfinite(val_loss):
@@ -132,7 +144,9 @@ def train_and_score(
         if trainer_settings is None:
             taken = drive_lean(module, data, watch, steps, check_every, device, precision)
         else:
-            taken = drive_trainer(module, data, watch, steps, check_every, device, precision, trainer_settings)
+            taken = drive_trainer(
+                module, data, watch, steps, check_every, device, precision, trainer_settings
+            )
     if watch.weights is not None:
         module.load_state_dict(watch.weights)
     module.to(device)
@@ -158,7 +172,7 @@ def train_and_score(
     return TrialOutcome(record, module, watch.curve, test_logits, test_labels)
 
 
-def autocast(device: torch.device, precision: str):  # noqa: ANN201
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 

@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from ohlora.trials.drivers import TrialOutcome
@@ -24,7 +25,12 @@ def plot_curve(outcome: TrialOutcome, path: Path) -> Path:
     left.set(xlabel="optimiser steps", ylabel="cross-entropy (nats)")
     left.legend()
     right.plot(steps, [point["val_f1"] for point in outcome.curve], marker=".", color="tab:green")
-    right.axhline(outcome.record.test_f1, color="black", ls=":", label=f"test, best weights: {outcome.record.test_f1:.3f}")
+    right.axhline(
+        outcome.record.test_f1,
+        color="black",
+        ls=":",
+        label=f"test, best weights: {outcome.record.test_f1:.3f}",
+    )
     right.set(xlabel="optimiser steps", ylabel="validation macro-F1", ylim=(0, 1.02))
     right.legend(loc="lower right")
     return save_figure(figure, path)
@@ -37,7 +43,9 @@ def plot_confusion(outcome: TrialOutcome, class_names: Sequence[str], path: Path
     side = 1.8 + 0.45 * len(class_names)
     figure, axes = plt.subplots(figsize=(side, side), layout="constrained")
     axes.imshow(matrix, cmap="Blues")
-    for (row, column), count in [((r, c), matrix[r, c]) for r in range(len(matrix)) for c in range(len(matrix))]:
+    for (row, column), count in [
+        ((r, c), matrix[r, c]) for r in range(len(matrix)) for c in range(len(matrix))
+    ]:
         colour = "white" if count > matrix.max() / 2 else "black"
         axes.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
     ticks = range(len(class_names))
@@ -47,7 +55,7 @@ def plot_confusion(outcome: TrialOutcome, class_names: Sequence[str], path: Path
     return save_figure(figure, path)
 
 
-def save_figure(figure, path: Path) -> Path:  # noqa: ANN001
+def save_figure(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import zlib
 from dataclasses import dataclass
@@ -14,7 +15,14 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from ohlora.datasets import ImageSource, Subset
@@ -59,15 +67,20 @@ class Sweep:
 
     def run(self) -> float:
         """Train what is missing; return the best validation macro-F1 of the whole plan, 0 to 1."""
-        faults = []
-        if self.trials < 1:
-            faults.append(f"trials={self.trials} is below 1")
-        if not 0 <= self.seed < LEAGUE_SEEDS:
-            faults.append(f"subset.seed={self.seed} is outside 0 to {LEAGUE_SEEDS - 1} (above: league subsets)")
+        faults = [
+            f"{name}={value!r} is not a whole number from {low}{limit}"
+            for name, value, low, high, limit in (
+                ("trials", self.trials, 1, math.inf, " up"),
+                ("trials_per_subset", self.trials_per_subset, 1, math.inf, " up"),
+                ("subset.seed", self.seed, 0, LEAGUE_SEEDS, " to 999999 (above are the league's)"),
+            )
+            if type(value) is not int or not low <= value < high
+        ]
         if self.driver not in ("auto", "lean", "trainer"):
             faults.append(f"driver={self.driver} is not one of auto | lean | trainer")
         if faults:
             raise OhloraError("; ".join(faults))
+        self.hardware.resolve()  # refuses a device that is not there before anything is loaded
         self.hardware.use_threads()
         data = self.dataset.load()
         if self.driver == "trainer" or (self.driver == "auto" and self.trials == 1):
@@ -75,7 +88,9 @@ class Sweep:
         return self._sweep(data)
 
     def _params(self, data: ImageData) -> list[Params]:
-        name = json.dumps([data.name, self.family.name, self.seed, {k: str(v) for k, v in self.space.params.items()}])
+        name = json.dumps(
+            [data.name, self.family.name, self.seed, {k: str(v) for k, v in self.space.params.items()}]
+        )
         return self.space.points(self.trials, seed=zlib.crc32(name.encode()))
 
     def _sweep(self, data: ImageData) -> float:
@@ -103,7 +118,9 @@ class Sweep:
                 if i % self.trials_per_subset == 0:
                     _, subset = next(subsets)
                     if self.save_subset:
-                        save_images(subset, Path(self.save_subset) / f"{subset.recipe.dataset}-{subset.recipe.seed}")
+                        save_images(
+                            subset, Path(self.save_subset) / f"{subset.recipe.dataset}-{subset.recipe.seed}"
+                        )
                 assert subset is not None
                 key = self._key(subset, point, trial_seed=i)
                 plan.append(key.digest)
@@ -115,7 +132,8 @@ class Sweep:
                         journal.release(lock)
                     mine.append(record)
                     self.logger.log_metrics(
-                        {"val_f1": record.val_f1, "test_f1": record.test_f1, "elapsed_s": record.elapsed_s}, step=i
+                        {"val_f1": record.val_f1, "test_f1": record.test_f1, "elapsed_s": record.elapsed_s},
+                        step=i,
                     )
                 hourly = 3600 * len(mine) / (time.perf_counter() - started)
                 progress.update(bar, completed=i + 1, rate=f"{hourly:,.0f} trials/h" if mine else "")
@@ -150,7 +168,9 @@ class Sweep:
         torch.save(outcome.module.state_dict(), out / "best_weights.pt")
         log_picture(self.logger, "subset", sheet)
         log_picture(self.logger, "curve", plot_curve(outcome, out / "curve.png"))
-        log_picture(self.logger, "confusion", plot_confusion(outcome, subset.class_names, out / "confusion.png"))
+        log_picture(
+            self.logger, "confusion", plot_confusion(outcome, subset.class_names, out / "confusion.png")
+        )
         self.logger.log_metrics({"best_val_f1": record.val_f1, "test_f1": record.test_f1}, step=record.steps)
         console = Console()
         console.print(summary(data.title, [record], [record], record.elapsed_s))
@@ -160,7 +180,9 @@ class Sweep:
     def _key(self, subset: Subset, params: Params, trial_seed: int) -> TrialKey:
         return TrialKey(subset.recipe, self.family.fingerprint, self.protocol.fingerprint, params, trial_seed)
 
-    def _train(self, subset: Subset, key: TrialKey, trainer_settings: dict[str, Any] | None = None) -> TrialOutcome:
+    def _train(
+        self, subset: Subset, key: TrialKey, trainer_settings: dict[str, Any] | None = None
+    ) -> TrialOutcome:
         return train_and_score(
             key.params,
             subset,
@@ -176,7 +198,8 @@ class Sweep:
 def summary(title: str, done: list[TrialRecord], mine: list[TrialRecord], elapsed_s: float) -> Table:
     """What the sweep knows now, as a table for the terminal."""
     table = Table(title=f"{title}: {len(done)} trials, {len(mine)} of them new, {elapsed_s:.0f} s")
-    for column in ("subset", "images", "classes", "trials", "val F1 mean", "best", "test F1 of best", "diverged"):
+    columns = "subset | images | classes | trials | val F1 mean | best | test F1 of best | diverged"
+    for column in columns.split(" | "):
         table.add_column(column, justify="right")
     seeds = sorted({record.key.subset.seed for record in done})
     groups = [(str(seed), [r for r in done if r.key.subset.seed == seed]) for seed in seeds]
