@@ -1,0 +1,185 @@
+"""A subset -> named numbers: what Oh-LoRA sees of it, from its training images alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_f1_score
+
+from ohlora.datasets import Split, Subset
+from ohlora.datasets.images import image_statistics
+from ohlora.trials.cnn import whitening_filters
+
+# Raise it when a feature gets another meaning: cached features and fitted predictors carry it.
+FEATURES_VERSION = 1
+# Landmarks look at this many images at most; more cost time and hardly move them.
+LANDMARK_IMAGES = 800
+
+
+class Encoder(Protocol):
+    """Anything that turns uint8 images [n, channels, height, width] into codes [n, code]."""
+
+    def encode(self, images: Tensor) -> Tensor: ...
+
+
+def describe(subset: Subset, encoder: Encoder) -> dict[str, float]:
+    """Return every feature of `subset` as `group.name`: counts, pixels, landmarks, codes.
+
+    Only training images and their labels are looked at. Takes under a second.
+    """
+    train = subset.train
+    sample = train.take(spread_sample(train.labels.numpy(), LANDMARK_IMAGES))
+    codes = encoder.encode(train.images)
+    features = {f"counts.{k}": v for k, v in count_features(subset.class_counts).items()}
+    features |= {f"pixels.{k}": v for k, v in pixel_features(train).items()}
+    for name, embed in (("code", encoder.encode), ("patch", patch_embedding(train.images))):
+        features |= {
+            f"landmarks.{name}_{k}": v for k, v in landmarks(sample, embed, subset.class_names).items()
+        }
+    features |= {f"codes.mean_{i}": float(x) for i, x in enumerate(codes.mean(dim=0))}
+    features |= {f"codes.spread_{i}": float(x) for i, x in enumerate(codes.std(dim=0))}
+    return features
+
+
+def count_features(counts: list[int]) -> dict[str, float]:
+    """How many images and classes there are, and how evenly."""
+    n = np.array(counts, dtype=float)
+    share = n / n.sum()
+    return {
+        "log_images": float(np.log(n.sum())),
+        "classes": float(len(n)),
+        "log_images_per_class": float(np.log(n.mean())),
+        "log_smallest_class": float(np.log(n.min())),
+        "log_imbalance": float(np.log(n.max() / n.min())),
+        "evenness": float(-(share * np.log(share)).sum() / np.log(len(n))),  # entropy over its maximum
+    }
+
+
+def pixel_features(train: Split) -> dict[str, float]:
+    """Size, colour, light and detail of the images."""
+    _, channels, height, width = train.images.shape
+    statistics = image_statistics(train.images)
+    pixels = train.images[:LANDMARK_IMAGES].float() / 255
+    contrast = float(pixels.std()) + 1e-3
+    steps = (pixels.diff(dim=2).abs().mean() + pixels.diff(dim=3).abs().mean()) / 2
+    labels = train.labels.numpy()
+    means = [statistics["brightness"][labels == k].mean() for k in np.unique(labels)]
+    return {
+        "log_side": float(np.log(height * width) / 2),
+        "colour": float(channels == 3),
+        "brightness": float(statistics["brightness"].mean()),
+        "brightness_spread": float(statistics["brightness"].std()),
+        "brightness_between_classes": float(np.std(means)),
+        "contrast": float(statistics["contrast"].mean()),
+        "contrast_spread": float(statistics["contrast"].std()),
+        "saturation": float(statistics["saturation"].mean()) if channels == 3 else 0.0,
+        "detail": float(steps) / contrast,  # mean step between neighbouring pixels, in units of their spread
+    }
+
+
+def landmarks(
+    sample: Split, embed: Callable[[Tensor], Tensor], class_names: tuple[str, ...]
+) -> dict[str, float]:
+    """How cheap classifiers fare on an embedding, and how it takes mirroring and shifting.
+
+    Scores are macro-F1, 0 to 1, each image judged without itself.
+    """
+    labels, n_classes = sample.labels, len(class_names)
+    plain = embed(sample.images)
+    codes = standardise(plain)
+    mirrored = standardise(embed(sample.images.flip(3)), like=plain)
+    shifted = standardise(embed(sample.images.roll((1, 1), (2, 3))), like=plain)
+
+    def f1(predicted: Tensor) -> float:
+        return multiclass_f1_score(predicted, labels, n_classes, average="macro").item()
+
+    apart = torch.cdist(codes, codes)
+    same = labels[:, None] == labels[None, :]
+    off = ~torch.eye(len(labels), dtype=torch.bool)
+    nearest = apart.masked_fill(~off, torch.inf)
+    # A mirrored (or shifted) image looks for its class among the others as they are: where that works,
+    # training on mirrored images does no harm; where it does not, mirroring makes another class.
+    from_mirror = torch.cdist(mirrored, codes).masked_fill(~off, torch.inf)
+    from_shift = torch.cdist(shifted, codes).masked_fill(~off, torch.inf)
+    typical = nearest.min(dim=1).values.mean() + 1e-6
+    # Each half judged by the other: how much the last doubling of the images was worth.
+    half = torch.arange(len(labels)) % 2 == 0
+    first = ridge_from(codes[half], labels[half], codes, n_classes)
+    second = ridge_from(codes[~half], labels[~half], codes, n_classes)
+    return {
+        "neighbour_f1": f1(labels[nearest.argmin(dim=1)]),
+        "probe_f1": f1(ridge_leave_one_out(codes, labels, n_classes)),
+        "half_probe_f1": f1(torch.where(half, second, first)),
+        "separation": float(apart[~same].mean() / (apart[same & off].mean() + 1e-6)),
+        "mirror_neighbour_f1": f1(labels[from_mirror.argmin(dim=1)]),
+        "mirror_distance": float((mirrored - codes).norm(dim=1).mean() / typical),
+        "shift_neighbour_f1": f1(labels[from_shift.argmin(dim=1)]),
+        "shift_distance": float((shifted - codes).norm(dim=1).mean() / typical),
+    }
+
+
+def patch_embedding(images: Tensor) -> Callable[[Tensor], Tensor]:
+    """The CNN's own fixed first layer, pooled to 4 x 4: what it starts from before any training."""
+    pixels = images[:LANDMARK_IMAGES].float() / 255
+    mean, std = (
+        pixels.mean(dim=(0, 2, 3), keepdim=True),
+        pixels.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-3),
+    )
+    kernel = whitening_filters((pixels - mean) / std, patch=5)[:16]
+    kernel = torch.cat([kernel, -kernel])
+
+    def embed(batch: Tensor) -> Tensor:
+        maps = F.conv2d((batch.float() / 255 - mean) / std, kernel, stride=2, padding=2)
+        return F.adaptive_avg_pool2d(maps.relu(), 4).flatten(1)
+
+    return embed
+
+
+def standardise(codes: Tensor, like: Tensor | None = None) -> Tensor:
+    reference = codes if like is None else like
+    spread = reference.std(dim=0)
+    # A code that hardly varies here would blow up as soon as images are moved.
+    return (codes - reference.mean(dim=0)) / torch.maximum(spread, 0.1 * spread.mean() + 1e-6)
+
+
+def ridge_leave_one_out(codes: Tensor, labels: Tensor, n_classes: int, penalty: float = 0.1) -> Tensor:
+    """Classes a ridge classifier gives each image when trained on all others (hat-matrix identity).
+
+    `penalty` is per image: lambda = penalty * n, on standardised codes divided by sqrt(code).
+    """
+    targets = F.one_hot(labels, n_classes).double()
+    x = torch.cat(
+        [codes.double() / codes.shape[1] ** 0.5, torch.ones(len(codes), 1, dtype=torch.float64)], dim=1
+    )
+    # The kernel form: n x n, n at most LANDMARK_IMAGES, whatever the code's length.
+    kernel = x @ x.T
+    hat = kernel @ torch.linalg.inv(kernel + penalty * torch.eye(len(x), dtype=torch.float64))
+    leverage = hat.diagonal().clamp_max(1 - 1e-6).unsqueeze(1)
+    return ((hat @ targets - leverage * targets) / (1 - leverage)).argmax(dim=1)
+
+
+def ridge_from(
+    codes: Tensor, labels: Tensor, queries: Tensor, n_classes: int, penalty: float = 0.1
+) -> Tensor:
+    """Classes of `queries` after training a ridge classifier on `codes`."""
+    targets = F.one_hot(labels, n_classes).double()
+    scale = codes.shape[1] ** 0.5
+    x, q = codes.double() / scale, queries.double() / scale
+    weights = torch.linalg.solve(x @ x.T + 1 + penalty * torch.eye(len(x), dtype=torch.float64), targets)
+    return ((q @ x.T + 1) @ weights).argmax(dim=1)
+
+
+def spread_sample(labels: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` rows, the same share of every class, none left out."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    rows = [
+        np.flatnonzero(labels == k)[: max(2, int((labels == k).sum() * most / len(labels)))]
+        for k in np.unique(labels)
+    ]
+    return np.sort(np.concatenate(rows))

@@ -1,0 +1,211 @@
+"""`train.py model=hp_predictor`: the target table becomes Oh-LoRA's instinct, judged on unseen subsets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from lightning.pytorch.loggers import Logger
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import rankdata
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from ohlora.datasets import ImageSource
+from ohlora.datasets.subset import Family
+from ohlora.errors import OhloraError
+from ohlora.features.table import add_features
+from ohlora.predictor.model import PredictorSettings
+from ohlora.predictor.predictor import Predictor, fit, with_noise
+from ohlora.predictor.report import plot_scatter
+from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_table
+from ohlora.records import read_table
+from ohlora.space import Space
+from ohlora.tracking import log_picture, log_table, write_json
+from ohlora.trials import Hardware, Protocol
+
+# Fits on some rows, predicts others: (train, test) -> macro-F1 [test rows].
+Method = Callable[[PredictorTable, PredictorTable], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FitPredictor:
+    """Fit the predictor on a table and report how it does on subsets it never saw."""
+
+    tables: list[str]
+    space: Space
+    settings: PredictorSettings
+    protocol: Protocol
+    features: list[str]  # name patterns of the feature groups in use
+    ablation: dict[str, list[str]]  # name -> patterns: feature groups weighed against each other
+    target: str
+    folds: int
+    seed: int
+    sources: Mapping[str, ImageSource]
+    families: Mapping[str, Family]
+    encoders: str
+    cache_dir: str
+    save_to: str | None  # a folder: keep the predictor there as well
+    output_dir: str
+    hardware: Hardware
+    trainer: dict[str, Any]
+    logger: Logger
+
+    def run(self) -> float:
+        """Return the mean rank correlation within unseen subsets, -1 to 1."""
+        self.hardware.use_threads()
+        console, out = Console(), Path(self.output_dir)
+        frame = self._frame()
+        table = predictor_table(frame, self.space, self.target, self.features)
+        if table.n_groups < 2 * self.folds:
+            raise OhloraError(
+                f"the table has {table.n_groups} subsets; {self.folds} folds need {2 * self.folds} or more"
+            )
+        console.print(f"{len(frame)} trials on {table.n_groups} subsets, {len(table.feature_names)} features")
+        methods: dict[str, Method] = {
+            "predictor": self._ensemble,
+            "hyperparameters only": lambda a, b: self._ensemble(blind(a), blind(b)),
+            "gradient-boosted trees": boosted_trees,
+            "mean": lambda a, b: np.full(len(b.target), a.target.mean()),
+        }
+        held_out = folds(table.group, self.folds, self.seed)
+        predictions = {name: cross_predict(method, table, held_out) for name, method in methods.items()}
+        scores = {name: judge(table, prediction) for name, prediction in predictions.items()}
+        for name, patterns in self.ablation.items():
+            part = predictor_table(frame, self.space, self.target, patterns)
+            scores[f"features: {name}"] = judge(part, cross_predict(self._ensemble, part, held_out))
+        noise = float(np.sqrt(np.mean((predictions["predictor"] - table.target) ** 2)))
+        report = {
+            "trials": len(frame),
+            "subsets": table.n_groups,
+            "per_dataset": frame.groupby("dataset").size().to_dict(),
+            "features": list(self.features),
+            "held_out": f"{self.folds} folds by subset, seed {self.seed}",
+            "scores": scores,
+        }
+        final = fit(table, self.space, self.settings, self.seed)
+        card = {
+            "report": report,
+            "protocol": self.protocol.fingerprint,
+            "tables": [Path(t).name for t in self.tables],
+        }
+        final = with_noise(final, noise, card)
+        final.save(out, "hp_predictor")
+        if self.save_to:
+            final.save(Path(self.save_to), "hp_predictor")
+        write_json(out / "report.json", report)
+        picture = plot_scatter(table, predictions["predictor"], out / "scatter.png")
+        log_picture(self.logger, "predictor_scatter", picture)
+        rows = pd.DataFrame([{"method": name, **values} for name, values in scores.items()])
+        log_table(self.logger, "predictor_report", rows)
+        own = scores["predictor"]
+        self.logger.log_metrics(own)
+        console.print(report_table(scores))
+        console.print(f"predictor: {out / 'hp_predictor.safetensors'}")
+        console.print(f"play with it: python battle.py predictor.folder={out.as_posix()}")
+        return own["within_subset_rank"]
+
+    def _frame(self) -> pd.DataFrame:
+        frame = read_table(self.tables)
+        # Somebody else's table need not say how its trials were trained.
+        protocols = frame.groupby("protocol").size().to_dict() if "protocol" in frame else {}
+        if set(protocols) - {self.protocol.fingerprint}:
+            found = ", ".join(f"{name} ({count} trials)" for name, count in protocols.items())
+            raise OhloraError(
+                f"the table was made by protocol {found}, this network and budget are"
+                f" {self.protocol.fingerprint}: give the size= and protocol.* its trials were made with"
+            )
+        if any(column.startswith(FEATURE) for column in frame.columns) and not frame.filter(
+            like=FEATURE
+        ).isna().any(axis=None):
+            return frame
+        return add_features(frame, self.sources, self.families, Path(self.encoders), Path(self.cache_dir))
+
+    def _ensemble(self, train: PredictorTable, test: PredictorTable) -> np.ndarray:
+        predictor = fit(train, self.space, self.settings, self.seed)
+        return predict_rows(predictor, test)
+
+
+def predict_rows(predictor: Predictor, table: PredictorTable) -> np.ndarray:
+    """Expected macro-F1 of every row."""
+    import torch
+
+    from ohlora.predictor.predictor import standardised
+
+    vectors = standardised(torch.from_numpy(table.features).float(), predictor.mean, predictor.std)
+    return predictor.members(vectors, table.params).mean(dim=0).numpy()
+
+
+def blind(table: PredictorTable) -> PredictorTable:
+    """The same rows, nothing to be seen of their subsets."""
+    return PredictorTable(
+        ("nothing",),
+        np.zeros((len(table.target), 1)),
+        table.params,
+        table.target,
+        table.group,
+        table.datasets,
+    )
+
+
+def boosted_trees(train: PredictorTable, test: PredictorTable) -> np.ndarray:
+    model = HistGradientBoostingRegressor(
+        max_iter=400,
+        learning_rate=0.06,
+        early_stopping=False,  # pyright: ignore[reportArgumentType] random_state=0
+    )
+    model.fit(np.hstack([train.features, train.params]), train.target)
+    return model.predict(np.hstack([test.features, test.params]))
+
+
+def cross_predict(method: Method, table: PredictorTable, held_out: list[np.ndarray]) -> np.ndarray:
+    """Each row predicted by a fit that saw no trial of its subset."""
+    prediction = np.empty(len(table.target))
+    for mask in held_out:
+        prediction[mask] = method(table.rows(~mask), table.rows(mask))
+    return prediction
+
+
+def judge(table: PredictorTable, prediction: np.ndarray) -> dict[str, float]:
+    """Pearson, Spearman, mean absolute error, and what counts in a battle: the order inside a subset.
+
+    `within_subset_rank` is the mean over subsets of Spearman's rho; `regret` the mean loss of playing
+    the trial predicted best instead of the one that was best, in macro-F1. Correlations of a constant
+    prediction count as 0.
+    """
+    ranks, regrets = [], []
+    for g in range(table.n_groups):
+        rows = table.group == g
+        scores, guesses = table.target[rows], prediction[rows]
+        if rows.sum() < 4 or np.ptp(scores) < 1e-9:
+            continue
+        ranks.append(rank_correlation(scores, guesses) if np.ptp(guesses) > 1e-9 else 0.0)
+        chosen = scores[guesses == guesses.max()].mean()  # ties: any of them
+        regrets.append(scores.max() - chosen)
+    flat = np.ptp(prediction) < 1e-9
+    return {
+        "pearson": 0.0 if flat else float(np.corrcoef(table.target, prediction)[0, 1]),
+        "spearman": 0.0 if flat else rank_correlation(table.target, prediction),
+        "mean_absolute_error": float(np.abs(table.target - prediction).mean()),
+        "within_subset_rank": float(np.mean(ranks)) if ranks else 0.0,
+        "regret": float(np.mean(regrets)) if regrets else 0.0,
+    }
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's rho, ties sharing their rank."""
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+
+
+def report_table(scores: dict[str, dict[str, float]]) -> Table:
+    table = Table(title="on subsets never seen in fitting")
+    table.add_column("method")
+    for name in next(iter(scores.values())):
+        table.add_column(name.replace("_", " "), justify="right")
+    for name, values in scores.items():
+        table.add_row(name, *(f"{value:.3f}" for value in values.values()))
+    return table

@@ -1,0 +1,177 @@
+"""Oh-LoRA's instinct, fitted: predicts, is saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from ohlora.assets import load_model, save_model
+from ohlora.errors import OhloraError
+from ohlora.features.describe import FEATURES_VERSION
+from ohlora.predictor.model import Ensemble, PredictorSettings, SubsetBatches
+from ohlora.predictor.table import PredictorTable
+from ohlora.space import Space
+
+KIND = "ohlora.hp_predictor"
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Features + params -> expected macro-F1 and its uncertainty.
+
+    `noise` is the spread of single trials around the prediction on subsets it has not seen (macro-F1).
+    `known` holds the features of the subsets it was fitted on, `known_datasets` where each came from.
+    """
+
+    feature_names: tuple[str, ...]
+    columns: tuple[str, ...]  # of the encoded params
+    axes: dict[str, str]  # hyperparameter -> its range when fitted
+    mean: Tensor  # [features]
+    std: Tensor  # [features]
+    ensemble: Ensemble
+    noise: float
+    known: Tensor  # standardised [subsets, features]
+    known_datasets: tuple[str, ...]
+    card: dict[str, Any]
+
+    def vector(self, features: Mapping[str, float]) -> Tensor:
+        """Named features as the standardised row the networks take [1, features]."""
+        missing = [name for name in self.feature_names if name not in features]
+        if missing:
+            some = ", ".join(missing[:5]) + " …" * (len(missing) > 5)
+            raise OhloraError(f"the predictor needs features that are not given: {some}")
+        raw = torch.tensor([features[name] for name in self.feature_names], dtype=torch.float32)
+        return standardised(raw[None], self.mean, self.std)
+
+    @torch.no_grad()
+    def members(self, vector: Tensor, encoded: np.ndarray | Tensor) -> Tensor:
+        """Macro-F1 by each member [members, n] for encoded params [n, columns]."""
+        return self.ensemble.eval()(vector, torch.as_tensor(encoded, dtype=torch.float32))
+
+    def check_space(self, space: Space) -> None:
+        """Refuse a space whose axes are not those the predictor was fitted on."""
+        now = {name: str(axis) for name, axis in space.within.items()}
+        if now != self.axes:
+            names = [name for name in {**self.axes, **now} if self.axes.get(name) != now.get(name)]
+            faults = [
+                f"{n}: fitted on {self.axes.get(n, 'nothing')}, now {now.get(n, 'gone')}" for n in names
+            ]
+            raise OhloraError(
+                "the predictor was fitted on another space; " + "; ".join(faults or ["the order differs"])
+            )
+
+    def save(self, folder: Path, name: str) -> Path:
+        """Write `name`.safetensors and its card `name`.json."""
+        tensors = {f"ensemble.{k}": v for k, v in self.ensemble.state_dict().items()}
+        tensors |= {"mean": self.mean, "std": self.std, "known": self.known}
+        card = {
+            **self.card,
+            "kind": KIND,
+            "features_version": FEATURES_VERSION,
+            "feature_names": list(self.feature_names),
+            "columns": list(self.columns),
+            "axes": self.axes,
+            "noise": self.noise,
+            "known_datasets": list(self.known_datasets),
+            "settings": asdict(self.ensemble.settings),
+        }
+        return save_model(folder, name, tensors, card)
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Predictor:
+        """Read what `save` wrote; OhloraError for anything else."""
+        tensors, card = load_model(folder, name, KIND)
+        place = folder / name
+        if card.get("features_version") != FEATURES_VERSION:
+            raise OhloraError(
+                f"{place} was fitted on features of version {card.get('features_version')}, this code makes"
+                f" version {FEATURES_VERSION}; fit it again: python train.py model=hp_predictor"
+            )
+        try:
+            names, columns = tuple(card["feature_names"]), tuple(card["columns"])
+            ensemble = Ensemble(len(names), len(columns), PredictorSettings(**card["settings"]))
+            ensemble.load_state_dict({k.removeprefix("ensemble."): v for k, v in tensors.items() if "." in k})
+            return cls(
+                names,
+                columns,
+                dict(card["axes"]),
+                tensors["mean"],
+                tensors["std"],
+                ensemble.eval(),
+                float(card["noise"]),
+                tensors["known"],
+                tuple(card["known_datasets"]),
+                card,
+            )
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise OhloraError(f"{place} is not a whole predictor: {type(error).__name__}: {error}") from None
+
+
+def standardised(raw: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    # Clipped: a feature far outside what was seen should not run away with the prediction.
+    return ((raw - mean) / std).clamp(-4, 4)
+
+
+def fit(
+    table: PredictorTable,
+    space: Space,
+    settings: PredictorSettings,
+    seed: int,
+    noise: float = 0.0,
+    trainer: dict[str, Any] | None = None,
+) -> Predictor:
+    """Train the ensemble on every row of `table`."""
+    raw = torch.from_numpy(table.features).float()
+    per_group = torch.stack([raw[torch.from_numpy(table.group == g)][0] for g in range(table.n_groups)])
+    mean, std = per_group.mean(dim=0), per_group.std(dim=0)
+    std = torch.where(std > 1e-6, std, torch.ones_like(std))
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.randint(table.n_groups, (settings.members, table.n_groups), generator=generator)
+    weights = torch.zeros(settings.members, table.n_groups).scatter_add_(1, draws, torch.ones(draws.shape))
+    batches = SubsetBatches(
+        standardised(raw, mean, std),
+        torch.from_numpy(table.params).float(),
+        torch.from_numpy(table.target).float(),
+        torch.from_numpy(table.group),
+        weights,
+        settings.subsets_per_batch,
+        generator,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        ensemble = Ensemble(raw.shape[1], table.params.shape[1], settings)
+        quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+        Trainer(
+            **{
+                "accelerator": "cpu",
+                "devices": 1,
+                "max_epochs": settings.epochs,
+                "logger": False,
+                "use_distributed_sampler": False,
+                **quiet,
+                **(trainer or {}),
+            }
+        ).fit(ensemble, batches)
+    return Predictor(
+        table.feature_names,
+        tuple(space.columns),
+        {name: str(axis) for name, axis in space.within.items()},
+        mean,
+        std,
+        ensemble.eval(),
+        noise,
+        standardised(per_group, mean, std),
+        tuple(table.datasets[table.group == g][0] for g in range(table.n_groups)),
+        {},
+    )
+
+
+def with_noise(predictor: Predictor, noise: float, card: dict[str, Any]) -> Predictor:
+    return replace(predictor, noise=noise, card=card)

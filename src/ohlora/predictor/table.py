@@ -1,0 +1,97 @@
+"""A table of trials as the predictor learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+import numpy as np
+import pandas as pd
+
+from ohlora.errors import OhloraError
+from ohlora.space import Space
+
+FEATURE, PARAM = "feature.", "params."
+GROUP = ["dataset", "family", "seed"]
+
+
+@dataclass(frozen=True)
+class PredictorTable:
+    """Rows as arrays. `group` numbers the subsets; rows of one group are never split apart."""
+
+    feature_names: tuple[str, ...]
+    features: np.ndarray  # float [rows, features]
+    params: np.ndarray  # float [rows, columns], encoded by the space
+    target: np.ndarray  # float [rows], macro-F1, 0 to 1
+    group: np.ndarray  # int64 [rows]
+    datasets: np.ndarray  # str [rows]
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.group.max()) + 1
+
+    def rows(self, keep: np.ndarray) -> PredictorTable:
+        """The rows where `keep` is true, groups numbered anew."""
+        group = np.unique(self.group[keep], return_inverse=True)[1].astype(np.int64)
+        return PredictorTable(
+            self.feature_names,
+            self.features[keep],
+            self.params[keep],
+            self.target[keep],
+            group,
+            self.datasets[keep],
+        )
+
+
+def predictor_table(
+    frame: pd.DataFrame,
+    space: Space,
+    target: str,
+    groups: Sequence[str],
+    group_columns: Sequence[str] = GROUP,
+) -> PredictorTable:
+    """Read `feature.*`, `params.*` and `target` columns; `groups` are name patterns of features to use.
+
+    Any table with such columns will do, whatever made it. Raises OhloraError naming every fault:
+    missing columns, params outside the space, values that are not finite.
+    """
+    faults = [f"column {name} is missing" for name in (target, *group_columns) if name not in frame]
+    faults += [f"column {PARAM}{name} is missing" for name in space.within if PARAM + name not in frame]
+    names = [c.removeprefix(FEATURE) for c in frame.columns if c.startswith(FEATURE)]
+    names = [n for n in names if any(fnmatch(n, pattern) for pattern in groups)]
+    if not names:
+        faults.append(f"no {FEATURE}* column matches {', '.join(groups)}")
+    if faults:
+        raise OhloraError("this is not a table the predictor can learn from: " + "; ".join(faults))
+    params = []
+    for i, row in enumerate(frame[[PARAM + name for name in space.within]].itertuples(index=False)):
+        given = dict(zip(space.within, row, strict=True))
+        bad = [
+            name + fault for name, axis in space.within.items() if (fault := axis.fault(python(given[name])))
+        ]
+        if bad:
+            raise OhloraError(f"row {i} of the table is outside the space: {'; '.join(bad)}")
+        params.append(space.encode({name: python(value) for name, value in given.items()}))
+    features = frame[[FEATURE + n for n in names]].to_numpy(float)
+    score = frame[target].to_numpy(float)
+    for what, values in (("features", features), (target, score)):
+        if not np.isfinite(values).all():
+            raise OhloraError(
+                f"{what} in the table are not all finite ({int((~np.isfinite(values)).sum())} values)"
+            )
+    group = frame.groupby(list(group_columns), sort=False).ngroup().to_numpy(np.int64)
+    return PredictorTable(
+        tuple(names), features, np.array(params), score, group, frame[group_columns[0]].to_numpy(str)
+    )
+
+
+def python(value):
+    """A numpy scalar as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def folds(group: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
+    """`count` boolean masks of held-out rows; each subset is held out exactly once."""
+    order = np.random.default_rng(seed).permutation(int(group.max()) + 1)
+    return [np.isin(group, order[i::count]) for i in range(count)]
