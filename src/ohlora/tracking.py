@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,9 @@ for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
 logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
     lambda record: not any(word in record.getMessage() for word in ("Tip:", "litlogger", "litmodels"))
 )
+
+# Lightning 2.6 still asks torch the old way; nothing a user could do about it.
+warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 
 
 def csv_logger(save_dir: str) -> CSVLogger:
@@ -48,10 +53,15 @@ def wandb_logger(
         import wandb
     except ModuleNotFoundError:
         raise OhloraError("logger=wandb needs its package: pip install 'ohlora[wandb]'") from None
+    os.environ.setdefault("WANDB_SILENT", "true")  # one line of our own is enough
     if mode == "auto":
-        mode, why = ("online", "") if (why := wandb_out_of_reach(wandb)) is None else ("offline", why)
+        why = wandb_out_of_reach(wandb)
+        mode = "offline" if why else "online"
         if why:
-            print(f"ohlora: W&B is offline ({why}); later: wandb sync {save_dir}/wandb", file=sys.stderr)
+            print(
+                f"ohlora: W&B is offline ({why}); later: wandb sync {save_dir}/wandb/offline-*",
+                file=sys.stderr,
+            )
     Path(save_dir).mkdir(parents=True, exist_ok=True)
     return WandbLogger(
         save_dir=save_dir,
@@ -60,22 +70,21 @@ def wandb_logger(
         job_type=job_type,
         name=name,
         offline=mode == "offline",
-        settings=wandb.Settings(silent=True),
+        # Said again in the settings: `offline` alone still asks for an API key.
+        settings=wandb.Settings(mode="offline" if mode == "offline" else "online", silent=True),
     )
 
 
 def wandb_out_of_reach(wandb: Any) -> str | None:
     """Why an online W&B run would fail now, or None."""
-    settings = wandb.setup().settings
-    if not (settings.api_key or wandb.api.api_key):
-        return "not logged in"
-    url = urlparse(settings.base_url)
+    url = urlparse(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url)
     try:
         port = url.port or (443 if url.scheme == "https" else 80)
         with socket.create_connection((url.hostname or "", port), timeout=3):
-            return None
+            pass
     except OSError:
         return "no network"
+    return None if wandb.login(prompt=False) else "not logged in"
 
 
 @contextmanager

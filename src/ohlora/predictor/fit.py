@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ class FitPredictor:
         self.logger.log_metrics(own)
         console.print(report_table(scores))
         console.print(f"predictor: {out / 'hp_predictor.safetensors'}")
-        console.print(f"play with it: python battle.py predictor.folder={out.as_posix()}")
+        console.print(f"play with it: python battle.py paths.predictor={out.as_posix()}")
         return own["within_subset_rank"]
 
     def _frame(self) -> pd.DataFrame:
@@ -119,9 +120,8 @@ class FitPredictor:
                 f"the table was made by protocol {found}, this network and budget are"
                 f" {self.protocol.fingerprint}: give the size= and protocol.* its trials were made with"
             )
-        if any(column.startswith(FEATURE) for column in frame.columns) and not frame.filter(
-            like=FEATURE
-        ).isna().any(axis=None):
+        described = frame.filter(regex=f"^{re.escape(FEATURE)}")
+        if described.shape[1] and not described.isna().any(axis=None):
             return frame
         return add_features(frame, self.sources, self.families, Path(self.encoders), Path(self.cache_dir))
 
@@ -153,11 +153,8 @@ def blind(table: PredictorTable) -> PredictorTable:
 
 
 def boosted_trees(train: PredictorTable, test: PredictorTable) -> np.ndarray:
-    model = HistGradientBoostingRegressor(
-        max_iter=400,
-        learning_rate=0.06,
-        early_stopping=False,  # pyright: ignore[reportArgumentType] random_state=0
-    )
+    model = HistGradientBoostingRegressor(max_iter=400, learning_rate=0.06, random_state=0)
+    model.set_params(early_stopping=False)
     model.fit(np.hstack([train.features, train.params]), train.target)
     return model.predict(np.hstack([test.features, test.params]))
 

@@ -255,7 +255,7 @@ def drive_trainer(
             **accelerator,
             "devices": 1,
             "max_steps": steps,
-            "max_epochs": -1,
+            "max_epochs": math.ceil(steps / len(data.train_dataloader())),
             "val_check_interval": check_every,
             "check_val_every_n_epoch": None,
             "num_sanity_val_steps": 0,
