@@ -111,7 +111,7 @@ def cached_statistics(data: ImageData, cache_dir: Path) -> dict[str, dict[str, n
     path = cache_dir / "statistics" / f"{data.name}-{digest.hexdigest()[:12]}.npz"
     if path.is_file():
         try:
-            with np.load(path) as file:
+            with path.open("rb") as handle, np.load(handle) as file:
                 return {
                     split: {key.split("/")[1]: file[key] for key in file.files if key.startswith(split + "/")}
                     for split in splits

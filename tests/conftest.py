@@ -1,0 +1,189 @@
+"""What every test may ask for: configs as the doors compose them, small data, the doors themselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from hypothesis import settings
+from omegaconf import DictConfig
+
+import ohlora.door  # noqa: F401  registers the config's resolvers
+from ohlora.datasets import Digits, ImageData, Split, Subset, SubsetFamily
+from ohlora.space import Params, Space
+from ohlora.trials import Hardware, Protocol
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Two busy cores make any deadline a coin toss; the same examples every run make a red run repeatable.
+settings.register_profile("ohlora", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("ohlora")
+
+# One thread, here and in the processes tests start: on nets this small more threads only wait for each other.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Caches and settings of the machine's user neither help nor suffer."""
+    world = tmp_path_factory.mktemp("world")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("OMP_NUM_THREADS", "1")
+    patch.setenv("OHLORA_CACHE", str(world / "cache"))
+    patch.setenv("MPLCONFIGDIR", str(world / "matplotlib"))
+    for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
+        patch.setenv(name, str(world / "wandb"))
+    (world / "wandb").mkdir()
+    patch.setenv("NETRC", str(world / "netrc"))
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "OHLORA_SWEEP", "OHLORA_ANSWER", "COLUMNS"):
+        patch.delenv(name, raising=False)
+    yield world
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def cache_dir(own_world: Path) -> Path:
+    return own_world / "cache"
+
+
+@pytest.fixture(scope="session")
+def lasting_cache(pytestconfig: pytest.Config) -> Path:
+    """Kept from run to run: for what takes long to make and never changes, such as decoded JPEGs."""
+    return pytestconfig.cache.mkdir("ohlora")  # type: ignore[union-attr]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> str:
+    """The folder with MNIST, Fashion-MNIST and CIFAR-10 (JPEG)."""
+    folder = os.environ.get("OHLORA_DATA")
+    if not folder or not (Path(folder) / "MNIST").is_dir():
+        pytest.skip("needs OHLORA_DATA, a folder with MNIST, FashionMNIST and CIFAR10-JPEG")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def composed() -> Callable[..., DictConfig]:
+    """`composed("train", "dataset=digits")`: the config a door would see."""
+
+    def build(name: str, *overrides: str) -> DictConfig:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return compose(name, [*overrides, "paths.run_dir=run"])
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def built(composed: Callable[..., DictConfig]) -> Callable[..., Any]:
+    """`built("space", "space=classic")`: one part of the train config as the object the code uses."""
+
+    def build(part: str, *overrides: str) -> Any:
+        return instantiate(composed("train", *overrides)[part], _convert_="all")
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def space(built: Callable[..., Any]) -> Space:
+    return built("space")
+
+
+@pytest.fixture(scope="session")
+def classic_space(built: Callable[..., Any]) -> Space:
+    return built("space", "space=classic")
+
+
+@pytest.fixture(scope="session")
+def varied(built: Callable[..., Any]) -> SubsetFamily:
+    return built("subset").pop("family")
+
+
+@pytest.fixture(scope="session")
+def classic(built: Callable[..., Any]) -> SubsetFamily:
+    return built("subset", "subset=classic").pop("family")
+
+
+@pytest.fixture(scope="session")
+def smoke(built: Callable[..., Any]) -> Protocol:
+    """The protocol of size=smoke: 8 steps, 2 validations."""
+    return built("protocol", "size=smoke")
+
+
+@pytest.fixture(scope="session")
+def cpu() -> Hardware:
+    return Hardware(device="cpu", precision="32", threads=1)
+
+
+@pytest.fixture(scope="session")
+def digits() -> ImageData:
+    return Digits().load()
+
+
+@pytest.fixture(scope="session")
+def digits_subset(digits: ImageData, varied: SubsetFamily, cache_dir: Path) -> Subset:
+    return varied.draw(digits, 3, cache_dir)
+
+
+@pytest.fixture(scope="session")
+def good_params(space: Space) -> Params:
+    """Hyperparameters under which a digits subset is learned."""
+    return space.check(
+        {
+            "dropout_conv_early": 0.05,
+            "dropout_conv_late": 0.05,
+            "dropout_fc": 0.1,
+            "learning_rate": 3e-3,
+            "activation": "relu",
+            "optimizer": "adam",
+            "scheduler": "cosine",
+            "weight_decay": 1e-3,
+            "batch_size": 32,
+            "label_smoothing": 0.02,
+            "augmentation": "shift",
+        }
+    )
+
+
+def striped(channels: int, size: tuple[int, int], n: int, classes: int = 3) -> Split:
+    """Images whose stripes run as their class says."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % classes
+    rows, columns = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
+    stripes = torch.stack([((rows * k + columns * (classes - k)) % 4 < 2) * 160 for k in range(classes)])
+    noise = torch.randint(0, 80, (n, channels, *size), generator=generator)
+    return Split((stripes[labels][:, None] + noise).to(torch.uint8), labels)
+
+
+@pytest.fixture(scope="session")
+def stripes() -> Callable[..., ImageData]:
+    """`stripes(channels=3, size=(12, 9))`: a generated dataset of three classes."""
+
+    def build(channels: int = 1, size: tuple[int, int] = (8, 8), n: int = 240) -> ImageData:
+        train, test = striped(channels, size, n), striped(channels, size, n // 2)
+        return ImageData(f"stripes{channels}", "stripes", ("a", "b", "c"), train, test)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def door() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`door("train.py", "dataset=digits", cwd=tmp_path)`: the real program in its own process."""
+
+    def run(program: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / program), *arguments],
+            cwd=cwd,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+    return run
