@@ -141,7 +141,7 @@ class Journal:
             number += 1 if number >= 0 else 0
             try:
                 record = parse_record(json.loads(raw))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 place = f"line {number}" if number > 0 else f"after byte {start}"
                 raise OhloraError(
                     f"{shard}, {place}: not a trial record ({type(error).__name__}: {error})"
@@ -172,7 +172,7 @@ class Journal:
 
 
 def parse_record(data: dict[str, Any]) -> TrialRecord:
-    """A journal line as a record; KeyError, TypeError or ValueError where it is something else."""
+    """A journal line as a record; raises where it is something else."""
     key = data.pop("key")
     recipe = SubsetRecipe(**key.pop("subset"))
     record = TrialRecord(key=TrialKey(subset=recipe, **key), **data)
