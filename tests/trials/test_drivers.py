@@ -1,0 +1,234 @@
+"""Two drivers, one module: the same seed gives the same record."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from ohlora.datasets import draw_valid_seeds
+from ohlora.errors import OhloraError
+from ohlora.trials import Budget, CnnClassifier, Hardware, Protocol, train_and_score
+from ohlora.trials.drivers import Watch
+
+QUIET = {
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+    "logger": False,
+}
+
+
+@pytest.fixture(scope="module")
+def short(smoke):
+    """40 steps, 8 validations."""
+    return Protocol(smoke.network, Budget(epochs=1, min_steps=40, checks=8, patience=3))
+
+
+@pytest.fixture(scope="module")
+def train(digits_subset, cpu, good_params, short):
+    """`train(seed=1, learning_rate=...)`: one trial on the digits subset."""
+
+    def run(protocol=short, seed=0, subset=digits_subset, settings=None, **changes):
+        params = {**good_params, **changes}
+        return train_and_score(params, subset, "f", "s", protocol, seed, cpu, settings)
+
+    return run
+
+
+def result(outcome) -> dict:
+    """All of a record but what tells of the occasion."""
+    row = outcome.record.row()
+    return {k: v for k, v in row.items() if k not in ("elapsed_s", "finished_at", "driver")}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"augmentation": "shift_flip", "dropout_fc": 0.5, "optimizer": "adamw", "scheduler": "exp_90"},
+        {"batch_size": 16, "learning_rate": 6e-3, "activation": "leaky_relu"},
+    ],
+    ids=["plain", "random inside", "small batches"],
+)
+def test_trainer_and_lean_loop_give_the_same_record(train, changes, tmp_path):
+    lean = train(**changes)
+    watched = train(settings={**QUIET, "default_root_dir": str(tmp_path)}, **changes)
+    assert (lean.record.driver, watched.record.driver) == ("lean", "trainer")
+    assert result(lean) == result(watched)
+    for one, other in zip(lean.curve, watched.curve, strict=True):
+        assert one == pytest.approx(other, rel=1e-6)
+    for name, weights in lean.module.state_dict().items():
+        assert torch.equal(weights, watched.module.state_dict()[name]), name
+
+
+def test_the_same_seed_repeats_and_another_does_not(train):
+    one, again, other = train(seed=4), train(seed=4), train(seed=5)
+    assert result(one) == result(again)
+    assert torch.equal(one.test_logits, again.test_logits)
+    assert not torch.equal(one.test_logits, other.test_logits)
+
+
+def test_digits_are_learned(train, short):
+    long = dataclasses.replace(short, budget=Budget(epochs=20, min_steps=200, checks=10, patience=5))
+    record = train(protocol=long).record
+    assert record.status == "complete"
+    assert record.val_f1 > 0.9
+    assert record.test_f1 > 0.85
+
+
+def test_the_global_random_state_is_left_alone(train, tmp_path):
+    states = []
+    for settings in (None, {**QUIET, "default_root_dir": str(tmp_path)}):
+        torch.manual_seed(11)
+        np.random.seed(11)
+        random.seed(11)
+        train(settings=settings)
+        states.append((torch.rand(1).item(), np.random.random(), random.random()))
+    torch.manual_seed(11)
+    np.random.seed(11)
+    random.seed(11)
+    untouched = (torch.rand(1).item(), np.random.random(), random.random())
+    assert states == [untouched, untouched]
+
+
+def test_it_does_not_matter_what_was_drawn_before(train):
+    torch.manual_seed(1)
+    one = train()
+    torch.manual_seed(2)
+    assert result(one) == result(train())
+
+
+class TestWatch:
+    """Validation losses go in, the moment to stop comes out."""
+
+    @pytest.fixture
+    def module(self):
+        return torch.nn.Linear(1, 1)
+
+    def test_stops_after_patience_and_keeps_the_best_weights(self, module):
+        watch = Watch(patience=2)
+        answers = []
+        for step, loss in enumerate([3.0, 2.0, 2.5, 1.0, 1.5, 1.2]):
+            torch.nn.init.constant_(module.weight, step)
+            answers.append(watch.see(module, step, 0.0, loss, val_f1=step / 10))
+        assert answers == [False, False, False, False, False, True]
+        assert (watch.best_loss, watch.val_f1) == (1.0, 0.3)
+        assert watch.weights["weight"].item() == 3
+        assert not watch.diverged
+
+    @pytest.mark.parametrize("loss", [math.nan, math.inf])
+    def test_a_loss_without_end_is_a_divergence_and_keeps_what_was_good(self, module, loss):
+        watch = Watch(patience=9)
+        assert not watch.see(module, 1, 0.0, 2.0, val_f1=0.6)
+        assert watch.see(module, 2, 0.0, loss, val_f1=0.1)
+        assert watch.diverged
+        assert (watch.best_loss, watch.val_f1) == (2.0, 0.6)
+
+    def test_diverged_from_the_start_earns_the_score_it_has(self, module):
+        watch = Watch(patience=9)
+        assert watch.see(module, 1, 0.0, math.nan, val_f1=0.1)
+        assert (watch.weights, watch.val_f1) == (None, 0.1)
+
+
+class TestStopping:
+    def test_early_stopping_stops_both_drivers_at_the_same_step(self, train, short, tmp_path):
+        """With all there is to learn learned, the loss wanders and patience runs out."""
+        eager = dataclasses.replace(short, budget=Budget(epochs=1, min_steps=600, checks=100, patience=1))
+        lean = train(protocol=eager, learning_rate=6e-3)
+        watched = train(
+            protocol=eager, learning_rate=6e-3, settings={**QUIET, "default_root_dir": str(tmp_path)}
+        )
+        assert lean.record.steps < 600
+        assert lean.record.steps == watched.record.steps
+        assert lean.curve[-1]["val_loss"] > lean.record.val_loss == lean.curve[-2]["val_loss"]
+
+    def test_the_best_weights_are_scored_not_the_last(self, train, short):
+        outcome = train(protocol=dataclasses.replace(short, budget=Budget(1, 60, 20, 20)), learning_rate=6e-3)
+        best = min(outcome.curve, key=lambda point: point["val_loss"])
+        assert (outcome.record.val_loss, outcome.record.val_f1) == (best["val_loss"], best["val_f1"])
+
+    @pytest.mark.parametrize("driver", ["lean", "trainer"])
+    def test_a_diverging_trial_becomes_a_record(self, train, driver, tmp_path):
+        settings = {**QUIET, "default_root_dir": str(tmp_path)} if driver == "trainer" else None
+        outcome = train(settings=settings, learning_rate=1e30)
+        assert outcome.record.status == "diverged"
+        assert 0 <= outcome.record.val_f1 < 0.6
+        assert math.isfinite(outcome.record.val_loss)
+        assert outcome.record.steps < 40
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, (28, 28)), (3, (32, 32)), (3, (9, 20)), (2, (5, 5))])
+def test_any_image_size_and_channel_count_can_be_swept(channels, size, stripes, varied, train, cache_dir):
+    data = stripes(channels, size, n=600)
+    _, subset = next(draw_valid_seeds(varied, data, 0, cache_dir))
+    record = train(subset=subset).record
+    assert record.status == "complete"
+    assert record.val_f1 > 0.6
+
+
+def test_checkpoints_load_without_unpickling(train, tmp_path):
+    checkpoint = ModelCheckpoint(dirpath=tmp_path, filename="best", save_last=True)
+    settings = {
+        **QUIET,
+        "enable_checkpointing": True,
+        "callbacks": [checkpoint],
+        "default_root_dir": str(tmp_path),
+    }
+    outcome = train(settings=settings)
+    for name in ("best", "last"):
+        content = torch.load(tmp_path / f"{name}.ckpt", weights_only=True)
+        assert content["hyper_parameters"]["params"] == outcome.record.key.params
+    again = CnnClassifier.load_from_checkpoint(tmp_path / "best.ckpt", weights_only=True)
+    assert torch.equal(again.whitening.weight, outcome.module.whitening.weight)
+
+
+class TestHardware:
+    def test_precision_follows_the_device(self):
+        device, precision = Hardware("auto", "auto", None).resolve()
+        assert device.type in ("cpu", "cuda")
+        assert precision in ("32", "bf16")
+        assert Hardware("cpu", "32", None).resolve() == (torch.device("cpu"), "32")
+        assert Hardware("cpu", 32, None).resolve() == (torch.device("cpu"), "32")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("device", "precision"), [("tpu7", "32"), ("cuda:99", "32"), ("cpu", "16"), (3.5, "32")]
+    )
+    def test_what_is_not_there_is_refused(self, device, precision):
+        with pytest.raises(OhloraError, match=r"hardware\.(device|precision)="):
+            Hardware(device, precision, None).resolve()
+
+    def test_bf16_trains_as_well(self, digits_subset, good_params, short):
+        record = train_and_score(
+            good_params, digits_subset, "f", "s", short, 0, Hardware("cpu", "bf16", 1)
+        ).record
+        assert record.precision == "bf16"
+        assert record.status == "complete"
+
+
+def test_the_protocol_has_a_fingerprint_of_all_its_settings(short):
+    others = [
+        dataclasses.replace(short, budget=dataclasses.replace(short.budget, patience=9)),
+        dataclasses.replace(short, network=dataclasses.replace(short.network, widths=(16, 64))),
+    ]
+    assert len({p.fingerprint for p in (short, *others)}) == 3
+
+
+def test_the_protocol_is_that_of_the_first_table(built):
+    """Another fingerprint starts a new table: every record of the old one would be trained again."""
+    assert built("protocol").fingerprint == "e56104fe"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_gpu_gives_a_like_score(train, good_params, digits_subset, short):
+    on_cpu = train().record
+    on_gpu = train_and_score(
+        good_params, digits_subset, "f", "s", short, 0, Hardware("cuda", "32", None)
+    ).record
+    assert abs(on_cpu.val_f1 - on_gpu.val_f1) < 0.1
