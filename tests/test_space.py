@@ -213,3 +213,10 @@ class TestSpace:
         card = dict(classic_space.describe())
         assert card["dropout_fc"] == "0 to 0.6"
         assert list(card) == list(classic_space.free)
+
+    def test_positions_are_encoded_all_at_once_as_one_by_one(self, space, classic_space):
+        narrow = Space(params={**space.params, "dropout_fc": Real(0.1, 0.3)}, within=space.within)
+        for one in (space, classic_space, narrow):
+            positions = np.random.default_rng(0).random((50, len(one.free)))
+            singly = [one.encode(one.at(row)) for row in positions]
+            assert one.encode_positions(positions) == pytest.approx(np.array(singly), abs=1e-9)

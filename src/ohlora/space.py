@@ -53,8 +53,8 @@ class Real:
         """Why `value` is not allowed, or None."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"={value!r} is not a number ({self})"
-        if not math.isfinite(value) or not self.low <= value <= self.high:
-            return f"={value:g} is outside {self}"
+        if not self.low <= value <= self.high:  # so NaN is outside as well
+            return f"={value} is outside {self}"
         return None
 
     def read(self, value: Any) -> float:
@@ -138,7 +138,8 @@ class Space:
                 faults.append(f"{name} is not a hyperparameter{hint}; allowed: {', '.join(self.within)}")
             elif not isinstance(value, Real | Choice) and (fault := self.within[name].fault(value)):
                 faults.append(name + fault)
-        faults += [f"{name} is missing ({axis})" for name, axis in self.within.items() if name not in self.params]
+        missing = [name for name in self.within if name not in self.params]
+        faults += [f"{name} is missing ({self.within[name]})" for name in missing]
         if faults:
             raise OhloraError("; ".join(faults))
 
@@ -178,9 +179,11 @@ class Space:
         given = {n: self.free[n].read(params[n]) if n in self.free else self.fixed[n] for n in self.within}
         return given
 
-    def at(self, positions: Sequence[float]) -> Params:
+    def at(self, positions: Sequence[float] | np.ndarray) -> Params:
         """Params at `positions`, one number from 0 to 1 for each free axis."""
-        moved = {name: axis.at(float(u)) for (name, axis), u in zip(self.free.items(), positions, strict=True)}
+        moved = {
+            name: axis.at(float(u)) for (name, axis), u in zip(self.free.items(), positions, strict=True)
+        }
         return {name: moved.get(name, self.fixed.get(name)) for name in self.within}  # type: ignore[misc]
 
     def positions(self, params: Params) -> list[float]:
@@ -212,6 +215,24 @@ class Space:
     def encode(self, params: Params) -> list[float]:
         """Params as numbers from 0 to 1, in the order of `columns`."""
         return [x for name, axis in self.within.items() for x in axis.encode(params[name])]
+
+    def encode_positions(self, positions: np.ndarray) -> np.ndarray:
+        """Rows of `positions` [n, free axes], 0 to 1, as rows of `encode` [n, columns], all at once."""
+        blocks = []
+        moving = dict(zip(self.free, positions.T, strict=True))
+        for name, axis in self.within.items():
+            if name not in moving:
+                blocks.append(np.tile(axis.encode(self.fixed[name]), (len(positions), 1)))
+            elif isinstance(axis, Real):
+                # A free axis may be narrower than the game's; encoding is by the game's.
+                own = self.free[name]
+                ends = [axis.position(float(own.at(u))) for u in (0.0, 1.0)]
+                blocks.append((ends[0] + moving[name] * (ends[1] - ends[0]))[:, None])
+            else:
+                codes = np.array([axis.encode(option) for option in self.free[name].options])  # type: ignore[union-attr]
+                picked = np.minimum((moving[name] * len(codes)).astype(int), len(codes) - 1)
+                blocks.append(codes[picked])
+        return np.concatenate(blocks, axis=1)
 
     def describe(self) -> list[tuple[str, str]]:
         """The rules card: each free hyperparameter with its range."""
