@@ -95,6 +95,8 @@ class SubsetFamily:
             )
             start = rng.uniform()
             ordered = np.sort(values)
+            if share >= 1:
+                continue  # all of them; around the circle the ends would meet and leave nothing
             if name == "hue":  # around the circle: the range may pass 1 and go on at 0
                 low, high = (ordered[int((start + x) % 1 * (len(ordered) - 1))] for x in (0.0, share))
                 for kept, column in ((kept_train, values), (kept_test, statistics["test"][name])):

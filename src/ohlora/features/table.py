@@ -7,20 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from ohlora.features.autoencoder import Encoder, load_encoder
 from rich.progress import track
 
 from ohlora.datasets import ImageSource
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.subset import Family
 from ohlora.errors import OhloraError
-from ohlora.features.describe import FEATURES_VERSION, describe
+from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
 
 RECIPE = ["dataset", "family", "seed"]
 
 
 def encoder_for(data: ImageData, folder: Path) -> Encoder:
     """The encoder trained on this dataset, else the one trained on the images most like it."""
+    from ohlora.features.autoencoder import load_encoder
+
     name = data.name.removesuffix("_jpeg")
     if not (folder / f"{name}.safetensors").is_file():
         name = "cifar10" if data.channels == 3 else "fashion"

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +52,6 @@ class FitPredictor:
     save_to: str | None  # a folder: keep the predictor there as well
     output_dir: str
     hardware: Hardware
-    trainer: dict[str, Any]
     logger: Logger
 
     def run(self) -> float:

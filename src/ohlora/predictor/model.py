@@ -57,9 +57,7 @@ class Ensemble(LightningModule):
         count = torch.zeros(n_groups).index_add(0, group, torch.ones(len(group))).clamp_min(1)
         level = torch.zeros(len(error), n_groups).index_add(1, group, error) / count
         within = error - level[:, group]
-        loss = (weight * (error.square() + self.settings.within_weight * within.square())).mean()
-        self.log("train_loss", loss)
-        return loss
+        return (weight * (error.square() + self.settings.within_weight * within.square())).mean()
 
     def configure_optimizers(self):
         s = self.settings

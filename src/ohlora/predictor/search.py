@@ -19,7 +19,10 @@ REFINED = 512
 # wish of the subset's own, and a shift of the whole level (validation against test, an odd subset).
 SMOOTH_SD = 0.03
 LEVEL_SD = 0.05
+TRIAL_SD = 0.02  # of one trial's validation score around its expectation
 SMOOTH_LENGTH = 0.6  # in encoded units, where each hyperparameter spans 0 to 1
+# How much more than that a subset may surprise: the factor under which its trials are most likely.
+SURPRISES = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,23 @@ class Belief:
         self.seen = np.array([space.encode(params) for params, _ in history]).reshape(
             len(history), len(space.columns)
         )
+        self._scale = 1.0
         if history:
-            members = predictor.members(vector, self.seen).double()
-            noise = max(predictor.noise, 0.01) ** 2
-            kernel = self._covariance(members, self.seen, members, self.seen)
-            self._solver = torch.linalg.cholesky(
-                kernel + noise * torch.eye(len(history), dtype=torch.float64)
-            )
+            self._members = predictor.members(vector, self.seen).double()
             scores = torch.tensor([score for _, score in history], dtype=torch.float64)
-            self._members = members
-            self._weights = torch.cholesky_solve((scores - members.mean(0))[:, None], self._solver)
+            residual = (scores - self._members.mean(0))[:, None]
+            kernel = self._covariance(self._members, self.seen, self._members, self.seen)
+            noise = TRIAL_SD**2 * torch.eye(len(history), dtype=torch.float64)
+            best_evidence = -torch.inf
+            for scale in SURPRISES:
+                solver = torch.linalg.cholesky(scale**2 * kernel + noise)
+                weights = torch.cholesky_solve(residual, solver)
+                evidence = float(-0.5 * (residual * weights).sum() - solver.diagonal().log().sum())
+                if evidence > best_evidence:
+                    best_evidence, self._scale, self._solver, self._weights = evidence, scale, solver, weights
 
     def _covariance(self, a: Tensor, xa: np.ndarray, b: Tensor, xb: np.ndarray) -> Tensor:
+        """Covariance before any surprise [rows of xa, rows of xb]; `a` and `b` are the members' scores."""
         own = (a - a.mean(0)).T @ (b - b.mean(0)) / max(len(a) - 1, 1)
         apart = torch.cdist(torch.as_tensor(xa).double(), torch.as_tensor(xb).double()) / SMOOTH_LENGTH
         return own + SMOOTH_SD**2 * torch.exp(-0.5 * apart**2) + LEVEL_SD**2
@@ -67,9 +75,9 @@ class Belief:
         """Mean and standard deviation (noise left out) of the macro-F1 of encoded params [n, columns]."""
         members = self.predictor.members(self.vector, encoded).double()
         mean = members.mean(0)
-        variance = members.var(0) + SMOOTH_SD**2 + LEVEL_SD**2
+        variance = self._scale**2 * (members.var(0) + SMOOTH_SD**2 + LEVEL_SD**2)
         if len(self.seen):
-            cross = self._covariance(self._members, self.seen, members, encoded)
+            cross = self._scale**2 * self._covariance(self._members, self.seen, members, encoded)
             mean = mean + (cross.T @ self._weights).squeeze(1)
             variance = variance - (cross * torch.cholesky_solve(cross, self._solver)).sum(0)
         return mean.numpy(), variance.clamp_min(1e-8).sqrt().numpy()
@@ -116,7 +124,7 @@ def search(
     winner = positions[int(np.argmax(scores))]
     mean, sd = belief(space.encode_positions(winner[None]))
     return Suggestion(
-        space.at(winner), float(np.clip(mean[0], 0, 1)), float(np.hypot(sd[0], predictor.noise))
+        space.at(winner), float(np.clip(mean[0], 0, 1)), float(max(predictor.noise, sd[0] if history else 0))
     )
 
 

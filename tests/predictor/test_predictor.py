@@ -1,0 +1,145 @@
+"""The predictor learns what a table holds, judges unseen subsets, and refuses what it cannot know."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tests.predictor.conftest import SETTINGS, made_table, true_f1
+
+from ohlora.errors import OhloraError
+from ohlora.predictor.fit import blind, boosted_trees, cross_predict, judge, predict_rows
+from ohlora.predictor.predictor import Predictor, fit
+from ohlora.predictor.table import PredictorTable, folds, predictor_table
+from ohlora.space import Space
+
+
+def test_ranks_trials_of_subsets_it_never_saw(table: PredictorTable, space: Space) -> None:
+    held_out = folds(table.group, 4, seed=0)[:2]
+    shown = held_out[0] | held_out[1]
+
+    def ours(a: PredictorTable, b: PredictorTable) -> np.ndarray:
+        return predict_rows(fit(a, space, SETTINGS, 0), b)
+
+    seeing = judge(table.rows(shown), cross_predict(ours, table, held_out)[shown])
+    unseeing = cross_predict(lambda a, b: ours(blind(a), blind(b)), table, held_out)
+    blinded = judge(table.rows(shown), unseeing[shown])
+    assert seeing["within_subset_rank"] > 0.75
+    assert seeing["mean_absolute_error"] < 0.04
+    # The best learning rate depends on the subset: who cannot see it orders worse.
+    assert seeing["within_subset_rank"] > blinded["within_subset_rank"] + 0.1
+
+
+def test_every_subset_is_held_out_whole_and_once(table: PredictorTable) -> None:
+    masks = folds(table.group, 5, seed=1)
+    assert (sum(mask.astype(int) for mask in masks) == 1).all()
+    for mask in masks:
+        assert not set(table.group[mask]) & set(table.group[~mask])
+
+
+def test_judge_on_known_answers(table: PredictorTable) -> None:
+    perfect = judge(table, table.target)
+    assert perfect["pearson"] == pytest.approx(1)
+    assert perfect["within_subset_rank"] == pytest.approx(1)
+    assert perfect["regret"] == 0
+    assert judge(table, -table.target)["within_subset_rank"] == pytest.approx(-1)
+    constant = judge(table, np.full(len(table.target), 0.5))
+    assert constant["pearson"] == constant["within_subset_rank"] == 0
+    assert constant["regret"] > 0  # a constant picks at random
+
+
+def test_trees_are_a_real_baseline(table: PredictorTable) -> None:
+    held_out = folds(table.group, 4, seed=0)
+    assert judge(table, cross_predict(boosted_trees, table, held_out))["within_subset_rank"] > 0.6
+
+
+def test_same_seed_same_predictor_and_global_rng_untouched(table: PredictorTable, space: Space) -> None:
+    before = torch.get_rng_state()
+    short = replace(SETTINGS, epochs=2)
+    a, b = (predict_rows(fit(table, space, short, seed=3), table) for _ in range(2))
+    assert np.array_equal(a, b)
+    assert torch.equal(before, torch.get_rng_state())
+    assert not np.array_equal(a, predict_rows(fit(table, space, short, seed=4), table))
+
+
+def test_spread_grows_away_from_the_table(predictor: Predictor, space: Space) -> None:
+    encoded = space.encode_positions(np.random.default_rng(0).random((200, len(space.free))))
+    inside = predictor.members(predictor.vector({"ease": 0.5, "noise": 0.5}), encoded)
+    outside = predictor.members(predictor.vector({"ease": 3.0, "noise": -3.0}), encoded)
+    assert outside.std(dim=0).mean() > 1.5 * inside.std(dim=0).mean()
+
+
+def test_saved_and_loaded_predicts_alike(
+    predictor: Predictor, table: PredictorTable, space: Space, tmp_path: Path
+) -> None:
+    predictor.save(tmp_path, "hp_predictor")
+    again = Predictor.load(tmp_path, "hp_predictor")
+    assert np.array_equal(predict_rows(predictor, table), predict_rows(again, table))
+    assert again.noise == predictor.noise
+    assert again.known_datasets == predictor.known_datasets
+    again.check_space(space)
+
+
+class TestRefuses:
+    def test_another_space(self, predictor: Predictor, space: Space) -> None:
+        narrower = Space(
+            {**space.within, "learning_rate": space.within["dropout_fc"]},
+            {**space.within, "learning_rate": space.within["dropout_fc"]},
+        )
+        with pytest.raises(OhloraError, match=r"another space; learning_rate: fitted on 2e-05 to 0\.006"):
+            predictor.check_space(narrower)
+
+    def test_a_card_of_other_features(self, predictor: Predictor, tmp_path: Path) -> None:
+        predictor.save(tmp_path, "p")
+        card = json.loads((tmp_path / "p.json").read_text())
+        (tmp_path / "p.json").write_text(json.dumps({**card, "features_version": 0}))
+        with pytest.raises(OhloraError, match="features of version 0"):
+            Predictor.load(tmp_path, "p")
+
+    def test_weights_of_another_shape(self, predictor: Predictor, tmp_path: Path) -> None:
+        predictor.save(tmp_path, "p")
+        card = json.loads((tmp_path / "p.json").read_text())
+        (tmp_path / "p.json").write_text(json.dumps({**card, "columns": card["columns"][:-1]}))
+        with pytest.raises(OhloraError, match="not a whole predictor"):
+            Predictor.load(tmp_path, "p")
+
+    def test_missing_features(self, predictor: Predictor) -> None:
+        with pytest.raises(OhloraError, match=r"not given: noise"):
+            predictor.vector({"ease": 0.5})
+
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (lambda f: f.drop(columns="test_f1"), "column test_f1 is missing"),
+            (lambda f: f.drop(columns="params.optimizer"), r"column params.optimizer is missing"),
+            (lambda f: f.drop(columns=["feature.ease", "feature.noise"]), r"no feature\.\* column"),
+            (lambda f: f.assign(**{"params.dropout_fc": 0.9}), "dropout_fc=0.9 is outside 0 to 0.6"),
+            (lambda f: f.assign(**{"params.optimizer": "sgd"}), "optimizer='sgd' is not one of adam"),
+            (lambda f: f.assign(test_f1=np.nan), "test_f1 in the table are not all finite"),
+        ],
+    )
+    def test_tables_it_cannot_learn_from(
+        self, frame: pd.DataFrame, space: Space, spoil, message: str
+    ) -> None:
+        with pytest.raises(OhloraError, match=message):
+            predictor_table(spoil(frame), space, "test_f1", ["*"])
+
+
+def test_somebody_elses_columns(frame: pd.DataFrame, space: Space) -> None:
+    """Another target and other group columns do as well."""
+    theirs = frame.rename(columns={"test_f1": "accuracy", "seed": "task"})
+    table = predictor_table(theirs, space, "accuracy", ["ease"], ["dataset", "task"])
+    assert table.feature_names == ("ease",)
+    assert table.n_groups == 48
+
+
+def test_made_truth_is_what_the_tests_think(space: Space) -> None:
+    frame = made_table(space, subsets=2, trials=3, seed=1)
+    row = frame.iloc[0]
+    params = {name: row[f"params.{name}"] for name in space.within}
+    assert row["test_f1"] == pytest.approx(true_f1(space, params, row["feature.ease"]), abs=0.03)
