@@ -79,6 +79,7 @@ class Choice:
     options: Sequence[Value]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "options", tuple(self.options))  # a list from YAML would not compare equal
         if len(set(self.options)) != len(self.options) or len(self.options) < 2:
             raise OhloraError(f"a choice needs at least two different options, not {list(self.options)}")
 

@@ -17,7 +17,7 @@ from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION
 from ohlora.predictor.model import Ensemble, PredictorSettings, SubsetBatches
 from ohlora.predictor.table import PredictorTable
-from ohlora.space import Space
+from ohlora.space import Axis, Choice, Real, Space
 
 KIND = "ohlora.hp_predictor"
 
@@ -32,7 +32,7 @@ class Predictor:
 
     feature_names: tuple[str, ...]
     columns: tuple[str, ...]  # of the encoded params
-    axes: dict[str, str]  # hyperparameter -> its range when fitted
+    axes: dict[str, Axis]  # hyperparameter -> its range when fitted
     mean: Tensor  # [features]
     std: Tensor  # [features]
     ensemble: Ensemble
@@ -40,6 +40,11 @@ class Predictor:
     known: Tensor  # standardised [subsets, features]
     known_datasets: tuple[str, ...]
     card: dict[str, Any]
+
+    @property
+    def space(self) -> Space:
+        """The whole space it was fitted on, every hyperparameter free."""
+        return Space(self.axes, self.axes)
 
     def vector(self, features: Mapping[str, float]) -> Tensor:
         """Named features as the standardised row the networks take [1, features]."""
@@ -57,8 +62,8 @@ class Predictor:
 
     def check_space(self, space: Space) -> None:
         """Refuse a space whose axes are not those the predictor was fitted on."""
-        now = {name: str(axis) for name, axis in space.within.items()}
-        if now != self.axes:
+        now = dict(space.within)
+        if list(now.items()) != list(self.axes.items()):
             names = [name for name in {**self.axes, **now} if self.axes.get(name) != now.get(name)]
             faults = [
                 f"{n}: fitted on {self.axes.get(n, 'nothing')}, now {now.get(n, 'gone')}" for n in names
@@ -77,7 +82,7 @@ class Predictor:
             "features_version": FEATURES_VERSION,
             "feature_names": list(self.feature_names),
             "columns": list(self.columns),
-            "axes": self.axes,
+            "axes": {name: asdict(axis) for name, axis in self.axes.items()},
             "noise": self.noise,
             "known_datasets": list(self.known_datasets),
             "settings": asdict(self.ensemble.settings),
@@ -101,7 +106,7 @@ class Predictor:
             return cls(
                 names,
                 columns,
-                dict(card["axes"]),
+                {name: read_axis(axis) for name, axis in card["axes"].items()},
                 tensors["mean"],
                 tensors["std"],
                 ensemble.eval(),
@@ -112,6 +117,11 @@ class Predictor:
             )
         except (KeyError, TypeError, RuntimeError) as error:
             raise OhloraError(f"{place} is not a whole predictor: {type(error).__name__}: {error}") from None
+
+
+def read_axis(card: Mapping[str, Any]) -> Axis:
+    """The inverse of `asdict(axis)`."""
+    return Choice(tuple(card["options"])) if "options" in card else Real(**card)
 
 
 def standardised(raw: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -152,7 +162,7 @@ def fit(
     return Predictor(
         table.feature_names,
         tuple(space.columns),
-        {name: str(axis) for name, axis in space.within.items()},
+        dict(space.within),
         mean,
         std,
         ensemble.eval(),
