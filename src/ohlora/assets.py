@@ -1,4 +1,4 @@
-"""Trained models on disk: `<name>.safetensors`, the weights, beside `<name>.json`, the card that explains them.
+"""Trained models on disk: weights as `<name>.safetensors`, and `<name>.json`, the card that explains them.
 
 Nothing here unpickles, so a file from a stranger can at worst be refused.
 """

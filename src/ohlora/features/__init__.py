@@ -1,0 +1,1 @@
+"""Autoencoder; a subset -> named numbers."""
