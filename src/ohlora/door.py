@@ -101,7 +101,12 @@ def one_line_errors() -> Iterator[None]:
     """Turn a mistake the user can mend into one line and exit code 2; leave bugs their traceback."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Lightning answers Ctrl-C with exit(1).
+        if isinstance(end, SystemExit) and not (
+            end.code == 1 and isinstance(end.__context__, KeyboardInterrupt)
+        ):
+            raise
         print("\nohlora: stopped; what was finished is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except (OhloraError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:

@@ -141,7 +141,7 @@ class Sweep:
         done = [records[digest] for digest in plan if digest in records]
         path = gather(Path(self.table))
         console.print(summary(data.title, done, mine, elapsed_s=time.perf_counter() - started))
-        console.print(f"table: {path} ({len(records)} trials in all)")
+        console.print(f"table: {path} ({len(records)} trials in all)", soft_wrap=True)
         missing = len(plan) - len(done)
         if missing:
             console.print(f"{missing} trials are in the hands of other processes")
@@ -174,7 +174,10 @@ class Sweep:
         self.logger.log_metrics({"best_val_f1": record.val_f1, "test_f1": record.test_f1}, step=record.steps)
         console = Console()
         console.print(summary(data.title, [record], [record], record.elapsed_s))
-        console.print(f"one trial on {len(subset.train)} images of {len(subset.class_names)} classes: {out}")
+        console.print(
+            f"one trial on {len(subset.train)} images of {len(subset.class_names)} classes: {out}",
+            soft_wrap=True,
+        )
         return record.val_f1
 
     def _key(self, subset: Subset, params: Params, trial_seed: int) -> TrialKey:

@@ -1,0 +1,140 @@
+"""The house: rooms know only the rooms before them, heavy libraries keep to one place."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HOUSE = ROOT / "src" / "ohlora"
+
+ROOMS = [
+    "errors",
+    "space",
+    "datasets",
+    "records",
+    "tracking",
+    "assets",
+    "trials",
+    "features",
+    "predictor",
+    "battle",
+    "narrator",
+    "face",
+    "chat",
+    "web",
+]
+DOORS = [ROOT / "train.py", ROOT / "battle.py"]
+FILES = sorted(HOUSE.rglob("*.py"))
+PLUGINS = sorted((ROOT / "src" / "hydra_plugins").rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, anywhere in it, in full: `from a import b` is a.b."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:  # relative: name the package it is relative to
+                package = path.relative_to(ROOT / "src").parts[: -node.level]
+                base = ".".join([*package, *([base] if base else [])])
+            found |= {f"{base}.{name.name}" for name in node.names}
+    return found
+
+
+def libraries(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(HOUSE).parts[0].removesuffix(".py")
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_every_file_belongs_to_a_room():
+    strangers = {room(path) for path in FILES} - {*ROOMS, "door", "__init__"}
+    assert not strangers, f"rooms that are not in the plan: {strangers}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in ROOMS], ids=name)
+def test_a_room_imports_only_rooms_before_it(path):
+    allowed = ROOMS[: ROOMS.index(room(path)) + 1]
+    entered = {one.split(".")[1] for one in imports(path) if one.startswith("ohlora.")}
+    assert entered <= set(allowed)
+
+
+@pytest.mark.parametrize(
+    ("library", "places"),
+    [
+        ("optuna", ["battle/*.py", "predictor/*.py"]),
+        ("transformers", ["narrator/*.py"]),
+        ("trl", ["narrator/*.py"]),
+        ("peft", ["narrator/*.py"]),
+        ("gradio", ["web/*.py"]),
+        ("hydra", ["door.py"]),
+        ("omegaconf", ["door.py"]),
+        ("wandb", ["tracking.py"]),
+    ],
+)
+def test_heavy_libraries_keep_to_one_place(library, places):
+    users = {path for path in FILES if library in libraries(path)}
+    assert users <= {path for place in places for path in HOUSE.glob(place)}
+    if library == "optuna":
+        assert len([p for p in users if room(p) == "battle"]) <= 1
+        assert len([p for p in users if room(p) == "predictor"]) <= 1
+
+
+def test_the_rules_see_what_they_rule():
+    """Were the scan blind, every rule above would hold."""
+    assert "optuna" in libraries(HOUSE / "battle" / "optuna_contestant.py")
+    assert "hydra" in libraries(HOUSE / "door.py")
+    assert "ohlora.errors.OhloraError" in imports(HOUSE / "space.py")
+
+
+@pytest.mark.parametrize("path", [p for p in DOORS if p.is_file()], ids=name)
+def test_a_door_is_short_and_imports_only_hydra(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 60
+    assert libraries(path) <= {"hydra", "omegaconf", "ohlora", "sys"}
+    assert {one for one in imports(path) if one.startswith("ohlora")} <= {
+        "ohlora.door.enter",
+        "ohlora.door.run_job",
+    }
+
+
+@pytest.mark.parametrize("path", [HOUSE / "door.py", *PLUGINS], ids=name)
+def test_what_a_door_needs_at_once_is_light(path):
+    top = ast.parse(path.read_text(encoding="utf-8")).body
+    names = {n.name for node in top if isinstance(node, ast.Import) for n in node.names}
+    names |= {node.module or "" for node in top if isinstance(node, ast.ImportFrom)}
+    assert not {one.split(".")[0] for one in names} & {
+        "torch",
+        "lightning",
+        "numpy",
+        "pandas",
+        "optuna",
+        "sklearn",
+    }
+    assert {one for one in names if one.startswith("ohlora")} <= {"ohlora.errors"}
+
+
+@pytest.mark.parametrize("path", [*FILES, *PLUGINS], ids=name)
+def test_a_file_is_named_for_what_it_holds(path):
+    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc"}
+
+
+def test_nothing_unpickles():
+    for path in [*FILES, *PLUGINS, *DOORS]:
+        if path.is_file():
+            assert not libraries(path) & {"pickle", "joblib", "dill", "cloudpickle"}, name(path)
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                    kept = {k.arg: ast.unparse(k.value) for k in node.keywords}
+                    assert kept.get("weights_only") == "True", f"{name(path)}:{node.lineno}"

@@ -1,0 +1,234 @@
+"""The doors: quick when nothing is to be trained, one line when something is wrong, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from ohlora.door import explain
+from ohlora.errors import JobFailed, OhloraError
+from ohlora.records import Journal
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class TestExplain:
+    """What a config mistake is called; each comes from Hydra itself, not from a made-up exception."""
+
+    @pytest.mark.parametrize(
+        ("override", "line"),
+        [
+            (
+                "dataset=digitz",
+                "is not one of cifar10 | digits | fashion | folder | mnist (did you mean digits?)",
+            ),
+            ("hydra/launcher=fresj", "(did you mean fresh?)"),
+            ("model=cmm", "model=cmm is not one of"),
+            ("datset=digits", "datset is not a setting (did you mean dataset"),
+            ("budget.epoch=3", "budget.epoch is not a setting (did you mean budget.epochs"),
+            (
+                "params.lerning_rate=1",
+                "params.lerning_rate is not a setting (did you mean params.learning_rate",
+            ),
+            ("dataset", "missing EQUAL"),
+        ],
+    )
+    def test_a_misspelt_override(self, composed, override, line):
+        with pytest.raises((HydraException, OmegaConfBaseException)) as caught:
+            composed("train", override)
+        told = explain(caught.value)
+        assert line in (told or "")
+        assert "\n" not in (told or "")
+
+    def test_a_misspelt_config(self, composed):
+        with pytest.raises(HydraException) as caught:
+            composed("trian")
+        assert "(did you mean train?)" in (explain(caught.value) or "")
+
+    def test_a_config_file_that_is_not_yaml(self, tmp_path):
+        from omegaconf import OmegaConf
+
+        file = tmp_path / "mine.yaml"
+        file.write_text("a: 1\nb\nc: 3\n")
+        with pytest.raises(YAMLError) as caught:
+            OmegaConf.load(file)
+        assert (explain(caught.value) or "").startswith(f"{file}, line 3: not YAML")
+
+    def test_a_mistake_of_ours_inside_hydras_wrapping(self, built):
+        with pytest.raises(HydraException) as caught:
+            built("space", "params.optimizer=sgd")
+        assert explain(caught.value) == "optimizer='sgd' is not one of adam | adamw"
+
+    def test_a_place_that_cannot_be_written(self, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(OSError, match="Not a directory") as caught:
+            (tmp_path / "file" / "run").mkdir()
+        told = explain(caught.value) or ""
+        assert str(tmp_path / "file" / "run") in told
+        assert "paths.output_dir=DIR" in told
+
+    @pytest.mark.parametrize(
+        "error", [FileNotFoundError(2, "No such file", "x"), ConnectionResetError(104, "reset")]
+    )
+    def test_bugs_keep_their_traceback(self, error):
+        assert explain(error) is None
+
+    def test_our_own_words_are_kept(self):
+        assert explain(OhloraError("a; b")) == "a; b"
+        assert explain(JobFailed("job 1 ended", 3)) == "job 1 ended"
+
+
+LIGHT = """
+import runpy, sys
+sys.argv = ["train.py", {arguments}]
+try:
+    runpy.run_path({program!r}, run_name="__main__")
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+heavy = {{"torch", "lightning", "numpy", "pandas", "sklearn", "matplotlib", "wandb"}} & set(sys.modules)
+assert not heavy, heavy
+print("light")
+"""
+
+
+@pytest.mark.parametrize("arguments", ['"--cfg", "job"', '"--help"', '"--info", "defaults"'])
+def test_asking_does_not_import_torch(arguments, tmp_path):
+    code = LIGHT.format(arguments=arguments, program=str(ROOT / "train.py"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("light\n")
+
+
+def one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Exit code 2 and a single line that says all of `words`."""
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert [line[:8] for line in lines] == ["ohlora: "], done.stderr
+    for word in words:
+        assert word in lines[0]
+    assert "Traceback" not in done.stdout
+
+
+class TestMistakes:
+    def test_a_misspelt_option_alone_and_in_a_multirun(self, door, tmp_path):
+        one_line(door("train.py", "dataset=digitz", cwd=tmp_path), "did you mean digits?")
+        one_line(
+            door("train.py", "-m", "dataset=digits,digitz", cwd=tmp_path), "dataset=digitz is not one of"
+        )
+        one_line(door("train.py", "-m", "hydra/launcher=fresj", cwd=tmp_path), "did you mean fresh?")
+
+    @pytest.mark.slow
+    def test_wrong_params_all_at_once_before_any_training(self, door, tmp_path):
+        done = door(
+            "train.py",
+            "dataset=digits",
+            "params.optimizer=sgd",
+            "params.dropout_fc=0.9",
+            "params.learning_rate=nan",
+            "+params.momentum=0.9",
+            cwd=tmp_path,
+        )
+        one_line(
+            done,
+            "optimizer='sgd'",
+            "dropout_fc=0.9 is outside 0 to 0.6",
+            "learning_rate=nan",
+            "momentum is not",
+        )
+        assert not (tmp_path / "outputs" / "table").exists()
+
+    @pytest.mark.slow
+    def test_data_that_is_not_there(self, door, tmp_path):
+        done = door(
+            "train.py", "dataset=mnist", f"paths.data_dir={tmp_path}", "paths.offline=true", cwd=tmp_path
+        )
+        one_line(done, "MNIST is not in", "dataset=digits")
+
+    def test_an_output_folder_that_cannot_be_written(self, door, tmp_path):
+        (tmp_path / "file").touch()  # root may write anywhere, but not into a file
+        for multirun in ([], ["-m"]):
+            done = door(
+                "train.py", *multirun, "dataset=digits", f"paths.output_dir={tmp_path}/file/x", cwd=tmp_path
+            )
+            one_line(done, "cannot use", "Not a directory", "paths.output_dir=DIR")
+
+    @pytest.mark.slow
+    def test_a_table_that_cannot_be_written(self, door, tmp_path):
+        (tmp_path / "file").touch()
+        done = door(
+            "train.py",
+            "dataset=digits",
+            "size=smoke",
+            "trials=2",
+            f"paths.table={tmp_path}/file/table",
+            cwd=tmp_path,
+        )
+        assert done.returncode == 2, done.stderr
+        assert "cannot use" in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another thing there")
+class TestCtrlC:
+    @pytest.mark.parametrize("multirun", [[], ["-m"]], ids=["alone", "multirun"])
+    def test_stops_a_sweep_and_keeps_what_was_finished(self, multirun, tmp_path):
+        command = [sys.executable, str(ROOT / "train.py"), *multirun, "dataset=digits", "trials=500"]
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        journal = Journal(tmp_path / "outputs" / "table")
+        end = time.monotonic() + 150
+        while len(journal.records()) < 3:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everybody in the foreground hears it
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+        assert "stopped; what was finished is kept" in errors
+        assert "Traceback" not in errors
+        kept = Journal(tmp_path / "outputs" / "table").records()
+        assert 3 <= len(kept) < 500
+
+    def test_stops_a_watched_trial(self, tmp_path):
+        command = [
+            sys.executable,
+            str(ROOT / "train.py"),
+            "dataset=digits",
+            "trials=1",
+            "budget.min_steps=100000",
+        ]
+        process = subprocess.Popen(
+            [*command, "budget.patience=1000", "budget.checks=1000"],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        end = time.monotonic() + 150
+        while not list(tmp_path.rglob("*.ckpt")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+        assert "Traceback" not in errors

@@ -1,0 +1,145 @@
+"""The sweep: resumes, grows, shares, and never trains a trial twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ohlora.datasets import Digits
+from ohlora.errors import OhloraError
+from ohlora.records import Journal, read_table
+from ohlora.tracking import csv_logger
+from ohlora.trials.sweep import LEAGUE_SEEDS, Sweep
+
+QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+
+
+@pytest.fixture
+def sweep(tmp_path, varied, space, smoke, cpu, cache_dir) -> Sweep:
+    """Five trials on digits, two a subset."""
+    return Sweep(
+        dataset=Digits(),
+        family=varied,
+        save_subset=None,
+        space=space,
+        protocol=smoke,
+        hardware=cpu,
+        trials=5,
+        trials_per_subset=2,
+        seed=0,
+        table=str(tmp_path / "table"),
+        cache_dir=str(cache_dir),
+        output_dir=str(tmp_path / "run"),
+        driver="lean",
+        trainer=QUIET,
+        callbacks={},
+        logger=csv_logger(str(tmp_path / "run")),
+    )
+
+
+def shards(sweep: Sweep) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (Path(sweep.table) / "journal").iterdir()}
+
+
+def test_trials_are_spread_over_subsets_and_the_best_is_returned(sweep, capsys):
+    best = sweep.run()
+    table = read_table([sweep.table])
+    assert len(table) == 5
+    assert sorted(table.seed.value_counts()) == [1, 2, 2]
+    assert best == table.val_f1.max()
+    assert sorted(table.trial_seed) == [0, 1, 2, 3, 4]
+    told = capsys.readouterr().out
+    assert "5 trials, 5 of them new" in told
+    assert "trials.parquet" in told
+    for row in table.to_dict("records"):
+        sweep.space.check({k.removeprefix("params."): v for k, v in row.items() if k.startswith("params.")})
+
+
+def test_the_same_sweep_again_adds_nothing(sweep, capsys):
+    best = sweep.run()
+    before = shards(sweep)
+    assert sweep.run() == best
+    assert shards(sweep) == before
+    assert "5 trials, 0 of them new" in capsys.readouterr().out
+
+
+def test_a_larger_sweep_adds_only_what_is_missing(sweep):
+    dataclasses.replace(sweep, trials=3).run()
+    first = read_table([sweep.table])
+    sweep.run()
+    grown = read_table([sweep.table])
+    assert len(grown) == 5
+    kept = grown[grown.trial.isin(first.trial)].reset_index(drop=True)
+    assert kept.equals(first)
+    assert dataclasses.replace(sweep, trials=2).run() >= 0
+    assert len(read_table([sweep.table])) == 5
+
+
+def test_what_another_process_has_claimed_is_left_to_it(sweep, capsys):
+    dataclasses.replace(sweep, trials=1).run()
+    (first,) = Journal(Path(sweep.table)).records()
+    other = Journal(Path(sweep.table))
+    dataclasses.replace(sweep, table=sweep.table + "2").run()
+    theirs = next(d for d in Journal(Path(sweep.table + "2")).records() if d != first)
+    claim = other.claim(theirs)
+    sweep.run()
+    assert theirs not in Journal(Path(sweep.table)).records()
+    assert "1 trials are in the hands of other processes" in capsys.readouterr().out
+    other.release(claim)
+    sweep.run()
+    assert set(Journal(Path(sweep.table)).records()) == set(Journal(Path(sweep.table + "2")).records())
+
+
+def test_other_settings_are_other_trials(sweep, classic_space):
+    sweep.run()
+    dataclasses.replace(sweep, space=classic_space).run()
+    dataclasses.replace(sweep, seed=100).run()
+    budget = dataclasses.replace(sweep.protocol.budget, min_steps=9)
+    dataclasses.replace(sweep, protocol=dataclasses.replace(sweep.protocol, budget=budget)).run()
+    table = read_table([sweep.table])
+    assert len(table) == 20
+    assert table.trial.is_unique
+    assert table.protocol.nunique() == 2
+
+
+def test_every_fault_is_named_before_anything_is_loaded(sweep):
+    wrong = dataclasses.replace(
+        sweep, trials=0, trials_per_subset="6", seed=LEAGUE_SEEDS, driver="fast", dataset=None
+    )
+    with pytest.raises(OhloraError) as caught:
+        wrong.run()
+    for words in ("trials=0", "trials_per_subset='6'", "subset.seed=1000000", "driver=fast"):
+        assert words in str(caught.value)
+
+
+def test_subsets_can_be_looked_at(sweep, tmp_path):
+    dataclasses.replace(sweep, save_subset=str(tmp_path / "seen"), trials=3).run()
+    assert len(list((tmp_path / "seen").iterdir())) == 2
+    pictures = list((tmp_path / "seen").rglob("*.png"))
+    assert len(pictures) > 100
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (8, 8)
+
+
+def test_one_trial_watched_leaves_everything_to_look_at(sweep, tmp_path, capsys):
+    watched = dataclasses.replace(sweep, trials=1, driver="auto")
+    value = watched.run()
+    run = tmp_path / "run"
+    trial = json.loads((run / "trial.json").read_text())
+    assert trial["driver"] == "trainer"
+    assert trial["val_f1"] == value
+    assert [point["step"] for point in trial["curve"]] == [4, 8]
+    for name in ("contact_sheet.png", "curve.png", "confusion.png"):
+        with Image.open(run / name) as picture:
+            assert picture.size[0] > 100
+    weights = torch.load(run / "best_weights.pt", weights_only=True)
+    assert all(torch.isfinite(tensor.float()).all() for tensor in weights.values())
+    # The sweep would train the same trial: same key, same score.
+    lean = dataclasses.replace(sweep, trials=1, table=sweep.table + "2")
+    assert lean.run() == value
+    assert set(Journal(Path(sweep.table)).records()) == set(Journal(Path(lean.table)).records())
