@@ -172,10 +172,15 @@ class Autoencoder(LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         # the same views at every check, so that losses can be compared
         parts = self.losses(batch[0], torch.Generator().manual_seed(batch_idx))
-        self.log_dict({f"val_{name}": value for name, value in parts.items()}, batch_size=len(batch[0]))
+        self.log_dict(
+            {f"val_{name}": value for name, value in parts.items()},
+            batch_size=len(batch[0]),
+            sync_dist=self.trainer.world_size > 1,
+        )
 
     def on_validation_epoch_end(self) -> None:
-        self.log("val_psnr", psnr(float(self.trainer.callback_metrics["val_mse"])), prog_bar=True)
+        mse = float(self.trainer.callback_metrics["val_mse"])
+        self.log("val_psnr", psnr(mse), prog_bar=True, sync_dist=self.trainer.world_size > 1)
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         optimizer = torch.optim.AdamW(

@@ -164,7 +164,7 @@ def draw_nearest_pairs(
     apart, same, off = pair_distances(codes, labels)
     closest = apart.masked_fill(~off, torch.inf)
     strips: list[tuple[str, list[tuple[int, int]]]] = []
-    pairs_a_strip, most_classes = 6, 10
+    pairs_a_strip, most_classes = 4, 10
     for label in torch.unique(labels).tolist()[:most_classes]:
         mine = (labels == label).nonzero().flatten().tolist()
         partners = closest.argmin(dim=1)
@@ -218,7 +218,7 @@ def one_of_each(labels: Tensor, wanted: int) -> list[int]:
 def thumbnail_side(images: Tensor) -> int:
     """Pixels on the sheet: whole multiples of small images, at most 64 of large ones."""
     largest = max(images.shape[2:])
-    return largest * max(1, 60 // largest) if largest <= 64 else 64
+    return largest * round(60 / largest) if largest <= 64 else 64
 
 
 def thumbnail(image: Tensor, side: int) -> Image.Image:

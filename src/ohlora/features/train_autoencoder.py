@@ -186,7 +186,7 @@ class TrainAutoencoder:
                     "num_sanity_val_steps": 0,
                     "precision": "bf16-mixed" if precision == "bf16" else "32-true",
                     "use_distributed_sampler": False,
-                    "log_every_n_steps": min(10, math.ceil(len(subset.train) / batch_size)),
+                    "log_every_n_steps": 10 if len(subset.train) > 100 * batch_size else 1,
                     "default_root_dir": self.output_dir,
                     **self.trainer,
                     "logger": self.logger,

@@ -1,0 +1,108 @@
+"""`train.py model=autoencoder` as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from ohlora.datasets import ImageData
+from ohlora.errors import OhloraError
+from ohlora.features.autoencoder import load_encoder
+from ohlora.features.train_autoencoder import Lesson, TrainAutoencoder
+
+
+@pytest.fixture
+def job(composed: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., TrainAutoencoder]:
+    def build(*overrides: str, run: str = ".") -> TrainAutoencoder:
+        always = [
+            "model=autoencoder",
+            "dataset=digits",
+            "size=smoke",
+            "callbacks=none",
+            "hardware.precision=32",
+        ]
+        quiet = ["trainer.enable_progress_bar=false", "trainer.enable_checkpointing=false"]
+        cfg = composed("train", *always, *quiet, *overrides)
+        cfg.paths.run_dir = str(tmp_path / run)
+        return instantiate(cfg.job, _convert_="all")
+
+    return build
+
+
+def lesson(**changes: Any) -> Lesson:
+    settings = {"epochs": 2, "min_steps": 10, "checks": 2, "batch_size": 256, "learning_rate": 1e-3}
+    return Lesson(**{**settings, "weight_decay": 0.0, "agreement": 1.0, "decorrelation": 0.0, **changes})
+
+
+@pytest.mark.parametrize("n", [2, 3, 60, 255, 256, 257, 513, 1008, 55000])
+def test_no_batch_is_left_with_a_single_image(n: int) -> None:
+    batch_size, steps = lesson().plan(n)
+    assert batch_size <= 256
+    assert n % batch_size != 1 or batch_size == 1
+    assert steps >= 10
+
+
+def test_the_whole_dataset_is_the_default_and_subsets_stay_possible(
+    composed: Callable[..., DictConfig],
+) -> None:
+    assert composed("train", "model=autoencoder").subset.family.name == "none"
+    assert composed("train", "model=autoencoder", "subset=varied").subset.family.name == "varied"
+    assert composed("train", "model=cnn").subset.family.name == "varied"
+
+
+def test_every_fault_is_named_before_anything_starts(job: Callable[..., TrainAutoencoder]) -> None:
+    wrong = job("lesson.batch_size=1", "network.code=0", "lesson.agreement=-1", "network.widths=[8,0]")
+    told = (
+        "lesson.batch_size=1 is below 2; lesson.agreement=-1 is below 0; "
+        "network.code=0 is below 1; network.widths=0 is below 1"
+    )
+    with pytest.raises(OhloraError, match=told):
+        wrong.run()
+
+
+def test_a_run_leaves_an_encoder_and_its_report(
+    job: Callable[..., TrainAutoencoder], tmp_path: Path, digits: ImageData
+) -> None:
+    before = torch.random.get_rng_state()
+    accuracy = job().run()
+    assert torch.equal(torch.random.get_rng_state(), before)  # nobody else's randomness is touched
+    assert 0.5 < accuracy <= 1
+    encoder = load_encoder(tmp_path / "encoder")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["dataset"] == "digits"
+    assert report["training"]["steps"] == 12
+    assert report["scores"]["codes"]["different_over_same"] > 1.12
+    assert 5 < report["scores"]["reconstructions"]["psnr"] < 40
+    for picture in ("reconstructions.png", "codes.png", "nearest_pairs.png"):
+        assert (tmp_path / picture).stat().st_size > 1000
+    codes = encoder.encode(digits.test.images)
+    job(run="again").run()
+    assert torch.equal(load_encoder(tmp_path / "again" / "encoder").encode(digits.test.images), codes)
+
+
+def test_a_small_varied_subset_works_too(job: Callable[..., TrainAutoencoder], tmp_path: Path) -> None:
+    job("subset=varied", "subset.seed=3", "lesson.agreement=0", "lesson.decorrelation=0").run()
+    assert load_encoder(tmp_path / "encoder").card["subset"]["family"] == "varied"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("logger", ["csv", "tensorboard"])
+def test_the_journey_through_the_door(door: Callable[..., Any], tmp_path: Path, logger: str) -> None:
+    words = ["model=autoencoder", "dataset=digits", "size=smoke", f"logger={logger}", "hydra.run.dir=run"]
+    done = door("train.py", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "different / same label distance" in done.stdout
+    run = tmp_path / "run"
+    card = load_encoder(run / "encoder").card
+    assert card["command"] == f"python train.py model=autoencoder dataset=digits size=smoke logger={logger}"
+    assert (run / "checkpoints" / "last.ckpt").is_file()
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["hyper_parameters"]["image_shape"] == (1, 8, 8)
+    assert (run / logger).is_dir()

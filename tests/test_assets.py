@@ -1,0 +1,95 @@
+"""Trained models on disk: what is written comes back, anything else is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from ohlora.assets import FORMAT, assets_dir, load_model, save_model
+from ohlora.errors import OhloraError
+
+CARD = {"kind": "encoder", "dataset": "숫자", "scores": {"psnr": 21.5}}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    save_model(tmp_path, "good", {"weight": torch.arange(6.0).view(2, 3).T, "step": torch.tensor(7)}, CARD)
+    return tmp_path
+
+
+def test_what_is_written_comes_back(saved: Path) -> None:
+    tensors, card = load_model(saved, "good", "encoder")
+    assert torch.equal(tensors["weight"], torch.arange(6.0).view(2, 3).T)
+    assert tensors["step"].dtype == torch.int64
+    assert {key: card[key] for key in CARD} == CARD
+    assert card["format"] == FORMAT
+    assert {"command", "commit", "date", "libraries", "weights"} <= card.keys()
+    assert sorted(path.name for path in saved.iterdir()) == ["good.json", "good.safetensors"]
+
+
+def test_the_command_says_what_was_typed_but_not_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = ["/home/me/train.py", "model=autoencoder", "paths.output_dir=/home/me", "hydra.run.dir=/tmp/x"]
+    monkeypatch.setattr("sys.argv", typed)
+    save_model(tmp_path, "a", {}, CARD)
+    assert load_model(tmp_path, "a", "encoder")[1]["command"] == "python train.py model=autoencoder"
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "good.safetensors"
+    path.write_bytes(path.read_bytes()[:-4])
+
+
+def change_a_weight(folder: Path) -> None:
+    path = folder / "good.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+
+
+def pickle_instead(folder: Path) -> None:
+    (folder / "good.safetensors").write_bytes(pickle.dumps({"weight": [1.0]}))
+
+
+def edit(**changes: object):
+    def apply(folder: Path) -> None:
+        path = folder / "good.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda folder: (folder / "good.json").unlink(), "good.json missing"),
+        (lambda folder: (folder / "good.safetensors").unlink(), "good.safetensors missing"),
+        (lambda folder: (folder / "good.json").write_text("{"), "expected the JSON card"),
+        (lambda folder: (folder / "good.json").write_bytes(b"\xff\xfe"), "expected the JSON card"),
+        (lambda folder: (folder / "good.json").write_text("[1]"), "not a model's card"),
+        (edit(kind="predictor"), "is of kind=predictor; expected kind=encoder"),
+        (edit(format=99), "has format=99; expected 1"),
+        (edit(weights=None), "not the file its card"),
+        (truncate, "damaged or not safetensors"),
+        (change_a_weight, "not the file its card"),
+        (pickle_instead, "damaged or not safetensors"),
+    ],
+)
+def test_anything_else_is_refused(saved: Path, harm, told: str) -> None:
+    harm(saved)
+    with pytest.raises(OhloraError, match=told):
+        load_model(saved, "good", "encoder")
+
+
+def test_a_misspelt_name_brings_the_nearest(saved: Path) -> None:
+    with pytest.raises(OhloraError, match=r"did you mean good\?"):
+        load_model(saved, "god", "encoder")
+
+
+def test_shipped_models_stay_small() -> None:
+    """The whole of them travels with every installation."""
+    size = sum(path.stat().st_size for path in assets_dir().rglob("*") if path.is_file())
+    assert size < 15e6
