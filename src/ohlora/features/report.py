@@ -103,7 +103,7 @@ def plot_codes(codes: Tensor, labels: Tensor, class_names: tuple[str, ...], titl
         left.axvline(values.mean(), color=colour)
     left.set(xlabel="distance between two codes", ylabel="density of pairs", yticks=[])
     left.set_title(f"different / same = {scores['different_over_same']:.3f}")
-    left.legend(loc="upper left")
+    left.legend(loc="upper right")
     present = torch.unique(labels).tolist()
     matrix = np.array(
         [

@@ -160,6 +160,7 @@ class TrainAutoencoder:
         """Train under Lightning's Trainer."""
         device, precision = self.hardware.resolve()
         batch_size, steps = self.lesson.plan(len(subset.train))
+        epochs = math.ceil(steps / math.ceil(len(subset.train) / batch_size))
         data = SubsetDataModule(subset, batch_size, self.seed, standardise=False)
         images = data.tensors["train"].images
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -180,7 +181,8 @@ class TrainAutoencoder:
                     "accelerator": "gpu" if device.type == "cuda" else device.type,
                     "devices": 1,
                     "max_steps": steps,
-                    "max_epochs": -1,
+                    # the steps decide; epochs are for the progress bar, where one process sees all images
+                    "max_epochs": epochs if self.trainer.get("devices", 1) == 1 else -1,
                     "val_check_interval": max(1, steps // self.lesson.checks),
                     "check_val_every_n_epoch": None,
                     "num_sanity_val_steps": 0,
