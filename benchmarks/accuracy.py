@@ -41,7 +41,16 @@ COMMON = {
 }
 HYPERPARAMETERS = {
     "mnist": {**COMMON, "augmentation": "shift"},
-    "fashion": {**COMMON, "batch_size": 16, "augmentation": "none"},
+    "fashion": {
+        **COMMON,
+        "dropout_conv_early": 0.05,
+        "dropout_conv_late": 0.1,
+        "learning_rate": 4e-3,
+        "weight_decay": 0.1,
+        "batch_size": 16,
+        "label_smoothing": 0.05,
+        "augmentation": "shift",
+    },
     "cifar10": {**COMMON, "augmentation": "shift_flip"},
 }
 

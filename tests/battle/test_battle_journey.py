@@ -50,8 +50,8 @@ def test_a_human_plays_to_the_end(door: Door, tmp_path: Path) -> None:
     for name in ("curves.png", "contact_sheet.png"):
         assert Image.open(run / name).size[0] > 200
     # Her choice is sealed before anything is trained, and no test score is told before the last training.
-    assert done.stdout.index("sealed") < done.stdout.index("training")
-    assert f"{own:.3f}" not in done.stdout[: done.stdout.rindex("training")]
+    assert done.stdout.index("sealed") < done.stdout.index("training attempt")
+    assert f"{own:.3f}" not in done.stdout[: done.stdout.rindex("training attempt")]
 
 
 def test_korean_and_one_attempt(door: Door, tmp_path: Path) -> None:
@@ -158,4 +158,4 @@ def test_bad_input_is_one_line_before_any_training(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "training" not in done.stdout
+    assert "training attempt" not in done.stdout

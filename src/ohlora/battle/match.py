@@ -30,7 +30,7 @@ from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
 from ohlora.predictor import Predictor
 from ohlora.records import current_commit
-from ohlora.space import Params, Space
+from ohlora.space import Params, Space, Value
 from ohlora.tracking import log_picture, log_table, write_json
 from ohlora.trials import Hardware
 from ohlora.trials import Protocol as TrialProtocol
@@ -179,7 +179,7 @@ class PlayMatch:
         return subset
 
     def _introduce(self, console: Console, subset: Subset, sheet: Path) -> None:
-        counts = ", ".join(f"{n} {c}" for n, c in zip(subset.class_names, subset.class_counts, strict=True))
+        counts = ", ".join(f"{n}: {c}" for n, c in zip(subset.class_names, subset.class_counts, strict=True))
         console.print(say("hello", self.language, title=subset.title))
         console.print(
             say("subset", self.language, n=len(subset.train), k=len(subset.class_names), counts=counts)
@@ -189,24 +189,23 @@ class PlayMatch:
     def _show(self, console: Console, result: MatchResult, line: str) -> None:
         lang = self.language
         table = RichTable(title=say("result", lang), title_justify="left")
-        for key in ("player", "params"):
-            table.add_column(say(key, lang))
-        for key in ("val", "test"):
-            table.add_column(say(key, lang), justify="right")
+        table.add_column(say("hyperparameter", lang))
+        names = [attempt["contestant"] for attempt in result.attempts]
+        for number, name in enumerate(names):
+            several = names.count(name) > 1
+            table.add_column(f"{name} {names[:number].count(name) + 1}" if several else name, justify="right")
+        for name in self.space.free:
+            table.add_row(name, *(shown(attempt["params"][name]) for attempt in result.attempts))
+        table.add_section()
         best = max(attempt["test_f1"] for attempt in result.attempts)
-        for attempt in result.attempts:
-            shown = ", ".join(
-                f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-                for name, value in attempt["params"].items()
-                if name in self.space.free
-            )
-            table.add_row(
-                attempt["contestant"],
-                shown,
-                f"{attempt['val_f1']:.3f}",
-                f"{attempt['test_f1']:.3f}",
-                style="bold" if attempt["test_f1"] == best else None,
-            )
+        for key, phrase in (("val_f1", "val"), ("test_f1", "test")):
+            scores = [f"{attempt[key]:.3f}" for attempt in result.attempts]
+            if key == "test_f1":
+                scores = [
+                    f"[bold green]{score}[/bold green]" if attempt[key] == best else score
+                    for score, attempt in zip(scores, result.attempts, strict=True)
+                ]
+            table.add_row(f"[bold]{say(phrase, lang)}[/bold]", *scores)
         console.print(table)
         console.print(say("predicted", lang, f1=result.predicted_f1, sd=result.predicted_sd))
         own = result.attempts[0]["test_f1"]
@@ -232,6 +231,10 @@ class PlayMatch:
                 "predicted_f1": result.predicted_f1,
             }
         )
+
+
+def shown(value: Value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def sealed(params: Params) -> dict[str, str]:

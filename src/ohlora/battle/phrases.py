@@ -40,8 +40,6 @@ PHRASES: dict[str, dict[str, str]] = {
     "hyperparameter": {"en": "hyperparameter", "ko": "하이퍼파라미터"},
     "range": {"en": "range", "ko": "범위"},
     "result": {"en": "Result", "ko": "결과"},
-    "player": {"en": "player", "ko": "선수"},
-    "params": {"en": "hyperparameters", "ko": "하이퍼파라미터"},
     "val": {"en": "val F1", "ko": "검증 F1"},
     "test": {"en": "test F1", "ko": "테스트 F1"},
     "predicted": {
