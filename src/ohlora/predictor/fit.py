@@ -41,7 +41,7 @@ class FitPredictor:
     settings: PredictorSettings
     protocol: Protocol
     features: list[str]  # name patterns of the feature groups in use
-    ablation: dict[str, list[str]]  # name -> patterns: feature groups weighed against each other
+    ablation: dict[str, list[str]] | None  # name -> patterns: feature groups weighed against each other
     target: str
     folds: int
     seed: int
@@ -74,7 +74,7 @@ class FitPredictor:
         held_out = folds(table.group, self.folds, self.seed)
         predictions = {name: cross_predict(method, table, held_out) for name, method in methods.items()}
         scores = {name: judge(table, prediction) for name, prediction in predictions.items()}
-        for name, patterns in self.ablation.items():
+        for name, patterns in (self.ablation or {}).items():
             part = predictor_table(frame, self.space, self.target, patterns)
             scores[f"features: {name}"] = judge(part, cross_predict(self._ensemble, part, held_out))
         noise = float(np.sqrt(np.mean((predictions["predictor"] - table.target) ** 2)))

@@ -73,14 +73,15 @@ def predictor_table(
         if bad:
             raise OhloraError(f"row {i} of the table is outside the space: {'; '.join(bad)}")
         params.append(space.encode({name: python(value) for name, value in given.items()}))
-    features = frame[[FEATURE + n for n in names]].to_numpy(float)
-    score = frame[target].to_numpy(float)
+    # Copies: pandas 3 hands out read-only arrays, which torch cannot take.
+    features = frame[[FEATURE + n for n in names]].to_numpy(float, copy=True)
+    score = frame[target].to_numpy(float, copy=True)
     for what, values in (("features", features), (target, score)):
         if not np.isfinite(values).all():
             raise OhloraError(
                 f"{what} in the table are not all finite ({int((~np.isfinite(values)).sum())} values)"
             )
-    group = frame.groupby(list(group_columns), sort=False).ngroup().to_numpy(np.int64)
+    group = frame.groupby(list(group_columns), sort=False).ngroup().to_numpy(np.int64, copy=True)
     return PredictorTable(
         tuple(names), features, np.array(params), score, group, frame[group_columns[0]].to_numpy(str)
     )
