@@ -117,7 +117,8 @@ def log_picture(logger: Logger, key: str, path: Path) -> None:
         import numpy as np
         from PIL import Image
 
-        pixels = np.asarray(Image.open(path).convert("RGB"))
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
         logger.experiment.add_image(key, pixels, dataformats="HWC")
 
 

@@ -48,7 +48,8 @@ def test_a_human_plays_to_the_end(door: Door, tmp_path: Path) -> None:
     for attempt in match["attempts"]:
         assert f"{attempt['test_f1']:.3f}" in done.stdout
     for name in ("curves.png", "contact_sheet.png"):
-        assert Image.open(run / name).size[0] > 200
+        with Image.open(run / name) as picture:
+            assert picture.size[0] > 200
     # Her choice is sealed before anything is trained, and no test score is told before the last training.
     assert done.stdout.index("sealed") < done.stdout.index("training attempt")
     assert f"{own:.3f}" not in done.stdout[: done.stdout.rindex("training attempt")]
