@@ -209,6 +209,10 @@ class TestTable:
             shard.unlink()
         assert read_table([tmp_path]).equals(table)
 
+    def test_gathering_before_the_first_trial_writes_nothing(self, tmp_path):
+        """As a sweep does whose trials are all in the hands of other processes."""
+        assert not gather(tmp_path).exists()
+
     def test_a_table_handed_on_without_its_journal_is_part_of_the_folder(self, tmp_path):
         """Its trials are done, its rows stay, and so do its columns."""
         rows = pd.DataFrame([record(i).row() for i in range(3)]).assign(**{"feature.size": [5.0, 6.0, 7.0]})

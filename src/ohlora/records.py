@@ -359,7 +359,10 @@ def read_table(sources: Iterable[Path | str]) -> pd.DataFrame:
     tables, faults = [], []
     for source in map(Path, sources):
         try:
-            tables += folder_tables(source) if source.is_dir() else [read_parquet(source)]
+            found = folder_tables(source) if source.is_dir() else [read_parquet(source)]
+            if not found:
+                faults.append(f"{source} holds no trials yet")
+            tables += found
         except OhloraError as fault:
             faults.append(str(fault))
     if faults:
@@ -370,18 +373,19 @@ def read_table(sources: Iterable[Path | str]) -> pd.DataFrame:
 def gather(folder: Path) -> Path:
     """Bring a table folder's `trials.parquet` up to date with its journal; rows only it has stay in it.
 
-    Readers see the old file or the new one. Nothing to add: nothing is written.
+    Readers see the old file or the new one. Nothing to add: nothing is written, so a folder where all
+    trials are still in the hands of others may have no such file yet.
     """
     journal = Journal(folder)
     with journal.gathering():
         tables = folder_tables(folder)
-        if len(tables) > 1 or not journal.parquet.exists():
+        if len(tables) > 1 or (tables and not journal.parquet.exists()):
             write_parquet(joined(tables), journal.parquet)
     return journal.parquet
 
 
 def folder_tables(folder: Path) -> list[pa.Table]:
-    """`trials.parquet`, then the rows that are in the journal only; at least one of them."""
+    """`trials.parquet`, then the rows that are in the journal only; each where there is any."""
     journal = Journal(folder)
     # The journal first: what is gathered in between is then in both, not in neither.
     appended = journal.appended()
@@ -391,8 +395,6 @@ def folder_tables(folder: Path) -> list[pa.Table]:
     if rows:
         names = dict.fromkeys(name for row in rows for name in row)
         tables.append(pa.table({name: [row.get(name) for row in rows] for name in names}))
-    if not tables:
-        raise OhloraError(f"{folder} holds no trials yet")
     return tables
 
 
