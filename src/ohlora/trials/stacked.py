@@ -16,7 +16,6 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -254,7 +253,6 @@ class Stack:
         self.sharp = column(lambda member: 1 - member.param("label_smoothing"))
         classes = column(lambda member: member.n_classes)
         self.unused = torch.arange(self.max_classes, device=self.device) >= classes[:, None]
-        self.some_unused = bool(self.unused.any())
         self.kinds = [str(m.trial.key.params["augmentation"]) for m in self.members]
         self.decoupled = [m.trial.key.params["optimizer"] == "adamw" for m in self.members]
         self.weights = {name: self.state[name].detach().requires_grad_() for name in self.trained}
@@ -266,14 +264,12 @@ class Stack:
         """One optimiser step of every member; its training losses [M] on the same batch."""
         batch = self._draw_batch()
         with autocast(self.device, self.precision):
-            logits = self._forward(self.every, batch.images, len(self.members), batch)
-        log_p, target = self._targets(logits, batch)
-        # d(loss)/d(log_p) is -target, so the losses themselves need no graph.
-        log_p.backward(-target)
+            features = self._features(self.every, len(self.members), batch.images, batch)
+            losses = (self._losses_joint if self.joint else self._losses_each)(features, batch)
+        losses.sum().backward()
         with torch.no_grad():
             self._update()
-            losses = -(log_p.detach() * target).sum((1, 2))
-        return losses
+        return losses.detach()
 
     def _draw_batch(self) -> Batch:
         rows = [member.next_rows() for member in self.members]
@@ -323,8 +319,8 @@ class Stack:
         images = picked.reshape(size, height, width, m * channels).permute(0, 3, 1, 2)
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _forward(self, s: dict[str, Tensor], images: Tensor, m: int, batch: Batch | None = None) -> Tensor:
-        """Logits float32 [M, B, classes] of `m` members; `batch` is given while training."""
+    def _features(self, s: dict[str, Tensor], m: int, images: Tensor, batch: Batch | None = None) -> Tensor:
+        """What the heads of `m` members with joined state `s` see [B, M, features]; `batch` in training."""
         maps = self.activation(self._whiten(s["whitening.weight"], images, m))
         for place in ("early", "late"):
             maps = halve(F.conv2d(maps, s[f"conv_{place}.weight"], padding=1, groups=m))
@@ -334,39 +330,73 @@ class Stack:
                 maps = maps * mask[:, :, None, None]
         features = to_grid(maps, self.shape.head_grid).reshape(len(images), m, -1)
         mask = batch and self._mask("dropout_fc", batch, features.shape[2], features)
-        if mask is not None:
-            features = features * mask.view_as(features)
-        weight, bias = (
-            s[name].view(m, self.max_classes, *s[name].shape[1:]) for name in ("head.weight", "head.bias")
-        )
+        return features if mask is None else features * mask.view_as(features)
+
+    def _logits_each(self, s: dict[str, Tensor], members: Sequence[Member], features: Tensor) -> list[Tensor]:
+        """Logits float32 [B, classes] of each member, head by head."""
+        m = len(members)
+        heads = zip(by_member(s["head.weight"], m), by_member(s["head.bias"], m), members, strict=True)
+        return [
+            F.linear(features[:, i], weight[: member.n_classes], bias[: member.n_classes]).float()
+            for i, (weight, bias, member) in enumerate(heads)
+        ]
+
+    def _logits_joint(self, s: dict[str, Tensor], m: int, features: Tensor) -> Tensor:
+        """Logits float32 [M, B, widest head] of all members in one product."""
+        weight, bias = by_member(s["head.weight"], m), by_member(s["head.bias"], m)
         return torch.baddbmm(bias[:, None], features.transpose(0, 1), weight.transpose(1, 2)).float()
 
-    def _whiten(self, kernels: Tensor, images: Tensor, m: int) -> Tensor:
-        conv = partial(F.conv2d, stride=self.shape.whitening.stride, padding=self.shape.whitening.padding)
-        if self.joint:
-            return conv(images, kernels, groups=m)
-        # With one or three channels a group, one by one is as fast, and adds up in the lean loop's order.
-        return torch.cat(
-            [conv(*one) for one in zip(images.chunk(m, 1), by_member(kernels, m), strict=True)], 1
+    def _losses_each(self, features: Tensor, batch: Batch) -> Tensor:
+        """Training losses [M], by the function the lean loop uses."""
+        logits = self._logits_each(self.every, self.members, features)
+        return torch.stack(
+            [
+                F.cross_entropy(one[:n], labels[:n], label_smoothing=member.param("label_smoothing"))
+                for one, labels, n, member in zip(
+                    logits, batch.labels, batch.counts, self.members, strict=True
+                )
+            ]
         )
+
+    def _losses_joint(self, features: Tensor, batch: Batch) -> Tensor:
+        """Training losses [M], padding and classes a member lacks left out."""
+        logits = self._logits_joint(self.every, len(self.members), features)
+        log_p = F.log_softmax(logits.masked_fill(self.unused[:, None], -1e30), dim=2)
+        counts = torch.tensor(batch.counts, device=self.device)
+        target = (self.spread / counts)[:, None, None].expand(log_p.shape).clone()
+        sharp = (self.sharp / counts)[:, None, None].expand(*batch.labels.shape, 1)
+        target.scatter_add_(2, batch.labels[:, :, None], sharp)
+        padding = torch.arange(log_p.shape[1], device=self.device) >= counts[:, None]
+        target.masked_fill_(self.unused[:, None] | padding[:, :, None], 0)
+        return -(log_p * target).sum((1, 2))
+
+    def _whiten(self, kernels: Tensor, images: Tensor, m: int) -> Tensor:
+        layer = self.shape.whitening
+        stride, padding = layer.stride[0], layer.kernel_size[0] // 2
+        if self.joint:
+            return F.conv2d(images, kernels, stride=stride, padding=padding, groups=m)
+        # With one or three channels a group, one by one is as fast, and adds up in the lean loop's order.
+        one_by_one = zip(images.chunk(m, 1), by_member(kernels, m), strict=True)
+        return torch.cat([F.conv2d(x, w, stride=stride, padding=padding) for x, w in one_by_one], 1)
 
     def _norm(self, s: dict[str, Tensor], place: str, maps: Tensor, batch: Batch | None) -> Tensor:
         """Batch normalisation of every member over its own images."""
         norm = self.shape.get_submodule(f"norm_{place}")
         assert isinstance(norm, torch.nn.BatchNorm2d)
-        assert norm.momentum is not None
-        names = ("running_mean", "running_var", "weight", "bias")
-        tensors = [s[f"norm_{place}.{name}"] for name in names]
+        mean, var, weight, bias = (
+            s[f"norm_{place}.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
+        )
+        momentum = norm.momentum or 0.0
         if batch is None or batch.whole:
-            return F.batch_norm(maps, *tensors, batch is not None, norm.momentum, norm.eps)
-        channels = norm.num_features
+            return F.batch_norm(maps, mean, var, weight, bias, batch is not None, momentum, norm.eps)
         if self.joint:
-            return masked_batch_norm(maps, batch.counts, *tensors, norm.momentum, norm.eps)
+            return masked_batch_norm(maps, batch.counts, mean, var, weight, bias, momentum, norm.eps)
+        channels = norm.num_features
         parts, begin = [], 0
         for count, run in groupby(batch.counts):
-            span = slice(begin * channels, (begin := begin + len(list(run))) * channels)
-            some = maps[:count, span].contiguous(memory_format=torch.channels_last)
-            some = F.batch_norm(some, *(t[span] for t in tensors), True, norm.momentum, norm.eps)
+            of = slice(begin * channels, (begin := begin + len(list(run))) * channels)
+            some = maps[:count, of].contiguous(memory_format=torch.channels_last)
+            some = F.batch_norm(some, mean[of], var[of], weight[of], bias[of], True, momentum, norm.eps)
             parts.append(F.pad(some, (0, 0, 0, 0, 0, 0, 0, len(maps) - count)))
         return torch.cat(parts, 1).contiguous(memory_format=torch.channels_last)
 
@@ -387,21 +417,6 @@ class Stack:
                 mask[:count, i * width : (i + 1) * width] = one
         return mask
 
-    def _targets(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Log-probabilities and the smoothed targets, each image's weight included, both [M, B, classes]."""
-        counts = torch.tensor(batch.counts, device=self.device)
-        if self.some_unused:
-            logits = logits.masked_fill(self.unused[:, None], -1e30)
-        spread, sharp = self.spread / counts, self.sharp / counts
-        target = spread[:, None, None].expand(logits.shape).clone()
-        target.scatter_add_(2, batch.labels[:, :, None], sharp[:, None, None].expand(*batch.labels.shape, 1))
-        if self.some_unused:
-            target.masked_fill_(self.unused[:, None], 0)
-        if not batch.whole:
-            padding = torch.arange(logits.shape[1], device=self.device) >= counts[:, None]
-            target.masked_fill_(padding[:, :, None], 0)
-        return F.log_softmax(logits, dim=2), target
-
     def _update(self) -> None:
         """One Adam or AdamW step of every member, each at its own rate."""
         rates = [member.rate() for member in self.members]
@@ -417,18 +432,21 @@ class Stack:
     def _update_each(self, rates: list[float]) -> None:
         """Member by member, with the fused kernel torch.optim uses: the same bits."""
         m = len(self.members)
-        grads = {name: weight.grad for name, weight in self.weights.items()}
-        lists = [
-            [by_member(tensors[name], m) for name in self.trained]
-            for tensors in (self.weights, grads, *self.moments)
-        ]
+        grads = {name: grad_of(weight) for name, weight in self.weights.items()}
         for i, (member, rate) in enumerate(zip(self.members, rates, strict=True)):
             kernel = torch._fused_adamw_ if self.decoupled[i] else torch._fused_adam_
-            steps = torch.tensor(float(member.step))
+            # A head without its padding: the kernel's last few numbers are rounded in another way.
+            weights, grad, mean, square = (
+                [by_member(t[n], m)[i][: rows_of(member.module, n)] for n in self.trained]
+                for t in (self.weights, grads, *self.moments)
+            )
             kernel(
-                *([tensor[i] for tensor in tensors] for tensors in lists),
+                weights,
+                grad,
+                mean,
+                square,
                 [],
-                [steps] * len(self.trained),
+                [torch.tensor(float(member.step))] * len(weights),
                 lr=rate,
                 beta1=ADAM_BETAS[0],
                 beta2=ADAM_BETAS[1],
@@ -448,9 +466,8 @@ class Stack:
         steps = torch.tensor([float(member.step) for member in self.members], device=self.device)
         first, second = (1 - beta**steps for beta in ADAM_BETAS)
         for name, weight in self.weights.items():
-            assert weight.grad is not None
             w, grad, mean, square = (
-                by_member(t, m) for t in (weight, weight.grad, *(moment[name] for moment in self.moments))
+                by_member(t, m) for t in (weight, grad_of(weight), *(each[name] for each in self.moments))
             )
 
             def wide(values: Tensor, dims: int = w.dim()) -> Tensor:
@@ -496,15 +513,19 @@ class Stack:
         seen = [self.pool.split(member.trial.subset, split) for member in members]
         longest = max(len(rows) for rows, _ in seen)
         index = torch.tensor([[*rows, *[rows[0]] * (longest - len(rows))] for rows, _ in seen])
-        with autocast(self.device, self.precision):
-            parts = [
-                self._forward(state, self._gather(some.to(self.device), None), len(members)).cpu()
-                for some in index.split(EVAL_BATCH, dim=1)
-            ]
-        logits = torch.cat(parts, 1)
+        parts: list[list[Tensor]] = []
+        for some in index.split(EVAL_BATCH, dim=1):
+            with autocast(self.device, self.precision):
+                images = self._gather(some.to(self.device), None)
+                features = self._features(state, len(members), images)
+                if self.joint:
+                    parts.append(list(self._logits_joint(state, len(members), features).cpu()))
+                else:
+                    parts.append(self._logits_each(state, members, features))
+        logits = [torch.cat(own) for own in zip(*parts, strict=True)]
         return [
-            (logits[i, : len(labels), : member.n_classes], labels)
-            for i, (member, (_, labels)) in enumerate(zip(members, seen, strict=True))
+            (one[: len(labels), : member.n_classes], labels)
+            for one, member, (_, labels) in zip(logits, members, seen, strict=True)
         ]
 
     def _finish(self, member: Member) -> tuple[StackedTrial, TrialOutcome]:
@@ -588,6 +609,15 @@ def masked_batch_norm(
 def by_member(tensor: Tensor, m: int) -> Tensor:
     """[M*rows, ...] as [M, rows, ...], the same memory."""
     return tensor.view(m, -1, *tensor.shape[1:])
+
+
+def rows_of(module: CnnClassifier, name: str) -> int:
+    return len(module.get_parameter(name))
+
+
+def grad_of(weight: Tensor) -> Tensor:
+    assert weight.grad is not None
+    return weight.grad
 
 
 def chosen(tensor: Tensor, m: int, places: list[int]) -> Tensor:
