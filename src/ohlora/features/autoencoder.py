@@ -167,7 +167,10 @@ class Autoencoder(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         parts = self.losses(batch[0])
-        self.log_dict({f"train_{name}": value.detach() for name, value in parts.items()})
+        self.log_dict(
+            {f"train_{name}": value.detach() for name, value in parts.items()},
+            sync_dist=self.trainer.world_size > 1,
+        )
         return parts["loss"] * share(len(batch[0]))
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

@@ -142,8 +142,8 @@ class CnnClassifier(LightningModule):
         logits = self(augment(images, str(self.params["augmentation"])))
         loss = F.cross_entropy(logits, labels, label_smoothing=float(self.params["label_smoothing"]))
         if self._trainer is not None:
-            self.log("train_loss", loss)
             loss = loss * share(len(labels))
+            self.log("train_loss", loss, sync_dist=world_size() > 1)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
