@@ -69,8 +69,8 @@ def run_job(cfg: DictConfig) -> Any:
         devices = cfg.get("trainer", {}).get("devices", 1)
         if hydra.mode == RunMode.MULTIRUN and devices != 1:
             raise OhloraError(
-                f"trainer.devices={devices} in a multirun inside one process would train on a part of the data;"
-                " leave out hydra/launcher, so that every job gets a process of its own (fresh)"
+                f"trainer.devices={devices} in a multirun inside one process would train on a part of the"
+                " data; leave out hydra/launcher, so that every job gets a process of its own (fresh)"
             )
         from hydra.utils import instantiate
 

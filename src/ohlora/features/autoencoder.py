@@ -157,7 +157,9 @@ class Autoencoder(LightningModule):
             # bf16 would round the small correlations away
             with torch.autocast(images.device.type, enabled=False):
                 parts["agreement"] = F.mse_loss(codes, others)
-                parts["decorrelation"] = sum(correlations(c, self.training) for c in (codes, others))
+                parts["decorrelation"] = correlations(codes, self.training) + correlations(
+                    others, self.training
+                )
             parts["loss"] = (
                 parts["loss"]
                 + self.agreement * parts["agreement"]

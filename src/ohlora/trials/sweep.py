@@ -86,8 +86,8 @@ class Sweep:
         watched = self.driver == "trainer" or (self.driver == "auto" and self.trials == 1)
         if processes > 1 and not watched:
             raise OhloraError(
-                f"trainer.devices={self.trainer['devices']} is for one watched trial (trials=1); many trials go"
-                " side by side: -m worker=0,1 hydra.launcher.n_jobs=2"
+                f"trainer.devices={self.trainer['devices']} is for one watched trial (trials=1); many trials"
+                " go side by side: -m worker=0,1 hydra.launcher.n_jobs=2"
             )
         self.hardware.use_threads()
         data = self.dataset.load()
