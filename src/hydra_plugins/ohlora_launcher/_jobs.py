@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -94,9 +95,12 @@ def run_job(job: Job) -> int:
     """Run a job to its end where this is called; return its exit code. For SLURM's and Ray's workers."""
     process = job.start(to_console=True)
     try:
-        return process.wait()
+        # Not wait(): Ray cancels by a KeyboardInterrupt between two lines of Python.
+        while (code := process.poll()) is None:
+            time.sleep(0.2)
+        return code
     except BaseException:
-        stop(process)
+        stop(process, patience_s=0)  # submitit's local executor kills us a second from now
         raise
 
 
@@ -217,13 +221,13 @@ def returned(job: Job) -> JobReturn:
     return result
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes], patience_s: float = 3) -> None:
     """End a job; Ctrl-C in a terminal has reached it already, a signal to the launcher alone has not."""
     polite = process.terminate if os.name == "nt" else lambda: process.send_signal(signal.SIGINT)
-    for last_word, patience_s in ((lambda: None, 3), (polite, 30), (process.kill, 30)):
+    for last_word, seconds in ((lambda: None, patience_s), (polite, 30), (process.kill, 30)):
         last_word()
         try:
-            process.wait(timeout=patience_s)
+            process.wait(timeout=seconds)
             return
         except subprocess.TimeoutExpired:
             continue
