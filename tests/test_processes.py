@@ -127,9 +127,9 @@ shared = SharedStatistics().apply(build())
 loss(shared, images[rank()::2]).backward()  # four images and three
 for one, other in zip(alone.parameters(), shared.parameters()):
     # what DDP makes of the gradients
-    torch.testing.assert_close(summed(other.grad) / 2, one.grad, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(summed(other.grad) / 2, one.grad, rtol=1e-9, atol=1e-12)
 for one, other in zip(alone.buffers(), shared.buffers()):
-    torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-12)
 half = build()
 (half(images[::2])[:, 0].exp().mean() + correlations(half(images[::2]))).backward()
 assert not torch.allclose(half[0].weight.grad, alone[0].weight.grad, rtol=0.05)

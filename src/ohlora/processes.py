@@ -132,7 +132,7 @@ class SharedBatchNorm(_BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training or world_size() == 1:
             return super().forward(input)
-        x = input.float()
+        x = input.to(torch.promote_types(input.dtype, torch.float32))  # bf16 would blur the statistics
         others = [d for d in range(x.ndim) if d != 1]
         variance, mean = torch.var_mean(x, dim=others, correction=0)
         count = torch.full_like(mean, x.numel() / x.shape[1])
