@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -56,6 +57,41 @@ def test_a_multirun_resumes_grows_and_shares_a_table(door, tmp_path):
     grown = read_table([tmp_path / "outputs" / "table"])
     assert len(grown) == 8
     assert grown[grown.trial.isin(table.trial)].reset_index(drop=True).equals(table)
+
+
+@pytest.mark.slow
+def test_workers_share_one_sweep(door, tmp_path):
+    words = ("dataset=digits", "size=smoke", "trials=6", "trials_per_subset=2")
+    done = door("train.py", "-m", *words, "worker=range(2)", "hydra.launcher.n_jobs=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    new = [int(count) for count in re.findall(r"(\d+) of them new", done.stdout)]
+    assert len(new) == 2
+    assert sum(new) == 6, "each trial once"
+    assert len(read_table([tmp_path / "outputs" / "table"])) == 6
+
+
+@pytest.mark.slow
+def test_workers_with_subsets_and_tables_of_their_own_need_no_claims(door, tmp_path):
+    """As docs/large_sweeps.md says for many machines: tables that are merged by copying."""
+    words = (
+        "dataset=digits",
+        "size=smoke",
+        "trials=2",
+        "trials_per_subset=1",
+        "subset.seed=range(0,200,100)",
+    )
+    done = door("train.py", "-m", *words, "paths.table=tables/${hydra:job.num}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    merged = tmp_path / "merged" / "journal"
+    merged.mkdir(parents=True)
+    for _ in range(2):  # copied twice, counted once
+        for shard in (tmp_path / "tables").rglob("*.jsonl"):
+            shutil.copy(shard, merged)
+    shutil.copy(shard, merged / "again.jsonl")
+    table = read_table([merged.parent])
+    assert len(table) == 4
+    assert table.seed.nunique() == 4
+    assert sorted(table.seed // 100) == [0, 0, 1, 1]
 
 
 @pytest.mark.slow

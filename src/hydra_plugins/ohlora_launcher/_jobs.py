@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -175,7 +175,7 @@ def refuse(faults: Sequence[str]) -> None:
         raise OhloraError("; ".join(faults))
 
 
-def is_count(value: Any, low: int = 1) -> bool:
+def is_count(value: Any, low: int = 1) -> TypeGuard[int]:
     return type(value) is int and value >= low
 
 

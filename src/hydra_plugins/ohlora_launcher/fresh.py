@@ -79,8 +79,11 @@ def card_slots(gpus: Any, per_job: Any) -> tuple[list[str], list[str]]:
     if isinstance(per_job, float) and 0 < per_job < 1:
         return [card for card in cards for _ in range(int(1 / per_job + 1e-9))], faults
     if not is_count(per_job):
-        faults.append(f"gpus_per_job={per_job} is not a whole number from 1 up, or a share such as 0.5")
-    elif cards and per_job > len(cards):
+        return [], [
+            *faults,
+            f"gpus_per_job={per_job} is not a whole number from 1 up, or a share such as 0.5",
+        ]
+    if cards and per_job > len(cards):
         faults.append(f"gpus_per_job={per_job}, but the cards for all jobs (gpus={gpus}) are {len(cards)}")
     if faults:
         return [], faults
@@ -93,15 +96,16 @@ def chosen_cards(gpus: Any) -> tuple[list[str], list[str]]:
     if gpus is None:
         return [], []
     named = list(gpus) if isinstance(gpus, Sequence) and not isinstance(gpus, str) else []
-    if not named and gpus != "auto" and not is_count(gpus):
-        return [], [f"gpus={gpus} is not a number of cards, a list of them, auto or null"]
-    visible = visible_cards()
+    if is_count(gpus):
+        visible = visible_cards()
+        short = [] if gpus <= len(visible) else [f"gpus={gpus}, but the cards here are {len(visible)}"]
+        return visible[:gpus], short
     if gpus == "auto":
+        visible = visible_cards()
         return visible, [] if visible else ["gpus=auto, but there is no card here"]
     if not named:
-        return visible[:gpus], [] if gpus <= len(visible) else [
-            f"gpus={gpus}, but the cards here are {len(visible)}"
-        ]
+        return [], [f"gpus={gpus} is not a number of cards, a list of them, auto or null"]
+    visible = visible_cards()
     # Counted among the visible, as torch counts them; a name (GPU-..., MIG-...) stands for itself.
     numbers = dict(enumerate(visible))
     wrong = [one for one in named if one not in visible and (type(one) is not int or one not in numbers)]
