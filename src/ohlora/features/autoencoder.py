@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ohlora.assets import load_model, save_model
 from ohlora.errors import OhloraError
 from ohlora.features.views import Views
-from ohlora.processes import share, summed
+from ohlora.processes import share, summed, world_size
 
 ENCODER_KIND = "encoder"
 GREY_OF_RGB = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
@@ -171,7 +171,7 @@ class Autoencoder(LightningModule):
         parts = self.losses(batch[0])
         self.log_dict(
             {f"train_{name}": value.detach() for name, value in parts.items()},
-            sync_dist=self.trainer.world_size > 1,
+            sync_dist=world_size() > 1,
         )
         return parts["loss"] * share(len(batch[0]))
 

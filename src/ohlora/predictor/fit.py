@@ -87,7 +87,7 @@ class FitPredictor:
             weighed[f"features: {name}"] = (self._ensemble, part)
         start_processes(processes)
         final = fit(table, self.space, self.settings, self.seed) if is_main() else None
-        predictions = cross_predict(weighed, held_out)
+        predictions = cross_predict_each(weighed, held_out)
         if final is None:
             return math.nan  # the first process reports what all have fitted
         scores = {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
@@ -166,10 +166,15 @@ def boosted_trees(train: PredictorTable, test: PredictorTable) -> np.ndarray:
     return model.predict(np.hstack([test.features, test.params]))
 
 
-def cross_predict(
+def cross_predict(method: Method, table: PredictorTable, held_out: list[np.ndarray]) -> np.ndarray:
+    """Each row predicted by a fit that saw no trial of its subset."""
+    return cross_predict_each({"": (method, table)}, held_out)[""]
+
+
+def cross_predict_each(
     weighed: Mapping[str, tuple[Method, PredictorTable]], held_out: list[np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Each row predicted, by each method on its table, in a fit that saw no trial of the row's subset.
+    """Each row's prediction by each method on its table.
 
     Several processes deal the fits out, so that each fit is the one a single process would make: one
     takes a second or so, and gradients sent to and fro at every step would cost more than they save.
