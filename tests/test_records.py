@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import warnings
+from contextlib import suppress
+from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.journal_workers import record
 
+import ohlora.records
 from ohlora.datasets import SubsetRecipe
 from ohlora.errors import OhloraError
-from ohlora.records import Journal, TrialKey, TrialRecord, current_commit, gather, read_table
+from ohlora.records import Journal, TrialRecord, current_commit, gather, of_one_game, read_table
 
 REAL = st.floats(0, 1)
-
-
-def record(i: int = 0, **changes) -> TrialRecord:
-    key = TrialKey(
-        SubsetRecipe("digits", "varied", i % 7), "f" * 8, "p" * 8, {"x": i / 7, "kind": "a", "n": i}, i
-    )
-    made = TrialRecord(
-        key=key,
-        status="complete",
-        val_f1=0.5,
-        test_f1=0.4,
-        val_loss=1.25,
-        steps=10,
-        epochs=2.5,
-        n_train=100,
-        n_classes=3,
-        elapsed_s=0.1,
-        driver="lean",
-        device="cpu",
-        precision="32",
-        space="s" * 8,
-        commit="c",
-        finished_at=1.0,
-    )
-    return replace(made, **changes)
 
 
 class TestRecord:
@@ -94,8 +69,10 @@ class TestJournal:
         whole = shard.read_bytes()
         for cut in (1, 2, 100, len(whole.splitlines()[-1])):
             shard.write_bytes(whole[:-cut])
-            with pytest.warns(UserWarning, match=r"jsonl: the last line is torn and was dropped"):
-                assert len(Journal(tmp_path).records()) == 2
+            reader = Journal(tmp_path)
+            with pytest.warns(UserWarning, match=r"jsonl: the last line is torn and was dropped \(line 3, "):
+                assert len(reader.records()) == 2
+            assert len(reader.records()) == 2  # said once, not at every claim
         shard.write_bytes(whole[: whole.index(b"\n") + 1])
         assert len(Journal(tmp_path).records()) == 1
 
@@ -135,126 +112,83 @@ class TestJournal:
         with pytest.raises(OhloraError, match=rf"{shard.name}, line 2: not a trial record"):
             Journal(tmp_path).records()
 
+    def test_the_line_is_exact_also_when_the_shard_was_read_before(self, tmp_path):
+        journal, reader = Journal(tmp_path), Journal(tmp_path)
+        journal.append(record(0))
+        journal.append(record(1))
+        assert len(reader.records()) == 2
+        shard = next(journal.folder.iterdir())
+        journal.append(record(2))
+        with shard.open("ab") as file:
+            file.write(b"da\rma\x0bge\n")  # what some readers take for the end of a line
+        journal.append(record(3))
+        for _ in range(2):
+            with pytest.raises(OhloraError, match=rf"{shard.name}, line 4: not a trial record"):
+                reader.records()
+
+    @given(data=st.data())
+    def test_whatever_the_moments_of_reading_every_record_is_read_once(self, data):
+        """A reader between the bytes of a writer: lines come when they are whole, none twice."""
+        lines = [json.dumps(asdict(record(i))).encode() + b"\n" for i in range(4)]
+        text = b"".join(lines)
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
+        with TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shard = Path(folder) / "journal" / "other-1-1.jsonl"
+            shard.parent.mkdir()
+            reader = Journal(Path(folder))
+            for low, high in pairwise([0, *cuts, len(text)]):
+                with shard.open("ab") as file:
+                    file.write(text[low:high])
+                whole = text[:high].count(b"\n")
+                assert list(reader.records().values()) == [record(i) for i in range(whole)]
+
     def test_a_status_nobody_gave_is_damage(self, tmp_path):
         Journal(tmp_path).append(record(0, status="great"))
         with pytest.raises(OhloraError, match=r"line 1: not a trial record .*status='great'"):
             Journal(tmp_path).records()
 
 
-# Starting Python and torch anew for every kill would take minutes: one process imports them and forks.
-CREW = """
-import json, os, signal, sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_records import record
-from ohlora.records import Journal
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children vanish when they end
-for order in sys.stdin:
-    what, folder, word = json.loads(order)
-    if pid := os.fork():
-        print(pid, flush=True)
-        continue
-    told = os.open(Path(folder) / "told", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    journal = Journal(Path(folder))
-    if what == "hold":
-        lock = journal.claim(word)
-        os.write(told, b"got" if lock else b"refused")
-        time.sleep(60)
-        os._exit(0)
-    for i in range(word, word + 10**6):
-        journal.append(record(i))
-        os.write(told, f"{i}\\n".encode())
-"""
-
-
-class Crew:
-    """Processes that write to a journal or hold a claim until they are killed."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-c", CREW, str(Path(__file__).parent)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def start(self, what: str, folder: Path, word: object) -> int:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([what, str(folder), word]) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def kill(self, pid: int) -> None:
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not alive(pid))
-
-    def end(self) -> None:
-        self.process.communicate()
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(true: Callable[[], bool], patience_s: float = 60) -> None:
-    end = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
-
-
-@pytest.fixture(scope="module")
-def crew() -> Iterator[Crew]:
-    if not hasattr(os, "fork"):
-        pytest.skip("fork and kill -9 are POSIX")
-    crew = Crew()
-    yield crew
-    crew.end()
-
-
-@pytest.mark.filterwarnings("ignore:.*the last line is torn")  # that is what a kill may leave
-def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path, crew):
-    rng = random.Random(0)
-    told = tmp_path / "told"
-    first = 0
-    for _ in range(20):
-        told.unlink(missing_ok=True)
-        writer = crew.start("write", tmp_path, first)
-        wait_for(lambda: told.is_file() and told.stat().st_size > 0)
-        time.sleep(rng.uniform(0, 0.05))
-        crew.kill(writer)
-        committed = [int(line) for line in told.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        seen = sorted(r.key.seed for r in Journal(tmp_path).records().values())
-        assert seen == list(range(len(seen))), "a committed record is lost"
-        assert committed[-1] <= seen[-1] <= committed[-1] + 1, "only the record in flight may be untold"
-        first = seen[-1] + 1
-    shards = list((tmp_path / "journal").iterdir())
-    assert len(shards) == 20
-    assert sum(len(shard.read_bytes().splitlines()) for shard in shards) >= first
-    assert sorted(read_table([tmp_path]).trial_seed) == list(range(first))
-
-
 class TestClaims:
-    def test_exclude_other_processes_and_end_with_theirs(self, tmp_path, crew):
-        one = record(1)
-        holder = crew.start("hold", tmp_path, one.key.digest)
-        wait_for(lambda: (tmp_path / "told").is_file() and (tmp_path / "told").read_text() == "got")
-        journal = Journal(tmp_path)
-        assert journal.claim(one.key.digest) is None
-        free = journal.claim(record(2).key.digest)
-        assert free is not None
-        journal.release(free)
-        crew.kill(holder)
-        lock = journal.claim(one.key.digest)
-        assert lock is not None, "a claim must end with its process, however it ends"
-        journal.append(one)
-        journal.release(lock)
-        assert list(journal.claims.iterdir()) == []
-
     def test_a_finished_trial_cannot_be_claimed(self, tmp_path):
         Journal(tmp_path).append(record(1))
         assert Journal(tmp_path).claim(record(1).key.digest) is None
+
+    def test_a_trial_is_claimed_once_also_by_one_process(self, tmp_path):
+        journal = Journal(tmp_path)
+        lock = journal.claim("a" * 16)
+        assert lock is not None
+        assert journal.claim("a" * 16) is None
+        assert Journal(tmp_path).claim("a" * 16) is None
+        journal.release(lock)
+        again = journal.claim("a" * 16)
+        assert again is not None
+        journal.release(lock)  # twice: what is another claim by now stays
+        assert Journal(tmp_path).claim("a" * 16) is None
+        journal.release(again)
+
+    @pytest.mark.parametrize("end", [None, KeyboardInterrupt, ValueError])
+    def test_many_are_held_at_once_and_all_end_with_the_journal(self, end, tmp_path):
+        names = [record(i).key.digest for i in range(64)]
+        other = Journal(tmp_path)
+        with suppress(KeyboardInterrupt, ValueError), Journal(tmp_path) as journal:
+            locks = [journal.claim(name) for name in names]
+            assert None not in locks
+            assert [other.claim(name) for name in names] == [None] * 64
+            journal.append(record(0))
+            if end:
+                raise end
+        assert list(journal.claims.iterdir()) == []
+        with other:
+            assert [name for name in names if not other.claim(name)] == names[:1]
+
+    def test_a_claim_that_meets_damage_is_not_kept(self, tmp_path):
+        journal = Journal(tmp_path)
+        (tmp_path / "journal").mkdir()
+        (tmp_path / "journal" / "a-1-1.jsonl").write_bytes(b"{}\n")
+        with pytest.raises(OhloraError, match="line 1"):
+            journal.claim("a" * 16)
+        assert list(journal.claims.iterdir()) == []
 
 
 class TestTable:
@@ -262,9 +196,11 @@ class TestTable:
         journal = Journal(tmp_path)
         for i in (2, 0, 1):
             journal.append(record(i))
-        first = gather(tmp_path).read_bytes()
+        first, written = gather(tmp_path).read_bytes(), (tmp_path / "trials.parquet").stat()
         assert gather(tmp_path).read_bytes() == first
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["journal", "trials.parquet"]
+        assert (tmp_path / "trials.parquet").stat() == written, "others would read it again for nothing"
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["claims", "journal", "trials.parquet"]
+        assert list((tmp_path / "claims").iterdir()) == []
         table = read_table([tmp_path])
         assert len(table) == 3
         assert read_table([tmp_path / "trials.parquet"]).equals(table)
@@ -272,6 +208,83 @@ class TestTable:
         for shard in (tmp_path / "journal").iterdir():
             shard.unlink()
         assert read_table([tmp_path]).equals(table)
+
+    def test_gathering_before_the_first_trial_writes_nothing(self, tmp_path):
+        """As a sweep does whose trials are all in the hands of other processes."""
+        assert not gather(tmp_path).exists()
+
+    def test_a_table_handed_on_without_its_journal_is_part_of_the_folder(self, tmp_path):
+        """Its trials are done, its rows stay, and so do its columns."""
+        rows = pd.DataFrame([record(i).row() for i in range(3)]).assign(**{"feature.size": [5.0, 6.0, 7.0]})
+        rows.to_parquet(tmp_path / "trials.parquet", index=False)
+        journal = Journal(tmp_path)
+        assert journal.records() == {record(i).key.digest: record(i) for i in range(3)}
+        assert [journal.claim(record(i).key.digest) for i in range(3)] == [None] * 3
+        for i in (1, 8, 9):  # one of them again: another machine's journal was copied here
+            journal.append(record(i))
+        assert len(journal.records()) == len(Journal(tmp_path).records()) == 5
+        before = read_table([tmp_path])
+        gather(tmp_path)
+        assert read_table([tmp_path]).equals(before)
+        assert sorted(before.trial_seed) == [0, 1, 2, 8, 9]
+        features = before.set_index("trial_seed")["feature.size"]
+        assert features[[0, 1, 2]].tolist() == [5, 6, 7]
+        assert features[[8, 9]].isna().all()
+        for shard in journal.folder.iterdir():
+            shard.unlink()
+        assert read_table([tmp_path]).equals(before)
+        assert Journal(tmp_path).records() == journal.records()
+
+    def test_records_of_other_hyperparameters_keep_theirs(self, tmp_path):
+        """A whole number stays one, though other rows of the column are empty: the key depends on it."""
+        journal = Journal(tmp_path)
+        other = replace(record(1), key=replace(record(1).key, params={"n": 3, "batch": 32, "word": "b"}))
+        for one in (record(0), other):
+            journal.append(one)
+            gather(tmp_path)
+        for shard in journal.folder.iterdir():
+            shard.unlink()
+        alone = Journal(tmp_path).records()
+        assert alone == journal.records()
+        assert all(one.key.digest == digest for digest, one in alone.items())
+
+    def test_the_parquet_is_read_again_only_when_it_changed(self, tmp_path, monkeypatch):
+        pd.DataFrame([record(0).row()]).to_parquet(tmp_path / "trials.parquet")
+        journal, read = Journal(tmp_path), []
+        real = ohlora.records.read_parquet
+        monkeypatch.setattr(ohlora.records, "read_parquet", lambda path: read.append(path) or real(path))
+        for i in range(1, 5):
+            assert len(journal.records()) == i
+            journal.append(record(i))
+        assert len(read) == 1
+        pd.DataFrame([record(i).row() for i in (0, 7)]).to_parquet(tmp_path / "trials.parquet")
+        assert len(journal.records()) == 6
+        assert len(read) == 2
+
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (
+                lambda path: path.write_bytes(path.read_bytes()[:200]),
+                r"trials\.parquet is not a Parquet table",
+            ),
+            (
+                lambda path: pd.read_parquet(path).drop(columns=["protocol", "steps"]).to_parquet(path),
+                r"trials\.parquet is not the table of a sweep: it lacks protocol, steps; .* tables=",
+            ),
+        ],
+    )
+    def test_a_sweep_does_not_go_on_in_a_table_it_cannot_read(self, spoil, message, tmp_path):
+        pd.DataFrame([record(0).row()]).to_parquet(tmp_path / "trials.parquet")
+        spoil(tmp_path / "trials.parquet")
+        with pytest.raises(OhloraError, match=message):
+            Journal(tmp_path).records()
+
+    def test_columns_of_different_kinds_do_not_go_together(self, tmp_path):
+        for name, seed in (("a", 1), ("b", "one")):
+            pd.DataFrame([{**record(1).row(), "trial": name, "seed": seed}]).to_parquet(tmp_path / name)
+        with pytest.raises(OhloraError, match=r"these tables do not go together: .*seed"):
+            read_table([tmp_path / "a", tmp_path / "b"])
 
     def test_columns_are_flat_and_named_as_in_the_config(self, tmp_path):
         Journal(tmp_path).append(record(3))
@@ -297,6 +310,39 @@ class TestTable:
         ):
             assert words in faults
         assert "whole" not in faults
+
+
+class TestOneGame:
+    """Rows of two protocols, or of one family drawn in two ways, never stand in one table."""
+
+    @pytest.fixture
+    def frame(self) -> pd.DataFrame:
+        rows = [record(i).row() for i in range(6)]
+        rows[1] |= {"protocol": "old"}
+        rows[2] |= {"subset_fingerprint": "older"}
+        rows[3] |= {"family": "foreign", "subset_fingerprint": "theirs"}
+        return pd.DataFrame(rows)
+
+    def test_what_does_not_belong_is_left_out_and_counted(self, frame):
+        with pytest.warns(UserWarning, match="left out") as caught:
+            kept = of_one_game(frame, "p" * 8, {"varied": "f" * 8, "classic": "c"})
+        assert kept.trial_seed.tolist() == [0, 3, 4, 5]
+        assert [str(one.message) for one in caught] == [
+            "left out of the table: 1 trials of protocol old, not pppppppp;"
+            " 1 trials of varied subsets drawn by older, not ffffffff"
+        ]
+
+    def test_what_belongs_passes_without_a_word(self, frame):
+        pure = frame.drop(index=[1, 2]).reset_index(drop=True)
+        assert of_one_game(pure, "p" * 8, {"varied": "f" * 8}).equals(pure)
+        told = pure.drop(columns=["protocol", "subset_fingerprint"])
+        assert of_one_game(told, "any", {"varied": "any"}).equals(told)
+
+    def test_nothing_left_is_a_fault(self, frame):
+        with pytest.raises(
+            OhloraError, match=r"only 5 trials of protocol pppppppp, not new; 1 .* give the size="
+        ):
+            of_one_game(frame, "new", {})
 
 
 def test_the_commit_is_gits(tmp_path):

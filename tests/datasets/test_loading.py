@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ def test_processes_share_each_batch_and_lose_no_image(n, batch_size, world, shuf
         if len(batch) < world:
             assert mine == [batch] * world, "too few to share: all take all"
         else:
-            assert sorted(sum(mine, [])) == sorted(batch)
+            assert sorted(itertools.chain.from_iterable(mine)) == sorted(batch)
             assert max(map(len, mine)) - min(map(len, mine)) <= 1
 
 

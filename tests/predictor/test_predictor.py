@@ -121,6 +121,14 @@ class TestRefuses:
             (lambda f: f.assign(**{"params.dropout_fc": 0.9}), "dropout_fc=0.9 is outside 0 to 0.6"),
             (lambda f: f.assign(**{"params.optimizer": "sgd"}), "optimizer='sgd' is not one of adam"),
             (lambda f: f.assign(test_f1=np.nan), "test_f1 in the table are not all finite"),
+            (
+                lambda f: f.assign(protocol=np.where(f.seed < 9, "new", "old")),
+                r"mixes trials of 2 protocols \(new, old\)",
+            ),
+            (
+                lambda f: f.assign(subset_fingerprint=np.where(f.seed < 9, "new", "old")),
+                r"mixes varied subsets drawn in 2 ways \(new, old\)",
+            ),
         ],
     )
     def test_tables_it_cannot_learn_from(

@@ -116,7 +116,7 @@ class TestWatch:
         answers = []
         for step, loss in enumerate([3.0, 2.0, 2.5, 1.0, 1.5, 1.2]):
             torch.nn.init.constant_(module.weight, step)
-            answers.append(watch.see(module, step, 0.0, loss, val_f1=step / 10))
+            answers.append(watch.see(module.state_dict, step, 0.0, loss, val_f1=step / 10))
         assert answers == [False, False, False, False, False, True]
         assert (watch.best_loss, watch.val_f1) == (1.0, 0.3)
         assert watch.weights["weight"].item() == 3
@@ -125,14 +125,14 @@ class TestWatch:
     @pytest.mark.parametrize("loss", [math.nan, math.inf])
     def test_a_loss_without_end_is_a_divergence_and_keeps_what_was_good(self, module, loss):
         watch = Watch(patience=9)
-        assert not watch.see(module, 1, 0.0, 2.0, val_f1=0.6)
-        assert watch.see(module, 2, 0.0, loss, val_f1=0.1)
+        assert not watch.see(module.state_dict, 1, 0.0, 2.0, val_f1=0.6)
+        assert watch.see(module.state_dict, 2, 0.0, loss, val_f1=0.1)
         assert watch.diverged
         assert (watch.best_loss, watch.val_f1) == (2.0, 0.6)
 
     def test_diverged_from_the_start_earns_the_score_it_has(self, module):
         watch = Watch(patience=9)
-        assert watch.see(module, 1, 0.0, math.nan, val_f1=0.1)
+        assert watch.see(module.state_dict, 1, 0.0, math.nan, val_f1=0.1)
         assert (watch.weights, watch.val_f1) == (None, 0.1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ def sweep(tmp_path, varied, space, smoke, cpu, cache_dir) -> Sweep:
         hardware=cpu,
         trials=5,
         trials_per_subset=2,
+        repeats=1,
+        chooser=None,
+        members=None,
         seed=0,
         table=str(tmp_path / "table"),
         cache_dir=str(cache_dir),
@@ -78,6 +82,18 @@ def test_a_larger_sweep_adds_only_what_is_missing(sweep):
     assert kept.equals(first)
     assert dataclasses.replace(sweep, trials=2).run() >= 0
     assert len(read_table([sweep.table])) == 5
+
+
+def test_a_table_handed_on_without_its_journal_is_gone_on_with(sweep, tmp_path):
+    dataclasses.replace(sweep, trials=3).run()
+    handed_on = dataclasses.replace(sweep, table=str(tmp_path / "handed_on"))
+    (tmp_path / "handed_on").mkdir()
+    shutil.copy(Path(sweep.table) / "trials.parquet", tmp_path / "handed_on")
+    handed_on.run()
+    first, table = read_table([sweep.table]), read_table([handed_on.table])
+    assert sum(content.count(b"\n") for content in shards(handed_on).values()) == 2, "three were done"
+    assert len(table) == 5
+    assert table[table.trial.isin(first.trial)].reset_index(drop=True).equals(first)
 
 
 def test_what_another_process_has_claimed_is_left_to_it(sweep, capsys):

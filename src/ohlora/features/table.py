@@ -46,16 +46,18 @@ def add_features(
     path = cache_dir / f"features-{key}.parquet"
     known = pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=pd.Index(RECIPE))
     wanted = frame[[*RECIPE, "subset_fingerprint"]].drop_duplicates()
-    done = set(known[RECIPE].itertuples(index=False, name=None))
-    missing = [row for row in wanted.itertuples(index=False, name=None) if row[:3] not in done]
-    rows, loaded = [], {}
-    for dataset, family, seed, fingerprint in track(missing, "describing subsets", disable=not missing):
+    # All of them, not only those to describe: a recipe in the cache is the one drawn by today's settings.
+    for dataset, family, seed, fingerprint in wanted.itertuples(index=False, name=None):
         if family not in families or families[family].fingerprint != fingerprint:
             raise OhloraError(
                 f"subset {dataset}/{family}/{seed} was drawn by other settings ({fingerprint}) than today's"
                 f" ({families[family].fingerprint if family in families else 'no such family'});"
                 " leave those rows out or go back to the commit that made them"
             )
+    done = set(known[RECIPE].itertuples(index=False, name=None))
+    missing = [row for row in wanted.itertuples(index=False, name=None) if row[:3] not in done]
+    rows, loaded = [], {}
+    for dataset, family, seed, _ in track(missing, "describing subsets", disable=not missing):
         if dataset not in loaded:
             if dataset not in sources:
                 raise OhloraError(f"dataset {dataset} in the table is not one of {' | '.join(sources)}")

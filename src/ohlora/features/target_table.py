@@ -16,9 +16,10 @@ from rich.console import Console
 from ohlora.datasets import ImageSource
 from ohlora.datasets.subset import Family
 from ohlora.features.table import add_features
-from ohlora.records import current_commit, read_table
+from ohlora.records import current_commit, of_one_game, read_table
 from ohlora.space import Real, Space
 from ohlora.tracking import write_json
+from ohlora.trials import Protocol
 
 COLUMNS = {
     "trial": "digest of everything that makes the trial what it is",
@@ -40,10 +41,14 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class ShipTable:
-    """Gather tables, describe their subsets and write `target_table.parquet` with a card."""
+    """Gather tables, describe their subsets and write `target_table.parquet` with a card.
+
+    Trials of another protocol, or of subsets drawn by other settings, stay out; a warning counts them.
+    """
 
     tables: list[str]
     space: Space
+    protocol: Protocol
     sources: Mapping[str, ImageSource]
     families: Mapping[str, Family]
     encoders: str
@@ -53,7 +58,8 @@ class ShipTable:
 
     def run(self) -> float:
         """Return the number of trials."""
-        frame = read_table(self.tables)
+        drawn = {name: family.fingerprint for name, family in self.families.items()}
+        frame = of_one_game(read_table(self.tables), self.protocol.fingerprint, drawn)
         frame = add_features(frame, self.sources, self.families, Path(self.encoders), Path(self.cache_dir))
         folder = Path(self.save_to)
         folder.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ from ohlora.predictor.predictor import Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
 from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_table
 from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
-from ohlora.records import read_table
+from ohlora.records import of_one_game, read_table
 from ohlora.space import Space
 from ohlora.tracking import log_picture, log_table, write_json
 from ohlora.trials import Hardware, Protocol
@@ -122,15 +122,8 @@ class FitPredictor:
         return own["within_subset_rank"]
 
     def _frame(self) -> pd.DataFrame:
-        frame = read_table(self.tables)
-        # Somebody else's table need not say how its trials were trained.
-        protocols = frame.groupby("protocol").size().to_dict() if "protocol" in frame else {}
-        if set(protocols) - {self.protocol.fingerprint}:
-            found = ", ".join(f"{name} ({count} trials)" for name, count in protocols.items())
-            raise OhloraError(
-                f"the table was made by protocol {found}, this network and budget are"
-                f" {self.protocol.fingerprint}: give the size= and protocol.* its trials were made with"
-            )
+        drawn = {name: family.fingerprint for name, family in self.families.items()}
+        frame = of_one_game(read_table(self.tables), self.protocol.fingerprint, drawn)
         described = frame.filter(regex=f"^{re.escape(FEATURE)}")
         if described.shape[1] and not described.isna().any(axis=None):
             return frame

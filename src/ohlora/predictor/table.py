@@ -54,10 +54,12 @@ def predictor_table(
     """Read `feature.*`, `params.*` and `target` columns; `groups` are name patterns of features to use.
 
     Any table with such columns will do, whatever made it. Raises OhloraError naming every fault:
-    missing columns, params outside the space, values that are not finite.
+    missing columns, trials of different protocols or different draws of one family, params outside the
+    space, values that are not finite.
     """
     faults = [f"column {name} is missing" for name in (target, *group_columns) if name not in frame]
     faults += [f"column {PARAM}{name} is missing" for name in space.within if PARAM + name not in frame]
+    faults += mixture(frame)
     names = [c.removeprefix(FEATURE) for c in frame.columns if c.startswith(FEATURE)]
     names = [n for n in names if any(fnmatch(n, pattern) for pattern in groups)]
     if not names:
@@ -85,6 +87,21 @@ def predictor_table(
     return PredictorTable(
         tuple(names), features, np.array(params), score, group, frame[group_columns[0]].to_numpy(str)
     )
+
+
+def mixture(frame: pd.DataFrame) -> list[str]:
+    """Faults: scores that do not compare, and different subsets that bear one name. None where not told."""
+    faults = []
+    if "protocol" in frame:
+        kinds = sorted(set(frame["protocol"].to_numpy(str)))
+        if len(kinds) > 1:
+            faults.append(f"it mixes trials of {len(kinds)} protocols ({', '.join(kinds)})")
+    if {"family", "subset_fingerprint"} <= set(frame.columns):
+        for family, rows in frame.groupby("family"):
+            kinds = sorted(set(rows["subset_fingerprint"].to_numpy(str)))
+            if len(kinds) > 1:
+                faults.append(f"it mixes {family} subsets drawn in {len(kinds)} ways ({', '.join(kinds)})")
+    return faults
 
 
 def python(value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -65,10 +66,12 @@ class Budget:
         return max(1, steps // self.checks)
 
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": lambda: nn.ReLU(inplace=True),
-    "leaky_relu": lambda: nn.LeakyReLU(0.1, inplace=True),
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": partial(F.relu, inplace=True),
+    "leaky_relu": partial(F.leaky_relu, negative_slope=0.1, inplace=True),
 }
+ADAM_BETAS = (0.9, 0.999)
+ADAM_EPSILON = 1e-8
 # Learning rate over the budget, as a factor of the start, at progress 0 to 1. exp_NN is the original's
 # decay of 0.NN an epoch over its 30 epochs, stretched to whatever the budget is.
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -106,17 +109,17 @@ class CnnClassifier(LightningModule):
         self.whitening = nn.Conv2d(
             channels, 2 * filters, s.whitening_patch, stride, padding=s.whitening_patch // 2, bias=False
         ).requires_grad_(False)
-        activation = ACTIVATIONS[str(params["activation"])]
         early, late = s.widths
-        self.body = nn.Sequential(
-            activation(),
-            *block(2 * filters, early, activation, float(params["dropout_conv_early"])),
-            *block(early, late, activation, float(params["dropout_conv_late"])),
-            nn.AdaptiveAvgPool2d(s.head_grid),
-        )
-        self.head = nn.Sequential(
-            nn.Flatten(), nn.Dropout(float(params["dropout_fc"])), nn.Linear(late * s.head_grid**2, n_classes)
-        )
+        self.conv_early = nn.Conv2d(2 * filters, early, 3, padding=1, bias=False)
+        self.norm_early = nn.BatchNorm2d(early)
+        self.conv_late = nn.Conv2d(early, late, 3, padding=1, bias=False)
+        self.norm_late = nn.BatchNorm2d(late)
+        self.head = nn.Linear(late * s.head_grid**2, n_classes)
+        self.head_grid = s.head_grid
+        self.activation = ACTIVATIONS[str(params["activation"])]
+        self.dropout_early = nn.Dropout2d(float(params["dropout_conv_early"]))
+        self.dropout_late = nn.Dropout2d(float(params["dropout_conv_late"]))
+        self.dropout_fc = nn.Dropout(float(params["dropout_fc"]))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._val_outputs: list[tuple[Tensor, Tensor]] = []
 
@@ -135,7 +138,13 @@ class CnnClassifier(LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits float32 [n, classes] of standardised images."""
-        return self.head(self.body(self.whitening(images))).float()
+        # Pooling first: every elementwise pass after it touches a quarter of the numbers.
+        # Dropout before BatchNorm shifts its statistics at test time (arXiv:1801.05134), so it goes after.
+        maps = self.activation(self.whitening(images))
+        maps = self.dropout_early(self.activation(self.norm_early(halve(self.conv_early(maps)))))
+        maps = self.dropout_late(self.activation(self.norm_late(halve(self.conv_late(maps)))))
+        features = self.dropout_fc(to_grid(maps, self.head_grid).flatten(1))
+        return self.head(features).float()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
@@ -161,6 +170,8 @@ class CnnClassifier(LightningModule):
         optimizer = kind(
             [p for p in self.parameters() if p.requires_grad],
             lr=float(self.params["learning_rate"]),
+            betas=ADAM_BETAS,
+            eps=ADAM_EPSILON,
             # adam adds the decay to the gradient, adamw takes it off the weights (arXiv:1711.05101)
             weight_decay=float(self.params["weight_decay"]),
             fused=True,
@@ -170,16 +181,13 @@ class CnnClassifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-def block(inputs: int, outputs: int, activation: Callable[[], nn.Module], dropout: float) -> list[nn.Module]:
-    # Pooling first: every elementwise pass after it touches a quarter of the numbers.
-    # Dropout before BatchNorm shifts its statistics at test time (arXiv:1801.05134), so it goes after.
-    return [
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-        nn.MaxPool2d(2, ceil_mode=True),
-        nn.BatchNorm2d(outputs),
-        activation(),
-        nn.Dropout2d(dropout),
-    ]
+def halve(maps: Tensor) -> Tensor:
+    return F.max_pool2d(maps, 2, ceil_mode=True)
+
+
+def to_grid(maps: Tensor, grid: int) -> Tensor:
+    """Feature maps as grid x grid; the usual image sizes arrive there by themselves."""
+    return maps if maps.shape[-2:] == (grid, grid) else F.adaptive_avg_pool2d(maps, grid)
 
 
 def whitening_filters(images: Tensor, patch: int, epsilon: float = 1e-2) -> Tensor:

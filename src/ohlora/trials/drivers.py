@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -87,9 +87,14 @@ class Watch:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def see(
-        self, module: LightningModule, step: int, train_loss: float, val_loss: float, val_f1: float
+        self,
+        weights: Callable[[], dict[str, Tensor]],
+        step: int,
+        train_loss: float,
+        val_loss: float,
+        val_f1: float,
     ) -> bool:
-        """Take in one validation; True when training should stop."""
+        """Take in one validation; True when training should stop. `weights` gives them for keeping."""
         self.curve.append({"step": step, "train_loss": train_loss, "val_loss": val_loss, "val_f1": val_f1})
         if not math.isfinite(val_loss):
             self.diverged = True
@@ -97,7 +102,7 @@ class Watch:
             return True
         if val_loss < self.best_loss:
             self.best_loss, self.val_f1, self.since_best = val_loss, val_f1, 0
-            self.weights = copy.deepcopy(module.state_dict())
+            self.weights = {name: tensor.detach().clone() for name, tensor in weights().items()}
         else:
             self.since_best += 1
         return self.since_best >= self.patience
@@ -152,25 +157,53 @@ def train_and_score(
         module.load_state_dict(watch.weights)
     module.to(device)
     test_logits, test_labels = predict(module, data.test_dataloader(), device, precision)
-    _, test_f1 = score(test_logits, test_labels)
-    record = TrialRecord(
-        key=TrialKey(subset.recipe, subset_fingerprint, protocol.fingerprint, params, seed),
+    record = make_record(
+        TrialKey(subset.recipe, subset_fingerprint, protocol.fingerprint, params, seed),
+        subset,
+        watch,
+        steps=taken,
+        test_f1=score(test_logits, test_labels)[1],
+        elapsed_s=time.perf_counter() - started,
+        driver="lean" if trainer_settings is None else "trainer",
+        device=device,
+        precision=precision,
+        space=space_fingerprint,
+    )
+    return TrialOutcome(record, module, watch.curve, test_logits, test_labels)
+
+
+def make_record(
+    key: TrialKey,
+    subset: Subset,
+    watch: Watch,
+    *,
+    steps: int,
+    test_f1: float,
+    elapsed_s: float,
+    driver: str,
+    device: torch.device,
+    precision: str,
+    space: str,
+) -> TrialRecord:
+    """What a finished trial leaves, whoever drove it."""
+    n_train, n_classes = len(subset.train), len(subset.class_names)
+    return TrialRecord(
+        key=key,
         status="diverged" if watch.diverged else "complete",
         val_f1=watch.val_f1,
         test_f1=test_f1,
-        val_loss=watch.best_loss if watch.weights is not None else math.log(len(subset.class_names)),
-        steps=taken,
-        epochs=taken * batch_size / len(subset.train),
-        n_train=len(subset.train),
-        n_classes=len(subset.class_names),
-        elapsed_s=time.perf_counter() - started,
-        driver="lean" if trainer_settings is None else "trainer",
+        val_loss=watch.best_loss if watch.weights is not None else math.log(n_classes),
+        steps=steps,
+        epochs=steps * int(key.params["batch_size"]) / n_train,
+        n_train=n_train,
+        n_classes=n_classes,
+        elapsed_s=elapsed_s,
+        driver=driver,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         precision=precision,
-        space=space_fingerprint,
+        space=space,
         commit=current_commit(),
     )
-    return TrialOutcome(record, module, watch.curve, test_logits, test_labels)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -216,7 +249,7 @@ def drive_lean(
             step += 1
             if step % check_every == 0:
                 val_loss, val_f1 = score(*predict(module, data.val_dataloader(), device, precision))
-                if watch.see(module, step, loss.item(), val_loss, val_f1):
+                if watch.see(module.state_dict, step, loss.item(), val_loss, val_f1):
                     return step
                 module.train()
             if step == steps:
@@ -234,7 +267,11 @@ class WatchCallback(Callback):
             return
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
         stop = self.watch.see(
-            pl_module, trainer.global_step, seen.get("train_loss", math.nan), seen["val_loss"], seen["val_f1"]
+            pl_module.state_dict,
+            trainer.global_step,
+            seen.get("train_loss", math.nan),
+            seen["val_loss"],
+            seen["val_f1"],
         )
         # One process's last digit must not make it stop alone.
         trainer.should_stop = trainer.should_stop or trainer.strategy.reduce_boolean_decision(stop, all=False)

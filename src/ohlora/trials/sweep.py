@@ -6,12 +6,14 @@ import json
 import math
 import time
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from filelock import FileLock
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
@@ -34,34 +36,48 @@ from ohlora.processes import is_main, process_count
 from ohlora.records import Journal, TrialKey, TrialRecord, gather
 from ohlora.space import Params, Space
 from ohlora.tracking import log_picture, write_json
-from ohlora.trials.drivers import Hardware, Protocol, TrialOutcome, train_and_score
+from ohlora.trials import drivers
+from ohlora.trials.drivers import Hardware, TrialOutcome, train_and_score
 from ohlora.trials.report import plot_confusion, plot_curve
+from ohlora.trials.stacked import StackedTrial, train_stacked
 
 LEAGUE_SEEDS = 1_000_000  # from here up: subsets for matches, which no sweep may see
+REPEAT_SEEDS = 1_000_000  # between the seeds of one set of params trained again
+MIN_WINDOW = 8  # trials taken at a time, to be trained together
+MAX_WINDOW = {"cpu": 128, "gpu": 4096}  # several stacks full: one for each batch size and activation
+
+
+class Chooser(Protocol):
+    """Chooses params for the trials on one subset."""
+
+    def choose(self, data: ImageData, subset: Subset, space: Space, count: int) -> list[Params]: ...
 
 
 @dataclass(frozen=True)
 class Sweep:
     """Run `trials` trials on one dataset, `trials_per_subset` on each subset, and add them to the table.
 
-    Trial i always is the same trial: subsets by ascending seed, params by a scrambled Sobol sequence.
-    So a sweep started again adds nothing, a larger one adds what is missing, and several processes on
-    one table share the work.
+    Trial i always is the same trial: subsets by ascending seed, params by a scrambled Sobol sequence, or
+    by `chooser`. So a sweep started again adds nothing, a larger one adds what is missing, and several
+    processes on one table share the work.
     """
 
     dataset: ImageSource
     family: Family
     save_subset: str | None
     space: Space
-    protocol: Protocol
+    protocol: drivers.Protocol
     hardware: Hardware
     trials: int
     trials_per_subset: int
+    repeats: int  # seeds each set of params is trained under
+    chooser: Chooser | None  # of the params; None: evenly over the space
     seed: int  # first subset seed
     table: str
     cache_dir: str
     output_dir: str
-    driver: str  # auto | lean | trainer
+    driver: str  # auto | stacked | lean | trainer
+    members: int | None  # of a stack; None: what suits the device
     trainer: dict[str, Any]
     callbacks: dict[str, Callback]
     logger: Logger
@@ -73,17 +89,19 @@ class Sweep:
             for name, value, low, high, limit in (
                 ("trials", self.trials, 1, math.inf, " up"),
                 ("trials_per_subset", self.trials_per_subset, 1, math.inf, " up"),
+                ("repeats", self.repeats, 1, 1000, " to 999"),
+                ("members", 1 if self.members is None else self.members, 1, math.inf, " up, or null"),
                 ("subset.seed", self.seed, 0, LEAGUE_SEEDS, " to 999999 (above are the league's)"),
             )
             if type(value) is not int or not low <= value < high
         ]
-        if self.driver not in ("auto", "lean", "trainer"):
-            faults.append(f"driver={self.driver} is not one of auto | lean | trainer")
+        if self.driver not in ("auto", "stacked", "lean", "trainer"):
+            faults.append(f"driver={self.driver} is not one of auto | stacked | lean | trainer")
         if faults:
             raise OhloraError("; ".join(faults))
         # refuses a device that is not there before anything is loaded
         processes = process_count(self.trainer, self.hardware.resolve()[0])
-        watched = self.driver == "trainer" or (self.driver == "auto" and self.trials == 1)
+        watched = self.driver == "trainer" or (self.driver == "auto" and self.trials * self.repeats == 1)
         if processes > 1 and not watched:
             raise OhloraError(
                 f"trainer.devices={self.trainer['devices']} is for one watched trial (trials=1); many trials"
@@ -95,20 +113,35 @@ class Sweep:
             return self._watch(data)
         return self._sweep(data)
 
-    def _params(self, data: ImageData) -> list[Params]:
+    def _evenly(self, data: ImageData) -> list[Params]:
+        """Params of every trial, spread evenly over the space."""
         name = json.dumps(
             [data.name, self.family.name, self.seed, {k: str(v) for k, v in self.space.params.items()}]
         )
         return self.space.points(self.trials, seed=zlib.crc32(name.encode()))
 
-    def _sweep(self, data: ImageData) -> float:
-        journal = Journal(Path(self.table))
-        known = journal.records()
-        params = self._params(data)
+    def _plan(self, data: ImageData) -> Iterator[StackedTrial]:
+        """Every trial of the sweep, subset by subset; with `repeats`, each under several seeds in a row."""
+        evenly = self._evenly(data)
         subsets = draw_valid_seeds(self.family, data, self.seed, Path(self.cache_dir))
+        for first in range(0, self.trials, self.trials_per_subset):
+            _, subset = next(subsets)
+            if self.save_subset:
+                name = f"{subset.recipe.dataset}-{subset.recipe.seed}"
+                save_images(subset, Path(self.save_subset) / name)
+            params = evenly[first : first + self.trials_per_subset]
+            if self.chooser is not None:
+                params = self.chooser.choose(data, subset, self.space, len(params))
+            for i, point in enumerate(params, start=first):
+                for again in range(self.repeats):
+                    key = self._key(subset, point, trial_seed=i + again * REPEAT_SEEDS)
+                    yield StackedTrial(key, subset, self.space.fingerprint)
+
+    def _sweep(self, data: ImageData) -> float:
         console = Console()
         mine: list[TrialRecord] = []
         plan: list[str] = []
+        total = self.trials * self.repeats
         started = time.perf_counter()
         progress = Progress(
             TextColumn(f"{data.title} [cyan]{{task.description}}"),
@@ -119,33 +152,40 @@ class Sweep:
             TimeRemainingColumn(),
             console=console,
         )
-        with progress:
-            bar = progress.add_task(self.family.name, total=self.trials, rate="")
-            subset: Subset | None = None
-            for i, point in enumerate(params):
-                if i % self.trials_per_subset == 0:
-                    _, subset = next(subsets)
-                    if self.save_subset:
-                        save_images(
-                            subset, Path(self.save_subset) / f"{subset.recipe.dataset}-{subset.recipe.seed}"
-                        )
-                assert subset is not None
-                key = self._key(subset, point, trial_seed=i)
-                plan.append(key.digest)
-                if key.digest not in known and (lock := journal.claim(key.digest)):
-                    try:
-                        record = self._train(subset, key).record
-                        journal.append(record)
-                    finally:
-                        journal.release(lock)
+        with Journal(Path(self.table)) as journal, progress:
+            bar = progress.add_task(self.family.name, total=total, rate="")
+            known = journal.records()
+            claimed: dict[str, FileLock] = {}
+            window: list[StackedTrial] = []
+
+            def train() -> None:
+                for trial, outcome in self._train_all(window):
+                    record = outcome.record
+                    journal.append(record)
+                    journal.release(claimed.pop(trial.key.digest))
                     mine.append(record)
                     self.logger.log_metrics(
                         {"val_f1": record.val_f1, "test_f1": record.test_f1, "elapsed_s": record.elapsed_s},
-                        step=i,
+                        step=len(mine),
                     )
-                hourly = 3600 * len(mine) / (time.perf_counter() - started)
-                progress.update(bar, completed=i + 1, rate=f"{hourly:,.0f} trials/h" if mine else "")
-        records = journal.records()
+                    hourly = 3600 * len(mine) / (time.perf_counter() - started)
+                    progress.update(bar, advance=1, rate=f"{hourly:,.0f} trials/h")
+                window.clear()
+
+            for trial in self._plan(data):
+                digest = trial.key.digest
+                plan.append(digest)
+                if digest in known or not (lock := journal.claim(digest)):
+                    progress.update(bar, advance=1)
+                    continue
+                claimed[digest] = lock
+                window.append(trial)
+                # A quarter of what is left, so that processes sharing the sweep end together.
+                left = (total - len(plan)) // 4
+                if len(window) >= min(max(left, MIN_WINDOW), self._max_window()):
+                    train()
+            train()
+            records = journal.records()
         done = [records[digest] for digest in plan if digest in records]
         path = gather(Path(self.table))
         console.print(summary(data.title, done, mine, elapsed_s=time.perf_counter() - started))
@@ -157,6 +197,17 @@ class Sweep:
         self.logger.log_metrics({"best_val_f1": best}, step=self.trials)
         return best
 
+    def _max_window(self) -> int:
+        if self.driver == "lean":
+            return 1
+        return MAX_WINDOW["cpu" if self.hardware.resolve()[0].type == "cpu" else "gpu"]
+
+    def _train_all(self, window: Sequence[StackedTrial]) -> Iterator[tuple[StackedTrial, TrialOutcome]]:
+        if self.driver == "lean":
+            yield from ((trial, self._train(trial.subset, trial.key)) for trial in window)
+        else:
+            yield from train_stacked(window, self.protocol, self.hardware, self.members)
+
     def _watch(self, data: ImageData) -> float:
         """One trial under Lightning's Trainer, with curves, confusion matrix and checkpoint."""
         journal = Journal(Path(self.table))
@@ -167,7 +218,7 @@ class Sweep:
             if self.save_subset:
                 save_images(subset, Path(self.save_subset))
             save_contact_sheet(subset, sheet)
-        key = self._key(subset, self._params(data)[0], trial_seed=0)
+        key = self._key(subset, self._evenly(data)[0], trial_seed=0)
         settings = {**self.trainer, "logger": self.logger, "callbacks": list(self.callbacks.values())}
         outcome = self._train(subset, key, {**settings, "default_root_dir": str(out)})
         record = outcome.record
