@@ -12,6 +12,7 @@ HOUSE = ROOT / "src" / "ohlora"
 
 ROOMS = [
     "errors",
+    "processes",
     "space",
     "datasets",
     "records",

@@ -6,12 +6,14 @@ Only Hydra is imported here, so `--cfg job`, `--help`, tab completion and a wron
 from __future__ import annotations
 
 import errno
+import json
 import locale
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +66,18 @@ def run_job(cfg: DictConfig) -> Any:
     """Build `cfg.job`, run it under its logger and return what it returns."""
     with one_line_errors():
         hydra = HydraConfig.get()
-        if hydra.mode == RunMode.MULTIRUN and cfg.get("trainer", {}).get("devices", 1) != 1:
+        devices = cfg.get("trainer", {}).get("devices", 1)
+        if hydra.mode == RunMode.MULTIRUN and devices != 1:
             raise OhloraError(
-                "a multirun inside one process cannot use several devices (it would train on a part of the"
-                " data); leave out hydra/launcher, so that every job gets its own process (fresh)"
+                f"trainer.devices={devices} in a multirun inside one process would train on a part of the"
+                " data; leave out hydra/launcher, so that every job gets a process of its own (fresh)"
             )
         from hydra.utils import instantiate
 
+        from ohlora.processes import is_main
+
+        if not is_main():
+            return assist(instantiate(cfg.job, _convert_="all"))
         from ohlora.tracking import tracked
 
         # The job is built whole before anything runs: a wrong value is found before any training.
@@ -82,10 +89,29 @@ def run_job(cfg: DictConfig) -> Any:
         settings = {name: value for name, value in config.items() if name not in NOT_SETTINGS}
         with tracked(job.logger, {"choices": chosen, **settings}):
             value = job.run()
-        answer = os.environ.get("OHLORA_ANSWER")  # set by the fresh launcher
-        if answer and value is not None:
-            Path(answer).write_text(repr(float(value)))
+        leave_answer(value)
         return value
+
+
+def assist(job: Any) -> None:
+    """Run a job as one of the further processes of `trainer=ddp`: the first one speaks and writes."""
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]:
+        root.removeHandler(handler)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        job.run()
+
+
+def leave_answer(value: float | None) -> None:
+    """Tell the launcher that started this process what came of its job, and that it is finished.
+
+    Written here and not by the launcher, which may be on another machine, or dead by now.
+    """
+    job, place = os.environ.get("OHLORA_JOB"), os.environ.get("OHLORA_ANSWER")
+    if job and place:
+        part = Path(f"{place}.part")
+        part.write_text(json.dumps({"job": job, "answer": value}) + "\n", encoding="utf-8")
+        part.replace(place)
 
 
 def enter(main: Callable[[], Any]) -> None:

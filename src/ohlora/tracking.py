@@ -21,6 +21,7 @@ import pandas as pd
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 from ohlora.errors import OhloraError
+from ohlora.processes import is_main
 
 # Lightning's own handlers print every line a second time under Hydra, and its tips are advertisements.
 for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
@@ -54,7 +55,9 @@ def wandb_logger(
     except ModuleNotFoundError:
         raise OhloraError("logger=wandb needs its package: pip install 'ohlora[wandb]'") from None
     os.environ.setdefault("WANDB_SILENT", "true")  # one line of our own is enough
-    if mode == "auto":
+    if not is_main():
+        mode = "offline"  # Lightning gives it a logger that does nothing
+    elif mode == "auto":
         why = wandb_out_of_reach(wandb)
         mode = "offline" if why else "online"
         if why:

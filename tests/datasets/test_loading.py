@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,12 +28,17 @@ def test_an_epoch_is_every_image_once(n, batch_size, shuffled):
 
 
 @given(n=st.integers(4, 60), batch_size=st.integers(1, 9), world=st.integers(2, 4), shuffled=st.booleans())
-def test_processes_share_an_epoch_and_make_the_same_number_of_steps(n, batch_size, world, shuffled):
+def test_processes_share_each_batch_and_lose_no_image(n, batch_size, world, shuffled):
+    alone = list(numbers(n, batch_size, shuffled))
     shares = [numbers(n, batch_size, shuffled, rank, world) for rank in range(world)]
-    seen = [torch.cat([images for images, _ in share]).tolist() for share in shares]
-    assert len({len(share) for share in shares} | {len(list(share)) for share in shares}) == 1
-    assert {len(part) for part in seen} == {n // world}
-    assert len(set().union(*seen)) == world * (n // world)
+    assert {len(share) for share in shares} == {len(alone)}
+    for images, *parts in zip(alone, *shares, strict=True):
+        batch, mine = images[0].tolist(), [part[0].tolist() for part in parts]
+        if len(batch) < world:
+            assert mine == [batch] * world, "too few to share: all take all"
+        else:
+            assert sorted(itertools.chain.from_iterable(mine)) == sorted(batch)
+            assert max(map(len, mine)) - min(map(len, mine)) <= 1
 
 
 def test_epochs_differ_and_the_seed_repeats_them():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hydra_plugins.ohlora_launcher.fresh import config_arguments, quoted, stop
+from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, quoted, stop
+from hydra_plugins.ohlora_launcher.fresh import FreshLauncher, visible_cards
+from ohlora.errors import OhloraError
 from ohlora.records import read_table
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("size=smoke", "trials=3", "trials_per_subset=2")
 
 
@@ -33,7 +39,7 @@ def test_a_multirun_resumes_grows_and_shares_a_table(door, tmp_path):
         overrides = yaml.safe_load((sweep / str(number) / ".hydra" / "overrides.yaml").read_text())
         assert f"space={space}" in overrides
         assert (sweep / str(number) / "csv" / "metrics.csv").is_file()
-        assert float((sweep / str(number) / "answer.txt").read_text()) > 0
+        assert json.loads((sweep / str(number) / "finished.json").read_text())["answer"] > 0
     before = journal(tmp_path)
     table = read_table([tmp_path / "outputs" / "table"])
     assert len(table) == 6
@@ -54,13 +60,236 @@ def test_a_multirun_resumes_grows_and_shares_a_table(door, tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_share_one_sweep(door, tmp_path):
+    words = ("dataset=digits", "size=smoke", "trials=6", "trials_per_subset=2")
+    done = door("train.py", "-m", *words, "worker=range(2)", "hydra.launcher.n_jobs=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    new = [int(count) for count in re.findall(r"(\d+) of them new", done.stdout)]
+    assert len(new) == 2
+    assert sum(new) == 6, "each trial once"
+    assert len(read_table([tmp_path / "outputs" / "table"])) == 6
+
+
+@pytest.mark.slow
+def test_workers_with_subsets_and_tables_of_their_own_need_no_claims(door, tmp_path):
+    """As docs/large_sweeps.md says for many machines: tables that are merged by copying."""
+    words = (
+        "dataset=digits",
+        "size=smoke",
+        "trials=2",
+        "trials_per_subset=1",
+        "subset.seed=range(0,200,100)",
+    )
+    done = door("train.py", "-m", *words, "paths.table=tables/${hydra:job.num}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    merged = tmp_path / "merged" / "journal"
+    merged.mkdir(parents=True)
+    for _ in range(2):  # copied twice, counted once
+        for shard in (tmp_path / "tables").rglob("*.jsonl"):
+            shutil.copy(shard, merged)
+    shutil.copy(shard, merged / "again.jsonl")
+    table = read_table([merged.parent])
+    assert len(table) == 4
+    assert table.seed.nunique() == 4
+    assert sorted(table.seed // 100) == [0, 0, 1, 1]
+
+
+@pytest.mark.slow
 def test_one_failing_job_does_not_stop_the_others(door, tmp_path):
     done = door("train.py", "-m", "dataset=folder,digits", *SMALL, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "dataset=folder needs dataset.root=DIR" in done.stderr
-    assert "job 0 (dataset=folder" in done.stderr.splitlines()[-1]
+    last = done.stderr.splitlines()[-1]
+    assert "1 of 2 jobs ended with an error: 0 (dataset=folder size=smoke" in last
+    assert "with exit code 2; the others are finished" in last
     assert "Traceback" not in done.stderr
     assert len(read_table([tmp_path / "outputs" / "table"])) == 3
+
+
+@pytest.mark.slow
+def test_the_same_sweep_directory_runs_only_what_is_not_finished(door, tmp_path):
+    """Finished, failed, killed before its end, and another job under the same number."""
+    words = ("-m", "size=smoke", "trials=1", "trainer.enable_progress_bar=false", "hydra.sweep.dir=sweep")
+    first = door("train.py", *words, "dataset=digits,folder", cwd=tmp_path)
+    assert first.returncode == 2, first.stderr
+    folder = tmp_path / "sweep" / "0"
+    stamp = (folder / "finished.json").stat().st_mtime_ns
+    assert not (tmp_path / "sweep" / "1" / "finished.json").exists()
+
+    again = door("train.py", *words, "dataset=digits,folder", cwd=tmp_path)
+    assert again.returncode == 2, "what had failed has run again"
+    assert "ohlora: 1 of 2 jobs are finished and skipped" in again.stdout
+    assert (folder / "finished.json").stat().st_mtime_ns == stamp
+    assert "dataset.root=DIR" in again.stderr
+
+    other = door("train.py", *words, "dataset=digits", "subset.seed=5", cwd=tmp_path)
+    assert other.returncode == 0, other.stderr
+    assert "skipped" not in other.stdout
+    assert json.loads((folder / "trial.json").read_text())["seed"] == 5
+
+    (folder / "finished.json").unlink()  # as a kill leaves it
+    last = door("train.py", *words, "dataset=digits", "subset.seed=5", cwd=tmp_path)
+    assert last.returncode == 0, last.stderr
+    assert "1 trials, 1 of them new" in last.stdout
+    done = door(
+        "train.py", *words, "dataset=digits", "subset.seed=5", "hydra.launcher.n_jobs=2", cwd=tmp_path
+    )
+    assert "ohlora: 1 of 1 jobs are finished and skipped" in done.stdout, (
+        "how jobs are started is not the job"
+    )
+
+
+PROGRAM = """
+import json, os, sys, time
+import hydra
+from pathlib import Path
+from hydra.core.hydra_config import HydraConfig
+from ohlora.door import enter, leave_answer
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="job")
+def main(cfg):
+    start = time.time()
+    time.sleep(cfg.seconds)
+    if cfg.crash:
+        os._exit(cfg.crash)
+    names = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "LOCAL_RANK", "SLURM_NTASKS", "OHLORA_SWEEP")
+    seen = {**{name: os.environ.get(name) for name in names}, "start": start, "end": time.time()}
+    out = Path(HydraConfig.get().runtime.output_dir)
+    (out / "seen.json").write_text(json.dumps({**seen, "mode": HydraConfig.get().mode.name}))
+    leave_answer(cfg.number / 2)
+
+enter(main)
+"""
+
+
+@pytest.fixture(scope="module")
+def launch(tmp_path_factory):
+    """`launch("-m", "number=1,2")`: a program that only notes where it finds itself; no torch, so quick."""
+    home = tmp_path_factory.mktemp("program")
+    (home / "program.py").write_text(PROGRAM)
+    (home / "conf").mkdir()
+    (home / "conf" / "job.yaml").write_text(
+        "defaults: [_self_, {override hydra/launcher: fresh}]\n"
+        "number: 0\nseconds: 0.0\ncrash: 0\nhydra: {sweep: {dir: sweep, subdir: '${hydra.job.num}'}}\n"
+    )
+    shutil.copytree(ROOT / "conf" / "hydra", home / "conf" / "hydra")
+
+    def run(*words, cwd, **environment):
+        variables = {
+            k: v for k, v in os.environ.items() if k not in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+        }
+        done = subprocess.run(
+            [sys.executable, str(home / "program.py"), "-m", *words],
+            cwd=cwd,
+            env={**variables, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        seen = {
+            int(path.parent.name): json.loads(path.read_text())
+            for path in (cwd / "sweep").glob("*/seen.json")
+        }
+        return done, seen
+
+    return run
+
+
+def test_each_job_has_its_own_card_and_a_free_one_is_used_again(launch, tmp_path):
+    words = ("number=0,1,2", "seconds=2.0", "hydra.launcher.gpus=[0,2]")
+    done, seen = launch(*words, cwd=tmp_path, CUDA_VISIBLE_DEVICES="4,5,6", LOCAL_RANK="1", SLURM_NTASKS="1")
+    assert done.returncode == 0, done.stderr
+    assert {job["CUDA_VISIBLE_DEVICES"] for job in (seen[0], seen[1])} == {"4", "6"}
+    assert seen[2]["CUDA_VISIBLE_DEVICES"] in ("4", "6")
+    assert seen[1]["start"] < seen[0]["end"], "two at a time"
+    assert seen[2]["start"] >= min(seen[0]["end"], seen[1]["end"]), "the third waits for a card"
+    for job in seen.values():
+        assert job["mode"] == "RUN"
+        assert job["LOCAL_RANK"] is None
+        assert job["SLURM_NTASKS"] is None
+        assert job["OHLORA_SWEEP"] == "sweep"
+        assert job["OMP_NUM_THREADS"] == str(max(1, cores() // 2))
+
+
+@pytest.mark.slow
+def test_a_killed_job_is_told_and_the_others_go_on(launch, tmp_path):
+    words = ("number=0,1,2", "hydra.launcher.n_jobs=3", "crash=0,7")
+    done, seen = launch(*words, cwd=tmp_path, OMP_NUM_THREADS="1")
+    assert done.returncode == 7
+    assert sorted(seen) == [0, 2, 4]
+    assert "3 of 6 jobs ended with an error: 1 (number=0 crash=7) with exit code 7" in done.stderr
+    assert {job["OMP_NUM_THREADS"] for job in seen.values()} == {"1"}
+    stamps = {n: job["start"] for n, job in seen.items()}
+    done, seen = launch(*words, "hydra.sweep.dir=sweep", cwd=tmp_path)
+    assert "3 of 6 jobs are finished and skipped" in done.stdout
+    assert {n: job["start"] for n, job in seen.items()} == stamps
+
+
+class TestSettings:
+    @pytest.fixture(autouse=True)
+    def three_cards(self, monkeypatch):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,GPU-6f")
+
+    @pytest.mark.parametrize(
+        ("settings", "slots"),
+        [
+            ((None, None, 1), [None]),
+            ((3, None, 1), [None] * 3),
+            ((None, 2, 1), ["4", "5"]),
+            ((None, "auto", 1), ["4", "5", "GPU-6f"]),
+            ((1, "auto", 1), ["4"]),
+            ((None, [1, "GPU-6f"], 1), ["5", "GPU-6f"]),
+            ((None, "auto", 2), ["4,5"]),
+            ((None, 2, 0.5), ["4", "4", "5", "5"]),
+            ((3, 2, 0.5), ["4", "4", "5"]),
+        ],
+    )
+    def test_slots(self, settings, slots):
+        assert FreshLauncher(*settings).slots == slots
+
+    @pytest.mark.parametrize(
+        ("settings", "faults"),
+        [
+            ((0, None, 1), ["n_jobs=0 is not"]),
+            ((0, -1, 0), ["n_jobs=0 is not", "gpus=-1 is not", "gpus_per_job=0 is not"]),
+            ((True, "all", 1.5), ["n_jobs=True", "gpus=all is not", "gpus_per_job=1.5"]),
+            ((None, 4, 1), ["gpus=4, but the cards here are 3"]),
+            ((None, [0, 3], 1), ["these are here: 0, 1, 2"]),
+            ((None, [0, 0], 1), ["named once each"]),
+            ((None, [], 1), ["gpus=[] is not"]),
+            ((None, 2, 3), ["gpus_per_job=3, but the cards for all jobs (gpus=2) are 2"]),
+            ((3, 2, 1), ["n_jobs=3, but the cards (gpus=2) are enough for 2"]),
+        ],
+    )
+    def test_every_fault_is_named(self, settings, faults):
+        with pytest.raises(OhloraError) as caught:
+            FreshLauncher(*settings)
+        told = str(caught.value).split("; ")
+        assert len(told) == len(faults)
+        for fault in faults:
+            assert any(fault in one and one.startswith("hydra.launcher.") for one in told)
+
+    @pytest.mark.parametrize("value", ["", "-1", "-1,0"])
+    def test_a_machine_told_to_have_no_card_has_none(self, monkeypatch, value):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+        with pytest.raises(OhloraError, match="gpus=auto, but there is no card here"):
+            FreshLauncher(None, "auto", 1)
+
+    @pytest.mark.slow
+    def test_torch_is_asked_where_nobody_says(self, monkeypatch):
+        import torch
+
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        assert visible_cards() == [str(n) for n in range(torch.cuda.device_count())]
+
+
+def test_bad_settings_are_told_before_anything_starts(launch, tmp_path):
+    done, seen = launch("number=1", "hydra.launcher.n_jobs=0", "hydra.launcher.gpus=no", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "hydra.launcher.gpus=no is not" in done.stderr
+    assert "hydra.launcher.n_jobs=0 is not" in done.stderr
+    assert not seen
 
 
 def test_a_stubborn_job_is_ended(tmp_path):

@@ -1,148 +1,127 @@
-"""`hydra/launcher=fresh`: every job of a multirun is a new process in RUN mode.
-
-In one process, jobs share memory, seeds and W&B runs, and DDP under `-m` repeats the whole sweep on
-rank 1 or trains on half of the data. A fresh process has none of that, and a crash stays alone.
-"""
+"""`hydra/launcher=fresh`, the default: jobs as processes of this machine, each with its own cards."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
-
-from ohlora.errors import JobFailed
-
-ANSWER = "answer.txt"  # what the job's main returned
-
-# A parent's place in a process group must not reach a job.
-RANK_VARIABLES = (
-    "LOCAL_RANK",
-    "NODE_RANK",
-    "RANK",
-    "WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-    "PL_GLOBAL_SEED",
+from hydra_plugins.ohlora_launcher._jobs import (
+    Job,
+    JobLauncher,
+    cores,
+    is_count,
+    refuse,
+    show_console,
+    stop,
 )
 
 
-class FreshLauncher(Launcher):
+class FreshLauncher(JobLauncher):
     """Runs jobs as child processes, `n_jobs` at a time, and waits for all of them."""
 
-    def __init__(self, n_jobs: int) -> None:
-        self.n_jobs = n_jobs
-        self.config: DictConfig | None = None
-        self.context: HydraContext | None = None
+    def __init__(
+        self, n_jobs: int | None, gpus: int | str | Sequence[int | str] | None, gpus_per_job: float
+    ) -> None:
+        super().__init__()
+        slots, faults = card_slots(gpus, gpus_per_job)
+        if n_jobs is not None and not is_count(n_jobs):
+            faults.append(f"n_jobs={n_jobs} is not a whole number from 1 up, or null")
+        elif slots and n_jobs and n_jobs > len(slots):
+            faults.append(
+                f"n_jobs={n_jobs}, but the cards (gpus={gpus}) are enough for {len(slots)} jobs side by side"
+                f" with gpus_per_job={gpus_per_job}"
+            )
+        refuse([f"hydra.launcher.{fault}" for fault in faults])
+        self.n_jobs = n_jobs or len(slots) or 1
+        # What each job that runs now is given: its cards, or None to see all that this process sees.
+        self.slots: list[str | None] = list(slots[: self.n_jobs]) or [None] * self.n_jobs
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.context, self.config = hydra_context, config
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        setup_globals()
-        assert self.config is not None
-        assert self.context is not None
-        sweep_dir = Path(str(self.config.hydra.sweep.dir))
-        sweep_dir.mkdir(parents=True, exist_ok=True)
-        waiting = list(enumerate(job_overrides, start=initial_job_idx))
-        running: dict[int, subprocess.Popen[bytes]] = {}
-        exits: dict[int, int] = {}
-        dirs: dict[int, Path] = {}
+    def run_jobs(self, jobs: Sequence[Job], sweep_dir: Path) -> Iterator[tuple[Job, int | str]]:
+        waiting, free = list(jobs), list(self.slots)
+        running: list[tuple[Job, str | None, subprocess.Popen[bytes]]] = []
+        aside = self.n_jobs > 1  # their lines would mix on the screen
         try:
             while waiting or running:
-                while waiting and len(running) < self.n_jobs:
-                    number, overrides = waiting.pop(0)
-                    running[number], dirs[number] = self._start(number, list(overrides), sweep_dir)
-                for number, process in list(running.items()):
+                while waiting and free:
+                    job, cards = waiting.pop(0), free.pop(0)
+                    running.append((job, cards, job.start(aside, **self._environment(cards))))
+                for entry in list(running):
+                    job, cards, process = entry
                     code = process.poll()
                     if code is not None:
-                        exits[number] = code
-                        del running[number]
-                        if self.n_jobs > 1:
-                            print(
-                                (dirs[number] / "console.log").read_text(encoding="utf-8", errors="replace"),
-                                end="",
-                            )
+                        running.remove(entry)
+                        free.append(cards)
+                        if aside:
+                            show_console(job, failed=code != 0)
+                        yield job, code
                 time.sleep(0.05)
         except BaseException:
-            for process in running.values():
+            for _, _, process in running:
                 stop(process)
             raise
-        failed = [number for number, code in exits.items() if code]
-        if failed:
-            names = ", ".join(f"{n} ({' '.join(job_overrides[n - initial_job_idx])})" for n in failed)
-            raise JobFailed(f"job {names} ended with an error; the other jobs are finished", exits[failed[0]])
-        return [self._result(list(o), dirs[n]) for n, o in enumerate(job_overrides, initial_job_idx)]
 
-    def _start(
-        self, number: int, overrides: list[str], sweep_dir: Path
-    ) -> tuple[subprocess.Popen[bytes], Path]:
-        assert self.context is not None
-        config = self.context.config_loader.load_sweep_config(self.config, overrides)  # type: ignore[arg-type]
-        with open_dict(config):
-            config.hydra.job.id = f"{sweep_dir.name}-{number}"
-            config.hydra.job.num = number
-        folder = sweep_dir / str(config.hydra.sweep.subdir)
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = [f"hydra.run.dir={quoted(folder)}", f"hydra.job.num={number}"]
-        (folder / ANSWER).unlink(missing_ok=True)
-        command = [sys.executable, sys.argv[0], *overrides, *config_arguments(), *settings]
-        environment = {k: v for k, v in os.environ.items() if k not in RANK_VARIABLES}
-        environment |= {"OHLORA_SWEEP": sweep_dir.name, "OHLORA_ANSWER": str((folder / ANSWER).resolve())}
-        if self.n_jobs == 1:
-            return subprocess.Popen(command, env=environment), folder
-        with (folder / "console.log").open("wb") as console:
-            return subprocess.Popen(
-                command, env=environment, stdout=console, stderr=subprocess.STDOUT
-            ), folder
-
-    def _result(self, overrides: list[str], folder: Path) -> JobReturn:
-        result = JobReturn(overrides=filter_overrides(overrides), working_dir=str(folder))
-        result.status = JobStatus.COMPLETED
-        answer = folder / ANSWER
-        result.return_value = float(answer.read_text()) if answer.is_file() else None
-        return result
+    def _environment(self, cards: str | None) -> dict[str, str]:
+        environment = {} if cards is None else {"CUDA_VISIBLE_DEVICES": cards}
+        if self.n_jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
+            # Jobs that each start a thread for every core would mostly wait for each other.
+            environment["OMP_NUM_THREADS"] = str(max(1, cores() // self.n_jobs))
+        return environment
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a job; Ctrl-C in a terminal has reached it already, a signal to the launcher alone has not."""
-    polite = process.terminate if os.name == "nt" else lambda: process.send_signal(signal.SIGINT)
-    for last_word, patience_s in ((lambda: None, 3), (polite, 30), (process.kill, 30)):
-        last_word()
-        try:
-            process.wait(timeout=patience_s)
-            return
-        except subprocess.TimeoutExpired:
-            continue
+def card_slots(gpus: Any, per_job: Any) -> tuple[list[str], list[str]]:
+    """CUDA_VISIBLE_DEVICES of each job that fits side by side, and the faults found on the way."""
+    cards, faults = chosen_cards(gpus)
+    if isinstance(per_job, float) and 0 < per_job < 1:
+        return [card for card in cards for _ in range(int(1 / per_job + 1e-9))], faults
+    if not is_count(per_job):
+        return [], [
+            *faults,
+            f"gpus_per_job={per_job} is not a whole number from 1 up, or a share such as 0.5",
+        ]
+    if cards and per_job > len(cards):
+        faults.append(f"gpus_per_job={per_job}, but the cards for all jobs (gpus={gpus}) are {len(cards)}")
+    if faults:
+        return [], faults
+    starts = range(0, len(cards) - per_job + 1, per_job)
+    return [",".join(cards[start : start + per_job]) for start in starts], []
 
 
-def quoted(text: object) -> str:
-    return "'" + str(text).replace("\\", "/").replace("'", "\\'") + "'"
+def chosen_cards(gpus: Any) -> tuple[list[str], list[str]]:
+    """The cards `gpus` means, as CUDA_VISIBLE_DEVICES names them, and what is wrong with it."""
+    if gpus is None:
+        return [], []
+    named = list(gpus) if isinstance(gpus, Sequence) and not isinstance(gpus, str) else []
+    if is_count(gpus):
+        visible = visible_cards()
+        short = [] if gpus <= len(visible) else [f"gpus={gpus}, but the cards here are {len(visible)}"]
+        return visible[:gpus], short
+    if gpus == "auto":
+        visible = visible_cards()
+        return visible, [] if visible else ["gpus=auto, but there is no card here"]
+    if not named:
+        return [], [f"gpus={gpus} is not a number of cards, a list of them, auto or null"]
+    visible = visible_cards()
+    # Counted among the visible, as torch counts them; a name (GPU-..., MIG-...) stands for itself.
+    numbers = dict(enumerate(visible))
+    wrong = [one for one in named if one not in visible and (type(one) is not int or one not in numbers)]
+    if wrong or len(set(named)) < len(named):
+        there = ", ".join(map(str, numbers)) or "none"
+        return [], [f"gpus={named}: cards are named once each, and these are here: {there}"]
+    return [numbers[one] if type(one) is int else one for one in named], []
 
 
-def config_arguments() -> list[str]:
-    """--config-dir, --config-name and --config-path as this process was given them."""
-    kept: list[str] = []
-    arguments = iter(sys.argv[1:])
-    for argument in arguments:
-        name, equals, _ = argument.partition("=")
-        if name in ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"):
-            kept += [argument] if equals else [argument, next(arguments, "")]
-    return kept
-
-
-ConfigStore.instance().store(
-    group="hydra/launcher",
-    name="fresh",
-    node={"_target_": "hydra_plugins.ohlora_launcher.fresh.FreshLauncher", "n_jobs": 1},  # side by side
-    provider="ohlora",
-)
+def visible_cards() -> list[str]:
+    """The cards this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    stated = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if stated is not None:
+        names = [name.strip() for name in stated.split(",") if name.strip()]
+        return names[: names.index("-1")] if "-1" in names else names  # CUDA reads no further than that
+    # In a process of its own: the launcher needs no torch for the hours it waits.
+    ask = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
+    asked = subprocess.run(ask, capture_output=True, text=True)
+    return [str(n) for n in range(int(asked.stdout or 0))]

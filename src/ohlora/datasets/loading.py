@@ -18,8 +18,8 @@ from ohlora.datasets.subset import Subset
 class Batches:
     """Batches of (images, labels), shuffled anew each epoch by `generator`, or in order without one.
 
-    Under DDP each of `world_size` processes takes every `world_size`-th image of the same order; the
-    last ragged round is dropped so that all make the same number of steps.
+    Several processes share each batch: of the same `batch_size` images, each takes every
+    `world_size`-th. A last batch of fewer images than processes goes to all of them whole.
     """
 
     images: Tensor
@@ -30,18 +30,15 @@ class Batches:
     world_size: int = 1
 
     def __len__(self) -> int:
-        return math.ceil((len(self.labels) // self.world_size) / self.batch_size)
+        return math.ceil(len(self.labels) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         n = len(self.labels)
         order = torch.arange(n) if self.generator is None else torch.randperm(n, generator=self.generator)
-        mine = order[: n - n % self.world_size][self.rank :: self.world_size]
-        for rows in mine.split(self.batch_size):
-            if self.generator is None:
-                yield (
-                    self.images[rows[0] : rows[-1] + 1] if self.world_size == 1 else self.images[rows],
-                    self.labels[rows],
-                )
+        for batch in order.split(self.batch_size):
+            rows = batch[self.rank :: self.world_size] if len(batch) >= self.world_size else batch
+            if self.generator is None and self.world_size == 1:
+                yield self.images[rows[0] : rows[-1] + 1], self.labels[rows]
             else:
                 yield self.images[rows], self.labels[rows]
 

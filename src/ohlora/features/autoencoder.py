@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ohlora.assets import load_model, save_model
 from ohlora.errors import OhloraError
 from ohlora.features.views import Views
+from ohlora.processes import share, summed, world_size
 
 ENCODER_KIND = "encoder"
 GREY_OF_RGB = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
@@ -156,7 +157,9 @@ class Autoencoder(LightningModule):
             # bf16 would round the small correlations away
             with torch.autocast(images.device.type, enabled=False):
                 parts["agreement"] = F.mse_loss(codes, others)
-                parts["decorrelation"] = correlations(codes) + correlations(others)
+                parts["decorrelation"] = correlations(codes, self.training) + correlations(
+                    others, self.training
+                )
             parts["loss"] = (
                 parts["loss"]
                 + self.agreement * parts["agreement"]
@@ -166,8 +169,11 @@ class Autoencoder(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         parts = self.losses(batch[0])
-        self.log_dict({f"train_{name}": value.detach() for name, value in parts.items()})
-        return parts["loss"]
+        self.log_dict(
+            {f"train_{name}": value.detach() for name, value in parts.items()},
+            sync_dist=world_size() > 1,
+        )
+        return parts["loss"] * share(len(batch[0]))
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         # the same views at every check, so that losses can be compared
@@ -192,10 +198,15 @@ class Autoencoder(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-def correlations(codes: Tensor) -> Tensor:
-    """Sum of squared covariances between different code dimensions, per dimension."""
-    centred = codes - codes.mean(dim=0)
-    covariance = centred.T @ centred / max(1, len(codes) - 1)
+def correlations(codes: Tensor, over_all: bool = False) -> Tensor:
+    """Sum of squared covariances between different code dimensions, per dimension.
+
+    `over_all` takes the codes of all processes together.
+    """
+    gathered = summed if over_all else lambda x: x
+    n = gathered(torch.tensor(float(len(codes)), device=codes.device))
+    centred = codes - gathered(codes.sum(dim=0)) / n
+    covariance = gathered(centred.T @ centred) / (n - 1).clamp_min(1)
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / codes.shape[1]
 
 

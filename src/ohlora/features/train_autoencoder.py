@@ -39,6 +39,7 @@ from ohlora.features.report import (
     spread_over,
 )
 from ohlora.features.views import Views
+from ohlora.processes import is_main, own_draws, process_count, trainer_arguments
 from ohlora.tracking import log_picture, write_json
 from ohlora.trials import Hardware
 
@@ -96,9 +97,9 @@ class TrainAutoencoder:
         module, trainer = self.fit(subset)
         elapsed_s = time.perf_counter() - started
         encoder = Encoder(module.encoder, network_card(self.network, subset.image_shape))
-        scores, val_accuracy = self.judge(module, encoder, subset, draw=trainer.is_global_zero)
-        if not trainer.is_global_zero:
-            return val_accuracy
+        if not is_main():
+            return math.nan  # the first process judges what all have trained
+        scores, val_accuracy = self.judge(module, encoder, subset)
         card = {
             **encoder.card,
             "kind": ENCODER_KIND,
@@ -155,6 +156,7 @@ class TrainAutoencoder:
             faults.append("network.widths is empty")
         if faults:
             raise OhloraError("; ".join(faults))
+        process_count(self.trainer, self.hardware.resolve()[0])
 
     def fit(self, subset: Subset) -> tuple[Autoencoder, Trainer]:
         """Train under Lightning's Trainer."""
@@ -181,8 +183,7 @@ class TrainAutoencoder:
                     "accelerator": "gpu" if device.type == "cuda" else device.type,
                     "devices": 1,
                     "max_steps": steps,
-                    # the steps decide; epochs are for the progress bar, where one process sees all images
-                    "max_epochs": epochs if self.trainer.get("devices", 1) == 1 else -1,
+                    "max_epochs": epochs,  # for the progress bar; the steps decide
                     "val_check_interval": max(1, steps // self.lesson.checks),
                     "check_val_every_n_epoch": None,
                     "num_sanity_val_steps": 0,
@@ -190,16 +191,17 @@ class TrainAutoencoder:
                     "use_distributed_sampler": False,
                     "log_every_n_steps": 10 if len(subset.train) > 100 * batch_size else 1,
                     "default_root_dir": self.output_dir,
-                    **self.trainer,
+                    **trainer_arguments(self.trainer, device),
                     "logger": self.logger,
                     "callbacks": list(self.callbacks.values()),
                 }
             )
+            own_draws()
             trainer.fit(module, datamodule=data)
         return module.to(device).eval(), trainer
 
     def judge(
-        self, module: Autoencoder, encoder: Encoder, subset: Subset, draw: bool
+        self, module: Autoencoder, encoder: Encoder, subset: Subset
     ) -> tuple[dict[str, dict[str, float]], float]:
         """Scores on test images, their pictures, and the neighbours' accuracy on validation images."""
         out = Path(self.output_dir)
@@ -229,33 +231,32 @@ class TrainAutoencoder:
         }
         val_codes = encoder.encode(subset.val.images)
         val_accuracy = neighbour_accuracy(known, known_labels, val_codes, subset.val.labels)
-        if draw:
-            psnr, codes = scores["reconstructions"]["psnr"], scores["codes"]
-            size = " x ".join(map(str, subset.image_shape))
-            pictures = {
-                "reconstructions": draw_reconstructions(
-                    subset.test.images,
-                    rebuilt,
-                    subset.test.labels,
-                    f"{subset.title}: test images ({size}) rebuilt from {self.network.code} numbers,"
-                    f" PSNR {psnr:.1f} dB",
-                    out / "reconstructions.png",
-                ),
-                "codes": plot_codes(
-                    test_codes[some], labels, subset.class_names, subset.title, out / "codes.png"
-                ),
-                "nearest_pairs": draw_nearest_pairs(
-                    subset.test.images[some],
-                    test_codes[some],
-                    labels,
-                    subset.class_names,
-                    f"{subset.title}: test images nearest by code"
-                    f" (5-NN accuracy {codes['neighbour_accuracy']:.3f})",
-                    out / "nearest_pairs.png",
-                ),
-            }
-            for name, path in pictures.items():
-                log_picture(self.logger, name, path)
+        psnr, codes = scores["reconstructions"]["psnr"], scores["codes"]
+        size = " x ".join(map(str, subset.image_shape))
+        pictures = {
+            "reconstructions": draw_reconstructions(
+                subset.test.images,
+                rebuilt,
+                subset.test.labels,
+                f"{subset.title}: test images ({size}) rebuilt from {self.network.code} numbers,"
+                f" PSNR {psnr:.1f} dB",
+                out / "reconstructions.png",
+            ),
+            "codes": plot_codes(
+                test_codes[some], labels, subset.class_names, subset.title, out / "codes.png"
+            ),
+            "nearest_pairs": draw_nearest_pairs(
+                subset.test.images[some],
+                test_codes[some],
+                labels,
+                subset.class_names,
+                f"{subset.title}: test images nearest by code"
+                f" (5-NN accuracy {codes['neighbour_accuracy']:.3f})",
+                out / "nearest_pairs.png",
+            ),
+        }
+        for name, path in pictures.items():
+            log_picture(self.logger, name, path)
         return scores, val_accuracy
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from rich.table import Table
@@ -20,9 +24,10 @@ from ohlora.datasets.subset import Family
 from ohlora.errors import OhloraError
 from ohlora.features.table import add_features
 from ohlora.predictor.model import PredictorSettings
-from ohlora.predictor.predictor import Predictor, fit, with_noise
+from ohlora.predictor.predictor import Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
 from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_table
+from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
 from ohlora.records import of_one_game, read_table
 from ohlora.space import Space
 from ohlora.tracking import log_picture, log_table, write_json
@@ -52,10 +57,14 @@ class FitPredictor:
     save_to: str | None  # a folder: keep the predictor there as well
     output_dir: str
     hardware: Hardware
+    trainer: dict[str, Any]  # its `devices`: processes that share the fits
     logger: Logger
 
     def run(self) -> float:
         """Return the mean rank correlation within unseen subsets, -1 to 1."""
+        devices = self.trainer.get("devices", 1)
+        count = len(devices) if isinstance(devices, list) else devices  # which cards is nothing to a CPU
+        processes = process_count({**self.trainer, "devices": count}, torch.device("cpu"))
         self.hardware.use_threads()
         console, out = Console(), Path(self.output_dir)
         frame = self._frame()
@@ -72,11 +81,16 @@ class FitPredictor:
             "mean": lambda a, b: np.full(len(b.target), a.target.mean()),
         }
         held_out = folds(table.group, self.folds, self.seed)
-        predictions = {name: cross_predict(method, table, held_out) for name, method in methods.items()}
-        scores = {name: judge(table, prediction) for name, prediction in predictions.items()}
+        weighed = {name: (method, table) for name, method in methods.items()}
         for name, patterns in (self.ablation or {}).items():
             part = predictor_table(frame, self.space, self.target, patterns)
-            scores[f"features: {name}"] = judge(part, cross_predict(self._ensemble, part, held_out))
+            weighed[f"features: {name}"] = (self._ensemble, part)
+        start_processes(processes)
+        final = fit(table, self.space, self.settings, self.seed) if is_main() else None
+        predictions = cross_predict_each(weighed, held_out)
+        if final is None:
+            return math.nan  # the first process reports what all have fitted
+        scores = {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
         noise = float(np.sqrt(np.mean((predictions["predictor"] - table.target) ** 2)))
         report = {
             "trials": len(frame),
@@ -86,7 +100,6 @@ class FitPredictor:
             "held_out": f"{self.folds} folds by subset, seed {self.seed}",
             "scores": scores,
         }
-        final = fit(table, self.space, self.settings, self.seed)
         card = {
             "report": report,
             "protocol": self.protocol.fingerprint,
@@ -123,10 +136,6 @@ class FitPredictor:
 
 def predict_rows(predictor: Predictor, table: PredictorTable) -> np.ndarray:
     """Expected macro-F1 of every row."""
-    import torch
-
-    from ohlora.predictor.predictor import standardised
-
     vectors = standardised(torch.from_numpy(table.features).float(), predictor.mean, predictor.std)
     return predictor.members(vectors, table.params).mean(dim=0).numpy()
 
@@ -152,10 +161,24 @@ def boosted_trees(train: PredictorTable, test: PredictorTable) -> np.ndarray:
 
 def cross_predict(method: Method, table: PredictorTable, held_out: list[np.ndarray]) -> np.ndarray:
     """Each row predicted by a fit that saw no trial of its subset."""
-    prediction = np.empty(len(table.target))
-    for mask in held_out:
-        prediction[mask] = method(table.rows(~mask), table.rows(mask))
-    return prediction
+    return cross_predict_each({"": (method, table)}, held_out)[""]
+
+
+def cross_predict_each(
+    weighed: Mapping[str, tuple[Method, PredictorTable]], held_out: list[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Each row's prediction by each method on its table.
+
+    Several processes deal the fits out, so that each fit is the one a single process would make: one
+    takes a second or so, and gradients sent to and fro at every step would cost more than they save.
+    """
+    predictions = {name: np.zeros(len(table.target)) for name, (_, table) in weighed.items()}
+    # The first process has the fit on all rows behind it, so the second is served first.
+    for turn, (name, mask) in enumerate(itertools.product(weighed, held_out), start=1):
+        if turn % world_size() == rank():
+            method, table = weighed[name]
+            predictions[name][mask] = method(table.rows(~mask), table.rows(mask))
+    return {name: summed(torch.from_numpy(part)).numpy() for name, part in predictions.items()}
 
 
 def judge(table: PredictorTable, prediction: np.ndarray) -> dict[str, float]:

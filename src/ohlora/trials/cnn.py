@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from ohlora.errors import OhloraError
+from ohlora.processes import share, world_size
 from ohlora.space import Params
 from ohlora.trials.augment import augment
 
@@ -150,7 +151,8 @@ class CnnClassifier(LightningModule):
         logits = self(augment(images, str(self.params["augmentation"])))
         loss = F.cross_entropy(logits, labels, label_smoothing=float(self.params["label_smoothing"]))
         if self._trainer is not None:
-            self.log("train_loss", loss)
+            loss = loss * share(len(labels))
+            self.log("train_loss", loss, sync_dist=world_size() > 1)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -160,7 +162,8 @@ class CnnClassifier(LightningModule):
         logits, labels = (torch.cat(parts) for parts in zip(*self._val_outputs, strict=True))
         self._val_outputs.clear()
         loss, f1 = score(logits, labels)
-        self.log_dict({"val_loss": loss, "val_f1": f1}, prog_bar=True)
+        # Every process has seen all validation images: nothing is averaged, they agree.
+        self.log_dict({"val_loss": loss, "val_f1": f1}, prog_bar=True, sync_dist=world_size() > 1)
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[str(self.params["optimizer"])]

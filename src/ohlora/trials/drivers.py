@@ -18,6 +18,7 @@ from torch import Tensor
 from ohlora.datasets import Subset, SubsetDataModule
 from ohlora.datasets.loading import Batches
 from ohlora.errors import OhloraError
+from ohlora.processes import own_draws, trainer_arguments
 from ohlora.records import TrialKey, TrialRecord, current_commit
 from ohlora.space import Params
 from ohlora.trials.cnn import TRAINING_VERSION, Budget, CnnClassifier, CnnSettings, score
@@ -272,7 +273,8 @@ class WatchCallback(Callback):
             seen["val_loss"],
             seen["val_f1"],
         )
-        trainer.should_stop = trainer.should_stop or stop
+        # One process's last digit must not make it stop alone.
+        trainer.should_stop = trainer.should_stop or trainer.strategy.reduce_boolean_decision(stop, all=False)
 
 
 def drive_trainer(
@@ -299,9 +301,10 @@ def drive_trainer(
             "precision": "bf16-mixed" if precision == "bf16" else "32-true",
             "use_distributed_sampler": False,
             "log_every_n_steps": 1,
-            **settings,
+            **trainer_arguments(settings, device),
             "callbacks": [*settings.get("callbacks", []), WatchCallback(watch)],
         }
     )
+    own_draws()
     trainer.fit(module, datamodule=data)
     return trainer.global_step

@@ -32,6 +32,7 @@ from ohlora.datasets.images import ImageData
 from ohlora.datasets.pictures import save_contact_sheet, save_images
 from ohlora.datasets.subset import Family, draw_valid_seeds
 from ohlora.errors import OhloraError
+from ohlora.processes import is_main, process_count
 from ohlora.records import Journal, TrialKey, TrialRecord, gather
 from ohlora.space import Params, Space
 from ohlora.tracking import log_picture, write_json
@@ -98,10 +99,17 @@ class Sweep:
             faults.append(f"driver={self.driver} is not one of auto | stacked | lean | trainer")
         if faults:
             raise OhloraError("; ".join(faults))
-        self.hardware.resolve()  # refuses a device that is not there before anything is loaded
+        # refuses a device that is not there before anything is loaded
+        processes = process_count(self.trainer, self.hardware.resolve()[0])
+        watched = self.driver == "trainer" or (self.driver == "auto" and self.trials * self.repeats == 1)
+        if processes > 1 and not watched:
+            raise OhloraError(
+                f"trainer.devices={self.trainer['devices']} is for one watched trial (trials=1); many trials"
+                " go side by side: -m worker=0,1 hydra.launcher.n_jobs=2"
+            )
         self.hardware.use_threads()
         data = self.dataset.load()
-        if self.driver == "trainer" or (self.driver == "auto" and self.trials * self.repeats == 1):
+        if watched:
             return self._watch(data)
         return self._sweep(data)
 
@@ -205,13 +213,17 @@ class Sweep:
         journal = Journal(Path(self.table))
         _, subset = next(draw_valid_seeds(self.family, data, self.seed, Path(self.cache_dir)))
         out = Path(self.output_dir)
-        if self.save_subset:
-            save_images(subset, Path(self.save_subset))
+        sheet = out / "contact_sheet.png"
+        if is_main():
+            if self.save_subset:
+                save_images(subset, Path(self.save_subset))
+            save_contact_sheet(subset, sheet)
         key = self._key(subset, self._evenly(data)[0], trial_seed=0)
-        sheet = save_contact_sheet(subset, out / "contact_sheet.png")
         settings = {**self.trainer, "logger": self.logger, "callbacks": list(self.callbacks.values())}
         outcome = self._train(subset, key, {**settings, "default_root_dir": str(out)})
         record = outcome.record
+        if not is_main():
+            return record.val_f1
         if record.key.digest not in journal.records():
             journal.append(record)
             gather(Path(self.table))

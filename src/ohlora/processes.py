@@ -1,0 +1,191 @@
+"""One model in several processes (`trainer=ddp | ddp_cpu`): who writes, whose share, sums over all.
+
+Processes share each batch, its normalisation and its gradient, so the model is the one a single process
+would train on the same batches; only random draws (dropout, augmentation) differ. Nothing needs NCCL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from lightning.pytorch.plugins import LayerSync
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ohlora.errors import OhloraError
+
+
+def rank() -> int:
+    """This process's number, 0 where it is alone."""
+    return dist.get_rank() if joined() else int(getattr(rank_zero_only, "rank", 0))
+
+
+def world_size() -> int:
+    return dist.get_world_size() if joined() else 1
+
+
+def is_main() -> bool:
+    """Whether this process speaks for all: it alone writes records, reports, pictures and logs."""
+    return rank() == 0
+
+
+def joined() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def process_count(settings: Mapping[str, Any], device: torch.device) -> int:
+    """How many processes `settings`, arguments of lightning.Trainer, ask for on devices of this kind."""
+    devices, strategy = settings.get("devices", 1), settings.get("strategy", "auto")
+    cards = torch.cuda.device_count() if device.type == "cuda" else None
+    faults: list[str] = []
+    if strategy not in ("auto", "ddp"):
+        faults.append(f"trainer.strategy={strategy} is not one of auto | ddp")
+    if devices in ("auto", -1) and not isinstance(devices, bool):
+        count = cards or 1
+    elif isinstance(devices, list | tuple):
+        count = len(devices)
+        if not devices or not all(type(n) is int and n >= 0 for n in devices) or len(set(devices)) < count:
+            faults.append(f"trainer.devices={list(devices)} is not a list of different card numbers")
+        elif cards is None:
+            faults.append(f"trainer.devices={list(devices)} names cards, but the device is {device.type}")
+        elif max(devices) >= cards:
+            faults.append(f"trainer.devices={list(devices)}, but the cards here are 0 to {cards - 1}")
+    elif type(devices) is not int or devices < 1:
+        count = 1
+        faults.append(f"trainer.devices={devices} is not auto, a whole number from 1 up, or a list of cards")
+    else:
+        count = devices
+        if cards is not None and count > cards:
+            faults.append(f"trainer.devices={count}, but the cards here are {cards}")
+    if count > 1 and device.type not in ("cpu", "cuda"):
+        faults.append(f"trainer.devices={devices}: several processes need cuda or cpu, not {device.type}")
+    if count > 1 and not dist.is_available():
+        faults.append(f"trainer.devices={devices}: this build of torch has no torch.distributed")
+    if faults:
+        raise OhloraError("; ".join(faults))
+    return count
+
+
+def trainer_arguments(settings: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """`settings` for lightning.Trainer, with what several processes need."""
+    if process_count(settings, device) == 1:
+        return dict(settings)
+    nccl = device.type == "cuda" and dist.is_nccl_available()  # Windows has none
+    strategy = DDPStrategy(process_group_backend="nccl" if nccl else "gloo")
+    return {**settings, "strategy": strategy, "plugins": [SharedStatistics()]}
+
+
+def own_draws() -> None:
+    """Give each process random numbers of its own; those of the first stay as they are."""
+    if rank():
+        torch.manual_seed(torch.initial_seed() + rank())
+
+
+def start_processes(count: int) -> None:
+    """Start the other processes of a job without a Trainer: each runs this very command again."""
+    if count > 1:
+        Fabric(accelerator="cpu", devices=count, strategy="ddp").launch()
+
+
+def share(n: int) -> float:
+    """Weight of a mean over this process's `n` rows, so that the mean over processes is that over all."""
+    if world_size() == 1:
+        return 1.0
+    return n * world_size() / float(summed(torch.tensor(float(n), device=collective_device())))
+
+
+def collective_device() -> torch.device:
+    """Where a number must lie to be summed: NCCL knows only cards."""
+    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")
+
+
+def summed(tensor: Tensor) -> Tensor:
+    """The sum over all processes, in each of them; gradients flow back to every process."""
+    return _Summed.apply(tensor) if world_size() > 1 else tensor  # type: ignore[return-value]
+
+
+class _Summed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:  # type: ignore[override]
+        total = tensor.detach().clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return _Summed.forward(ctx, gradient)
+
+
+class SharedBatchNorm(_BatchNorm):
+    """Batch normalisation over the images of all processes; torch's SyncBatchNorm is for cards only."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of dimensions."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or world_size() == 1:
+            return super().forward(input)
+        x = input.to(torch.promote_types(input.dtype, torch.float32))  # bf16 would blur the statistics
+        others = [d for d in range(x.ndim) if d != 1]
+        variance, mean = torch.var_mean(x, dim=others, correction=0)
+        count = torch.full_like(mean, x.numel() / x.shape[1])
+        place = F.one_hot(torch.tensor(rank(), device=x.device), world_size()).view(-1, 1, 1)
+        # Every process's count, mean and variance, put together as in Chan et al. (1979).
+        counts, means, variances = summed(place * torch.stack([count, mean, variance])).unbind(dim=1)
+        total = counts.sum(dim=0)
+        mean = (counts * means).sum(dim=0) / total
+        variance = (counts * (variances + (means - mean).square())).sum(dim=0) / total
+        if self.running_mean is not None and self.running_var is not None:
+            assert self.momentum is not None
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked.add_(1)
+            unbiased = variance.detach() * total / (total - 1).clamp_min(1)
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            self.running_var.lerp_(unbiased, self.momentum)
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        scale = torch.rsqrt(variance + self.eps)
+        if self.affine:
+            scale = scale * self.weight
+        x = (x - mean.view(shape)) * scale.view(shape)
+        return (x + self.bias.view(shape) if self.affine else x).to(input.dtype)
+
+
+class SharedStatistics(LayerSync):
+    """Lightning's way of exchanging the normalisation layers for the time of a fit."""
+
+    def __init__(self) -> None:
+        self.replaced: list[tuple[nn.Module, str, nn.Module]] = []
+
+    def apply(self, model: Any) -> Any:
+        for parent in list(model.modules()):
+            for name, layer in list(parent.named_children()):
+                if isinstance(layer, _BatchNorm):
+                    setattr(parent, name, self.shared(layer))
+                    self.replaced.append((parent, name, layer))
+        return model
+
+    def revert(self, model: Any) -> Any:
+        for parent, name, layer in self.replaced:
+            trained = getattr(parent, name)
+            layer.weight, layer.bias = trained.weight, trained.bias
+            for buffer, value in trained.named_buffers(recurse=False):
+                setattr(layer, buffer, value)  # another tensor since the model moved to its card
+            setattr(parent, name, layer)
+        self.replaced.clear()
+        return model
+
+    @staticmethod
+    def shared(layer: _BatchNorm) -> SharedBatchNorm:
+        """The same parameters and buffers under another forward."""
+        other = SharedBatchNorm(layer.num_features, layer.eps, layer.momentum, affine=False)
+        other.affine, other.weight, other.bias = layer.affine, layer.weight, layer.bias
+        for name, buffer in layer.named_buffers(recurse=False):
+            other.register_buffer(name, buffer)
+        return other.train(layer.training)
