@@ -257,6 +257,19 @@ class Stack:
         self.decoupled = [m.trial.key.params["optimizer"] == "adamw" for m in self.members]
         self.weights = {name: self.state[name].detach().requires_grad_() for name in self.trained}
         self.every = {**self.state, **self.weights}
+        # A head without its padding: the fused kernel rounds the last few numbers of a tensor in another way.
+        self.slices = [
+            [
+                [
+                    by_member(tensors[name].detach(), len(self.members))[i][
+                        : len(member.module.get_parameter(name))
+                    ]
+                    for name in self.trained
+                ]
+                for tensors in (self.weights, *self.moments)
+            ]
+            for i, member in enumerate(self.members)
+        ]
 
     # One step
 
@@ -391,6 +404,10 @@ class Stack:
             return F.batch_norm(maps, mean, var, weight, bias, batch is not None, momentum, norm.eps)
         if self.joint:
             return masked_batch_norm(maps, batch.counts, mean, var, weight, bias, momentum, norm.eps)
+        if maps.requires_grad:
+            # Slicing leaves the gradient in another format, which the maps before pooling, four times as
+            # large, would be copied out of twice.
+            maps.register_hook(lambda grad: grad.contiguous(memory_format=torch.channels_last))
         channels = norm.num_features
         parts, begin = [], 0
         for count, run in groupby(batch.counts):
@@ -431,15 +448,13 @@ class Stack:
 
     def _update_each(self, rates: list[float]) -> None:
         """Member by member, with the fused kernel torch.optim uses: the same bits."""
-        m = len(self.members)
-        grads = {name: grad_of(weight) for name, weight in self.weights.items()}
-        for i, (member, rate) in enumerate(zip(self.members, rates, strict=True)):
+        gradients = zip(
+            *(by_member(grad_of(self.weights[name]), len(self.members)) for name in self.trained), strict=True
+        )
+        for i, (member, rate, own) in enumerate(zip(self.members, rates, gradients, strict=True)):
             kernel = torch._fused_adamw_ if self.decoupled[i] else torch._fused_adam_
-            # A head without its padding: the kernel's last few numbers are rounded in another way.
-            weights, grad, mean, square = (
-                [by_member(t[n], m)[i][: rows_of(member.module, n)] for n in self.trained]
-                for t in (self.weights, grads, *self.moments)
-            )
+            weights, mean, square = self.slices[i]
+            grad = [g[: len(w)] for g, w in zip(own, weights, strict=True)]
             kernel(
                 weights,
                 grad,
@@ -609,10 +624,6 @@ def masked_batch_norm(
 def by_member(tensor: Tensor, m: int) -> Tensor:
     """[M*rows, ...] as [M, rows, ...], the same memory."""
     return tensor.view(m, -1, *tensor.shape[1:])
-
-
-def rows_of(module: CnnClassifier, name: str) -> int:
-    return len(module.get_parameter(name))
 
 
 def grad_of(weight: Tensor) -> Tensor:
