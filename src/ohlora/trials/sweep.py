@@ -42,6 +42,7 @@ from ohlora.trials.report import plot_confusion, plot_curve
 from ohlora.trials.stacked import StackedTrial, train_stacked
 
 LEAGUE_SEEDS = 1_000_000  # from here up: subsets for matches, which no sweep may see
+CHOSEN_SEEDS = 500_000  # trial seeds from here up: params were chosen, not spread evenly
 REPEAT_SEEDS = 1_000_000  # between the seeds of one set of params trained again
 MIN_WINDOW = 8  # trials taken at a time, to be trained together
 MAX_WINDOW = {"cpu": 128, "gpu": 4096}  # several stacks full: one for each batch size and activation
@@ -87,7 +88,7 @@ class Sweep:
         faults = [
             f"{name}={value!r} is not a whole number from {low}{limit}"
             for name, value, low, high, limit in (
-                ("trials", self.trials, 1, math.inf, " up"),
+                ("trials", self.trials, 1, CHOSEN_SEEDS + 1, f" to {CHOSEN_SEEDS}"),
                 ("trials_per_subset", self.trials_per_subset, 1, math.inf, " up"),
                 ("repeats", self.repeats, 1, 1000, " to 999"),
                 ("members", 1 if self.members is None else self.members, 1, math.inf, " up, or null"),
@@ -130,9 +131,11 @@ class Sweep:
                 name = f"{subset.recipe.dataset}-{subset.recipe.seed}"
                 save_images(subset, Path(self.save_subset) / name)
             params = evenly[first : first + self.trials_per_subset]
+            start = first
             if self.chooser is not None:
                 params = self.chooser.choose(data, subset, self.space, len(params))
-            for i, point in enumerate(params, start=first):
+                start += CHOSEN_SEEDS
+            for i, point in enumerate(params, start):
                 for again in range(self.repeats):
                     key = self._key(subset, point, trial_seed=i + again * REPEAT_SEEDS)
                     yield StackedTrial(key, subset, self.space.fingerprint)
