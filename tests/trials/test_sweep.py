@@ -15,7 +15,7 @@ from ohlora.datasets import Digits
 from ohlora.errors import OhloraError
 from ohlora.records import Journal, read_table
 from ohlora.tracking import csv_logger
-from ohlora.trials.sweep import LEAGUE_SEEDS, Sweep
+from ohlora.trials.sweep import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS, Sweep
 
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
 
@@ -94,6 +94,74 @@ def test_a_table_handed_on_without_its_journal_is_gone_on_with(sweep, tmp_path):
     assert sum(content.count(b"\n") for content in shards(handed_on).values()) == 2, "three were done"
     assert len(table) == 5
     assert table[table.trial.isin(first.trial)].reset_index(drop=True).equals(first)
+
+
+@pytest.mark.parametrize("driver", ["lean", "stacked"])
+def test_params_are_trained_again_under_other_seeds(sweep, driver):
+    dataclasses.replace(sweep, driver=driver).run()
+    first = read_table([sweep.table])
+    dataclasses.replace(sweep, driver=driver, repeats=3, trials=2).run()
+    table = read_table([sweep.table])
+    assert len(table) == 5 + 2 * 2, "the first seed of each was there"
+    again = table[table.trial_seed >= REPEAT_SEEDS]
+    assert sorted(again.trial_seed) == [
+        REPEAT_SEEDS,
+        REPEAT_SEEDS + 1,
+        2 * REPEAT_SEEDS,
+        2 * REPEAT_SEEDS + 1,
+    ]
+    params = [name for name in table.columns if name.startswith("params.")]
+    for seed in (0, 1):
+        same = table[table.trial_seed % REPEAT_SEEDS == seed]
+        assert len(same) == 3
+        assert len(same.drop_duplicates(params)) == 1
+    assert table[table.trial.isin(first.trial)].reset_index(drop=True).equals(first)
+
+
+def test_chosen_params_have_seeds_of_their_own(sweep, good_params):
+    class Best:
+        def choose(self, data, subset, space, count):
+            assert data.name == subset.recipe.dataset
+            return [space.check({**good_params, "dropout_fc": i / 10}) for i in range(count)]
+
+    sweep.run()
+    dataclasses.replace(sweep, chooser=Best()).run()
+    table = read_table([sweep.table])
+    chosen = table[table.trial_seed >= CHOSEN_SEEDS]
+    assert len(table) == 10
+    assert sorted(chosen.trial_seed) == [CHOSEN_SEEDS + i for i in range(5)]
+    assert set(chosen["params.learning_rate"]) == {good_params["learning_rate"]}
+    assert set(chosen.seed) == set(table.seed)
+
+
+def test_stacked_and_lean_sweeps_make_the_same_table(sweep):
+    lean = dataclasses.replace(sweep, table=sweep.table + "2")
+    dataclasses.replace(sweep, driver="auto").run()
+    lean.run()
+    one, other = read_table([sweep.table]), read_table([lean.table])
+    assert set(one.driver) == {"stacked"}
+    assert list(one.trial) == list(other.trial)
+    assert list(one.steps) == list(other.steps)
+    assert list(one.val_loss) == pytest.approx(list(other.val_loss), rel=2e-3)
+
+
+def test_a_stack_interrupted_keeps_what_is_finished_and_gives_back_the_rest(sweep, monkeypatch):
+    stacked = dataclasses.replace(sweep, driver="stacked", members=1)
+    append, room = Journal.append, [2]
+
+    def interrupted(self, record):
+        if not room[0]:
+            raise KeyboardInterrupt
+        room[0] -= 1
+        append(self, record)
+
+    monkeypatch.setattr(Journal, "append", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stacked.run()
+    monkeypatch.undo()
+    assert len(Journal(Path(sweep.table)).records()) == 2
+    stacked.run()  # nothing is claimed any more
+    assert len(read_table([sweep.table])) == 5
 
 
 def test_what_another_process_has_claimed_is_left_to_it(sweep, capsys):

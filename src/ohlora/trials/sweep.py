@@ -227,8 +227,9 @@ class Sweep:
         record = outcome.record
         if not is_main():
             return record.val_f1
-        if record.key.digest not in journal.records():
+        if lock := journal.claim(record.key.digest):  # not there yet, and in no other process's hands
             journal.append(record)
+            journal.release(lock)
             gather(Path(self.table))
         write_json(out / "trial.json", {**record.row(), "curve": outcome.curve})
         torch.save(outcome.module.state_dict(), out / "best_weights.pt")
