@@ -16,6 +16,7 @@ from ohlora.trials.report import save_figure
 from ohlora.trials.sweep import CHOSEN_SEEDS, REPEAT_SEEDS
 
 BINS = 6  # of a number's range
+HELD_SHARE = 0.1  # of all subsets
 
 
 def groups(frame: pd.DataFrame, *more: str) -> np.ndarray:
@@ -35,10 +36,10 @@ def chosen(frame: pd.DataFrame) -> np.ndarray:
 
 
 def held_fixed(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """Whether a number was held fixed, as in space=classic: one that was drawn never comes on two subsets."""
-    value = pd.factorize(frame[f"params.{name}"])[0]
-    pairs = np.unique(np.stack([value, groups(frame)]), axis=1)
-    return np.bincount(pairs[0])[value] > 1
+    """Whether a number was held fixed, as in space=classic: a drawn one never comes on many subsets."""
+    value, subset = pd.factorize(frame[f"params.{name}"])[0], groups(frame)
+    pairs = np.unique(np.stack([value, subset]), axis=1)
+    return np.bincount(pairs[0])[value] > max(1, HELD_SHARE * (subset.max() + 1))
 
 
 def noise_floor(frame: pd.DataFrame) -> dict[str, float]:

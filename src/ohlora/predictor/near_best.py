@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +38,7 @@ class NearBest:
         """`count` params for one subset, always the same for the same predictor."""
         self._predictor.check_space(space)
         vector = self._predictor.vector(describe(subset, encoder_for(data, Path(self.encoders))))
-        rng = np.random.default_rng([subset.recipe.seed, count])
+        rng = np.random.default_rng(zlib.crc32(repr((subset.recipe, count)).encode()))
         chosen = []
         for i in range(count):
             positions = rng.random((CANDIDATES, len(space.free)))
