@@ -19,7 +19,7 @@ REFINED = 512
 # wish of the subset's own, and a shift of the whole level (validation against test, an odd subset).
 SMOOTH_SD = 0.03
 LEVEL_SD = 0.05
-TRIAL_SD = 0.02  # of one trial's validation score around its expectation
+TRIAL_SD = 0.02  # of one trial's validation score over seeds: the target table's noise floor
 SMOOTH_LENGTH = 0.6  # in encoded units, where each hyperparameter spans 0 to 1
 # How much more than that a subset may surprise: the factor under which its trials are most likely.
 SURPRISES = (1.0, 2.0, 4.0, 8.0)
