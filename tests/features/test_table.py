@@ -70,6 +70,7 @@ class TestAMixedTable:
             encoders=str(assets_dir() / "encoders"),
             cache_dir=str(cache_dir),
             save_to=str(tmp_path / "shipped"),
+            output_dir=str(tmp_path),
             logger=csv_logger(str(tmp_path)),
         )
         with pytest.warns(UserWarning, match=r"1 trials of protocol old, .*; 1 trials of varied .* by older"):

@@ -58,7 +58,8 @@ def test_jobs_are_the_same_fresh_processes(launcher, door, tmp_path):
 @not_on_windows
 @pytest.mark.parametrize("launcher", EVERY)
 def test_ctrl_c_ends_the_jobs_too(launcher, tmp_path):
-    command = [sys.executable, str(ROOT / "train.py"), "-m", *launcher, "dataset=digits", "trials=5000"]
+    train = [sys.executable, str(ROOT / "train.py"), "-m", *launcher]
+    command = [*train, "dataset=digits", "size=smoke", "trials=20000"]
     process = subprocess.Popen(
         command,
         cwd=tmp_path,
