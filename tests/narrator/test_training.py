@@ -139,3 +139,19 @@ def test_a_bare_match_has_a_prompt():
     assert prompt == "Oh-LoRA 0.500\nonly 0.500 you won narrowly by 0.0001\nfinal: you won"
     with pytest.raises(OhloraError, match=r"ko \| en"):
         narrator_prompt(Facts.read({"attempts": attempts}), "fr")
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("0.512이라니 놀라워", "0.512라니 놀라워"),
+        ("0.510라니", "0.510이라니"),
+        ("0.517로 갔네", "0.517로 갔네"),
+        ("0.516로 갔네", "0.516으로 갔네"),
+        ("0.514가 0.513가 0.512은 0.511는 0.515을", "0.514가 0.513이 0.512는 0.511은 0.515를"),
+        ("0.018이던 차이, 0.016랑 0.014이랑", "0.018이던 차이, 0.016이랑 0.014랑"),
+        ("0.012 차이로 0.015까지", "0.012 차이로 0.015까지"),
+    ],
+)
+def test_particles_after_numbers(written, spoken):
+    assert training.fit_particles(written) == spoken

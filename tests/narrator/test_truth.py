@@ -271,6 +271,8 @@ TRUE = [
     (CLEAR, "내 0.5 대 네 0.416 😎 내가 이겼어 ✨"),
     (CLEAR, "네 learning rate 0.0012, 내 learning rate 0.0031 😎 내가 이겼어 ✨"),
     (CLEAR, "네 learning rate가 너무 낮았어 😏 내가 이겼어 ✨"),
+    (CLEAR, "네 learning rate를 높이라고 했잖아 😏 내가 이겼어 ✨"),
+    (WON_CLEAR, "네 learning rate를 낮추라고 할 뻔했어 😏 내가 졌어 ✨"),
     (CLEAR, "네 cosine 멋졌는데 내 exp_90이 더 빛났어 😏 ✨"),
     (CLEAR, "Fashion-MNIST에서 내가 이겼어 😎 ✨"),
     (CLEAR, "I won clearly 😎 next time you can beat me ✨"),

@@ -122,7 +122,7 @@ class Line:
         prompt = narrator_prompt(facts, self.language)
         return Row(
             prompt=prompt,
-            completion=completion,
+            completion=fit_particles(completion) if self.language == "ko" else completion,
             language=self.language,
             verdicts=[verdict.value for verdict in self.verdicts],
         )
@@ -150,6 +150,29 @@ def fillers(facts: Facts) -> dict[str, str]:
             found |= {f"{name}_score": score_of(attempt), f"{name}_rate": rate_of(attempt)}
             found |= {f"{name}_gap": "" if verdict is Verdict.DRAW else gap_of(attempt, facts)}
     return {name: text for name, text in found.items() if text}
+
+
+# Particles after a number go by how its last digit is read: 영, 일, 삼, 육, 칠 and 팔 end in a consonant.
+PARTICLES = re.compile(
+    r"(?<=(\d))(?:(이?라(?=[고는니면])|이?랑|이?던|이?면|이?네)|(은|는)|(을|를)|(과|와)|(으?로)|(이|가))(?![가-힣]{2})"
+)
+
+
+def fit_particles(text: str) -> str:
+    """`text` with the particles after its numbers as they are spoken."""
+
+    def fitting(found: re.Match[str]) -> str:
+        digit = found[1]
+        closed = digit in "013678"
+        after = found[2]
+        if after:
+            stem = after.removeprefix("이")
+            return f"이{stem}" if closed else stem
+        if found[6]:
+            return "으로" if digit in "036" else "로"
+        return next(pair[not closed] for place, pair in ((3, "은는"), (4, "을를"), (5, "과와"), (7, "이가")) if found[place])
+
+    return PARTICLES.sub(fitting, text)
 
 
 @cache
