@@ -144,9 +144,7 @@ def fillers(facts: Facts) -> dict[str, str]:
         "gap": gap_of(best, facts) if facts.difference else "",
     }
     if len(facts.challenger) == 2:
-        for name, attempt, verdict in zip(
-            ("first", "second"), facts.challenger, facts.verdicts, strict=True
-        ):
+        for name, attempt, verdict in zip(("first", "second"), facts.challenger, facts.verdicts, strict=True):
             found |= {f"{name}_score": score_of(attempt), f"{name}_rate": rate_of(attempt)}
             found |= {f"{name}_gap": "" if verdict is Verdict.DRAW else gap_of(attempt, facts)}
     return {name: text for name, text in found.items() if text}
@@ -170,7 +168,11 @@ def fit_particles(text: str) -> str:
             return f"이{stem}" if closed else stem
         if found[6]:
             return "으로" if digit in "036" else "로"
-        return next(pair[not closed] for place, pair in ((3, "은는"), (4, "을를"), (5, "과와"), (7, "이가")) if found[place])
+        return next(
+            pair[not closed]
+            for place, pair in ((3, "은는"), (4, "을를"), (5, "과와"), (7, "이가"))
+            if found[place]
+        )
 
     return PARTICLES.sub(fitting, text)
 
