@@ -97,14 +97,15 @@ class Line:
 
     @property
     def sign(self) -> int:
-        """On which side of Oh-LoRA's the challenger's learning rates must lie: 1 above, -1 below, 0 either."""
+        """Where the challenger's learning rates must lie beside hers: 1 above, -1 below, 0 anywhere."""
         return {None: 0, "high": 1, "low": -1}[self.needs.get("rate")]
 
     def rate(self, rng: random.Random, sign: int) -> float:
-        """A learning rate. Hers lies between 3e-4 and 1.5e-3 here; a high or low one is well outside."""
-        if not sign:
-            return float(f"{10 ** rng.uniform(-3.5, -2.85):.2g}")
-        return float(f"{10 ** (rng.uniform(-2.6, -2.25) if sign > 0 else rng.uniform(-4.6, -3.8)):.2g}")
+        """A learning rate; one that must be high or low is well outside the middle, where hers is then."""
+        low, high = {1: (-2.6, -2.25), -1: (-4.6, -3.8), 0: (-3.5, -2.85) if self.sign else (-4.6, -2.25)}[
+            sign
+        ]
+        return float(f"{10 ** rng.uniform(low, high):.2g}")
 
     def params(self, rng: random.Random, rate: float, whose: str) -> dict[str, Any]:
         return {
