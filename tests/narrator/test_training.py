@@ -78,7 +78,7 @@ def test_no_line_is_a_near_copy(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_lines_begin_and_end_in_many_ways(language):
-    lines = [line.text for line in LINES if line.language == language]
+    lines = [row["completion"] for row in training.read_rows() if row["language"] == language]
     assert Counter(line[:5] for line in lines).most_common(1)[0][1] <= len(lines) * 0.05
     assert Counter(line[-1] for line in lines).most_common(1)[0][1] <= len(lines) * 0.15
     middle = [line for line in lines if re.search(rf"{EMOJI}[^\w]*\w", line)]
