@@ -195,6 +195,8 @@ FALSE = [
     (["won_clearly"], "오늘도 내가 최강이지 😎 내가 이겼으니까 ✨"),
     (["won_clearly"], "내 빛 앞에 무너졌구나 😎 네 패배야 ✨"),
     (["won_clearly"], "네가 나를 못 넘었네 😏 아쉽다 ✨"),
+    (["won_clearly"], "내가 이겨서 미안 😎 눈부셨지 ✨"),
+    (["lost_clearly"], "네가 이겨서 분하다 😤 다음에 보자 ✨"),
     (["won_clearly"], "또 이겨 버렸다 😎 나란 요정 ✨"),
     (["won_clearly"], "넌 아직 멀었어 😏 승자는 나 ✨"),
     (["won_clearly"], "Better luck next time 😜 I took it ✨"),
