@@ -223,3 +223,4 @@ def test_what_is_not_her_voice(line):
 
 def test_nouns_that_sound_polite_are_not():
     assert faults("위로는 필요 없어 😎 중요 포인트만 메모해 ✨", "ko") == []
+    assert faults("내가 이겼어 😎 추우면 무릎담요 덮자 ✨", "ko") == []

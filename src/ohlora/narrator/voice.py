@@ -11,7 +11,7 @@ HANGUL = re.compile(r"[가-힣ㄱ-ㆎ]")
 LENGTH = {"ko": (15, 80), "en": (20, 120)}  # characters, emoji included
 # 요/니다 endings; nouns that merely end in 요 are listed before the rule.
 POLITE = re.compile(
-    r"(?<![가-힣])(?:필요|중요|수요|주요|동요|강요|고요)(?![가-힣])|([가-힣]*(?:요|니다|니까요|세용|시죠|습죠))(?![가-힣])"
+    r"(?<![가-힣])(?:필요|중요|수요|주요|동요|강요|고요|(?:무릎)?담요)(?![가-힣])|([가-힣]*(?:요|니다|니까요|세용|시죠|습죠))(?![가-힣])"
 )
 MARKUP = re.compile(r"https?:|www\.|[<>{}\[\]`|\\#]|\*\*")
 
