@@ -1,0 +1,58 @@
+"""Counterfactual pairs: the same person and photo, one property changed; and what such a change may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ohlora.errors import OhloraError, nearest
+from ohlora.face import classes
+from ohlora.face.sample import Draws
+from ohlora.space import Real
+
+EYES = (classes.LEFT_EYE, classes.RIGHT_EYE)
+BROWS = (classes.LEFT_BROW, classes.RIGHT_BROW)
+LIPS = (classes.UPPER_LIP, classes.INNER_MOUTH, classes.LOWER_LIP)
+
+# The classes a property draws, and how far beyond them it reaches (lids, soft edges): shares of the picture.
+PARTS: dict[str, tuple[tuple[int, ...], float]] = {
+    "eyes": ((*EYES, *BROWS), 0.07),
+    "hair_colour": ((classes.HAIR, *BROWS), 0.03),
+    "hair_length": ((classes.HAIR,), 0.03),
+    "mouth": (LIPS, 0.04),
+    "background_mean": ((classes.BACKGROUND,), 0.012),
+    "background_std": ((classes.BACKGROUND,), 0.012),
+}
+TURN_REACH = 0.06  # of ears, which are background to the label map, beyond the head
+NECK = (0.70, 0.20, 0.80)  # of the picture: from this row down, between these columns, a neck may lean
+
+
+def twin(draws: Draws, properties: Mapping[str, Real], name: str, values: Tensor | float) -> Draws:
+    """The same photos with another value of one property; identity, split and everything else stay."""
+    names = list(properties)
+    if name not in names:
+        raise OhloraError(f"{name} is not a property{nearest(name, names)}; allowed: {', '.join(names)}")
+    return draws.with_property(names.index(name), values)
+
+
+def may_change(name: str, label_maps: Tensor, twin_maps: Tensor) -> Tensor:
+    """Pixels [faces, rows, columns] that may differ between twins in property `name`, by both label maps.
+
+    A turn of the head (roll, yaw) may change all but the background away from head and neck. A strand of hair
+    too thin to be any pixel's class can faintly change its colour elsewhere.
+    """
+    labels, share = PARTS.get(name, ((), TURN_REACH))
+    wanted = torch.tensor(labels, device=label_maps.device, dtype=label_maps.dtype)
+    part = torch.isin(label_maps, wanted) | torch.isin(twin_maps, wanted)
+    if name not in PARTS:
+        part = (label_maps != classes.BACKGROUND) | (twin_maps != classes.BACKGROUND)
+    reach = max(1, round(share * label_maps.shape[-1]))
+    grown = F.max_pool2d(part[:, None].float(), 2 * reach + 1, 1, reach)
+    changing = grown[:, 0] > 0
+    if name not in PARTS:
+        top, left, right = (round(edge * label_maps.shape[-1]) for edge in NECK)
+        changing[:, top:, left:right] = True
+    return changing
