@@ -13,7 +13,8 @@ from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
 from ohlora.narrator import Narrator, TemplateNarrator, contradictions
 from ohlora.narrator.facts import Facts
-from ohlora.narrator.template import fill, fillers, group_of, lines_for, read_lines, stands_for
+from ohlora.narrator.slots import fill, slots_of
+from ohlora.narrator.template import all_lines, group_of, lines_for, read_lines, stands_for
 from ohlora.narrator.voice import EMOJI, faults
 
 PAIRS = list(product(Verdict, Verdict))
@@ -33,12 +34,7 @@ def every_group(language):
     lines = read_lines()
     for where in ("one", "two", "machine"):
         for name, group in lines[where].items():
-            if name != "names":
-                yield where, name, group[language]
-
-
-def all_lines(language):
-    return [line for _, _, lines in every_group(language) for line in lines]
+            yield where, name, group[language]
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
@@ -51,7 +47,7 @@ def test_every_line_that_can_be_chosen_is_true_and_hers(match, kind, verdicts, l
     assert templates
     for template in templates:
         for one in [swapped, *(played if "{dataset}" in template else played[:1])]:
-            line = fill(template, fillers(Facts.read(one), language))
+            line = fill(template, slots_of(Facts.read(one)))
             assert line is not None, template
             assert "{" not in line
             assert faults(line, language) == [], line
@@ -79,7 +75,7 @@ def test_there_are_enough_lines():
     ):
         for where, name, lines in every_group(language):
             assert len(lines) >= least[where], name
-            plain = [line for line in lines if not re.search(r"\{(?!opponent|difference)", line)]
+            plain = [line for line in lines if not re.search(r"\{(?!opponent|gap)", line)]
             assert len(plain) >= 2, f"{name}: two lines that need nothing but the scores"
 
 
@@ -155,7 +151,7 @@ def test_her_own_language_decides(match):
 
 def test_the_player_is_named_only_when_named(match):
     for player in ("you", "human", "", "my_hp", "***"):
-        assert "human" not in fillers(Facts.read(match("draw", player=player)), "ko")
+        assert "human" not in slots_of(Facts.read(match("draw", player=player)))
     assert any("지수" in line for line in TemplateNarrator("ko", 0).sayable(match("draw", player="지수")))
 
 
@@ -178,7 +174,7 @@ def test_a_name_cannot_make_her_say_what_is_false(match, name, language):
 def test_a_difference_is_never_shown_as_nothing(match, difference, shown):
     played = match("draw")
     played["attempts"][0]["test_f1"], played["attempts"][1]["test_f1"] = 0.0, difference
-    assert fillers(Facts.read(played), "ko")["difference"] == shown
+    assert slots_of(Facts.read(played))["gap"] == shown
 
 
 def test_of_machines_and_many_attempts_the_best_counts(match):
@@ -213,7 +209,7 @@ def test_the_config_builds_her(request):
         "내가 이겼어 😎 메롱메롱 반짝반짝",
         "내가 이겼어 😎\n메롱메롱 반짝반짝 ✨",
         "내가 이겼어 😎 https://evil.example ✨",
-        "내가 이겼어 😎 {difference} 반짝반짝 ✨",
+        "내가 이겼어 😎 {gap} 반짝반짝 ✨",
         "내가 이겼어 😎 " + "반짝" * 50 + " ✨",
     ],
 )

@@ -21,8 +21,9 @@ import yaml
 
 from ohlora.battle.verdict import Verdict
 from ohlora.narrator.facts import Facts
-from ohlora.narrator.prompt import gap_of, narrator_prompt, rate_of, score_of
-from ohlora.narrator.template import fill, read_lines
+from ohlora.narrator.prompt import narrator_prompt
+from ohlora.narrator.slots import fill, slots_of
+from ohlora.narrator.template import all_lines
 from ohlora.narrator.voice import EMOJI
 
 SOURCE, ROWS = "training_lines.yaml", "training_lines.jsonl"
@@ -46,6 +47,7 @@ DATASETS = {
     "cifar10": "CIFAR-10 (JPEG)",
     "digits": "Digits",
 }
+YOURS = ("my_images", "flowers", "고양이", "receipts 2024")  # stand for the folders that people bring
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULERS = ("exp_80", "exp_90", "exp_95", "exp_98", "cosine")
 
@@ -63,14 +65,14 @@ class Row(TypedDict):
 class Line:
     """A line as it was written, and what its match must hold for it to be true."""
 
-    text: str  # {placeholders} stand for numbers and names of the match
+    text: str  # with slots
     language: str
     verdicts: tuple[Verdict, ...]
     needs: Mapping[str, str]  # rate, second, dataset, optimizer, scheduler, her_optimizer, her_scheduler
 
-    def match(self) -> dict[str, Any]:
-        """The match this line was written for, as match.json holds one: always the same for the same line."""
-        rng = random.Random(" ".join([*self.verdicts, self.language, self.text]))
+    def match(self, draw: int = 0) -> dict[str, Any]:
+        """A match this line is true of, as match.json holds one: the same for the same line and draw."""
+        rng = random.Random(" ".join([*self.verdicts, self.language, self.text, *([str(draw)] if draw else [])]))
         gaps = [rng.uniform(*GAPS[verdict.margin]) for verdict in self.verdicts]
         if self.needs.get("second") and self.verdicts[0] is self.verdicts[-1]:
             falling = (self.needs["second"] == "better") == (self.verdicts[0].outcome == "lost")
@@ -79,7 +81,7 @@ class Line:
         steps = [round(gap * sign, 4) for gap, sign in zip(gaps, signs, strict=True)]
         own = round(rng.uniform(max(0.4, 0.1 - min(steps)), min(0.93, 0.98 - max(steps))), 4)
         rates = [self.rate(rng, 0)] + [self.rate(rng, self.sign) for _ in steps]
-        dataset = self.needs.get("dataset") or rng.choice(list(DATASETS))
+        dataset = self.needs.get("dataset") or rng.choice([*DATASETS, *(YOURS if draw else ())])
         attempts = [
             {
                 "kind": "human" if place else "ohlora",
@@ -90,7 +92,7 @@ class Line:
             for place, (step, rate) in enumerate(zip([0.0, *steps], rates, strict=True))
         ]
         return {
-            "dataset": {"name": dataset, "title": DATASETS[dataset]},
+            "dataset": {"name": dataset, "title": DATASETS.get(dataset, dataset)},
             "attempts": attempts,
             "language": self.language,
         }
@@ -114,68 +116,21 @@ class Line:
             "scheduler": self.needs.get(f"{whose}scheduler") or rng.choice(SCHEDULERS),
         }
 
-    def row(self) -> Row:
-        """The line with its match's facts in it, and the prompt that asks for it."""
-        facts = Facts.read(self.match())
-        completion = fill(self.text, fillers(facts))
-        if completion is None:
-            raise ValueError(f"a placeholder has no answer in {self.verdicts}: {self.text}")
-        prompt = narrator_prompt(facts, self.language)
+    def spoken(self, match: Mapping[str, Any]) -> str:
+        """The line with the facts of `match` in its slots."""
+        line = fill(self.text, slots_of(Facts.read(match)))
+        if line is None:
+            raise ValueError(f"a slot has no answer in {self.verdicts}: {self.text}")
+        return line
+
+    def row(self, draw: int = 0) -> Row:
+        """The line and the prompt that asks for it."""
         return Row(
-            prompt=prompt,
-            completion=fit_particles(completion) if self.language == "ko" else completion,
+            prompt=narrator_prompt(Facts.read(self.match(draw)), self.language),
+            completion=self.text,
             language=self.language,
             verdicts=[verdict.value for verdict in self.verdicts],
         )
-
-
-def fillers(facts: Facts) -> dict[str, str]:
-    """What the placeholders stand for, each spelled as the prompt spells it; empty ones are left out."""
-    best, own = facts.best, facts.ohlora
-    found = {
-        "dataset": facts.title,
-        "score": score_of(best),
-        "her_score": score_of(own),
-        "rate": rate_of(best),
-        "her_rate": rate_of(own),
-        "optimizer": best.params.get("optimizer"),
-        "scheduler": best.params.get("scheduler"),
-        "her_optimizer": own.params.get("optimizer"),
-        "her_scheduler": own.params.get("scheduler"),
-        "gap": gap_of(best, facts) if facts.difference else "",
-    }
-    if len(facts.challenger) == 2:
-        for name, attempt, verdict in zip(("first", "second"), facts.challenger, facts.verdicts, strict=True):
-            found |= {f"{name}_score": score_of(attempt), f"{name}_rate": rate_of(attempt)}
-            found |= {f"{name}_gap": "" if verdict is Verdict.DRAW else gap_of(attempt, facts)}
-    return {name: text for name, text in found.items() if text}
-
-
-# Particles after a number go by how its last digit is read: 영, 일, 삼, 육, 칠 and 팔 end in a consonant.
-PARTICLES = re.compile(
-    r"(?<=(\d))(?:(이?라(?=[고는니면])|이?랑|이?던|이?면|이?네)|(은|는)|(을|를)|(과|와)|(으?로)|(이|가))(?![가-힣]{2})"
-)
-
-
-def fit_particles(text: str) -> str:
-    """`text` with the particles after its numbers as they are spoken."""
-
-    def fitting(found: re.Match[str]) -> str:
-        digit = found[1]
-        closed = digit in "013678"
-        after = found[2]
-        if after:
-            stem = after.removeprefix("이")
-            return f"이{stem}" if closed else stem
-        if found[6]:
-            return "으로" if digit in "036" else "로"
-        return next(
-            pair[not closed]
-            for place, pair in ((3, "은는"), (4, "을를"), (5, "과와"), (7, "이가"))
-            if found[place]
-        )
-
-    return PARTICLES.sub(fitting, text)
 
 
 @cache
@@ -214,14 +169,7 @@ def pieces(line: str) -> set[str]:
 def near_copies(language: str, threshold: float = NEAR) -> Iterator[tuple[float, str, str]]:
     """Pairs of written lines too alike; of the template narrator's lines each is set beside these only."""
     own = [line.text for line in read_source() if line.language == language]
-    template = [
-        line
-        for where in ("one", "two", "machine")
-        for name, group in read_lines()[where].items()
-        if name != "names"
-        for line in group[language]
-    ]
-    cut = [(line, pieces(line)) for line in [*own, *template]]
+    cut = [(line, pieces(line)) for line in [*own, *all_lines(language)]]
     for place in range(len(own)):
         line, found = cut[place]
         for other, against in cut[place + 1 :]:
