@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from ohlora.battle.narration import Narrator
 from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
-from ohlora.narrator import Narrator, TemplateNarrator, contradictions
 from ohlora.narrator.facts import Facts
 from ohlora.narrator.slots import fill, slots_of
-from ohlora.narrator.template import all_lines, group_of, lines_for, read_lines, stands_for
+from ohlora.narrator.template import TemplateNarrator, all_lines, group_of, lines_for, read_lines, stands_for
+from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import EMOJI, faults
 
 PAIRS = list(product(Verdict, Verdict))
@@ -54,7 +55,7 @@ def test_every_line_that_can_be_chosen_is_true_and_hers(match, kind, verdicts, l
             assert contradictions(line, one) == [], line
             assert bool(re.search("[가-힣]", line.replace("지수", ""))) == (language == "ko")
     narrator = TemplateNarrator(language, None)
-    assert narrator.say(swapped) in set(narrator.sayable(swapped))
+    assert narrator.tell(swapped).line in set(narrator.sayable(swapped))
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -116,7 +117,7 @@ def test_any_scores_and_names_get_a_true_line(match, language, own, scores, kind
     played = match(*(["draw"] * len(scores)), language=language, kind=kind, player=player, title=title)
     for attempt, score in zip(played["attempts"], [own, *scores], strict=True):
         attempt["test_f1"] = score
-    line = TemplateNarrator(language, 3).say(played)
+    line = TemplateNarrator(language, 3).tell(played).line
     assert contradictions(line, played) == []
     assert faults(line, language) == []
 
@@ -127,26 +128,26 @@ def test_extreme_scores(match, scores, language):
     played = match("draw", language=language)
     for attempt, score in zip(played["attempts"], scores, strict=True):
         attempt["test_f1"] = score
-    assert contradictions(TemplateNarrator(language, None).say(played), played) == []
+    assert contradictions(TemplateNarrator(language, None).tell(played).line, played) == []
 
 
 def test_a_bare_match_is_enough():
     attempts = [{"kind": "human", "test_f1": 0.7}, {"kind": "ohlora", "test_f1": 0.6}]
-    assert TemplateNarrator("ko", None).say({"attempts": attempts})
+    assert TemplateNarrator("ko", None).tell({"attempts": attempts}).line
 
 
 def test_same_match_and_seed_say_the_same(match):
     played = match("won_narrowly", "lost_clearly")
-    said = {seed: TemplateNarrator("ko", seed).say(played) for seed in (None, *range(30))}
-    assert said == {seed: TemplateNarrator("ko", seed).say(played) for seed in said}
+    said = {seed: TemplateNarrator("ko", seed).tell(played).line for seed in (None, *range(30))}
+    assert said == {seed: TemplateNarrator("ko", seed).tell(played).line for seed in said}
     assert set(said.values()) == set(TemplateNarrator("ko", 0).sayable(played)), "every line gets its turn"
-    assert said[None] == TemplateNarrator("ko", None).say({**played, "line": "...", "commit": "abc"})
+    assert said[None] == TemplateNarrator("ko", None).tell({**played, "line": "...", "commit": "abc"}).line
 
 
 def test_her_own_language_decides(match):
     played = match("lost_clearly", language="ko")
-    assert TemplateNarrator("en", 0).say(played).isascii() is False  # emoji
-    assert not re.search("[가-힣]", TemplateNarrator("en", 0).say(played))
+    assert TemplateNarrator("en", 0).tell(played).line.isascii() is False  # emoji
+    assert not re.search("[가-힣]", TemplateNarrator("en", 0).tell(played).line)
 
 
 def test_the_player_is_named_only_when_named(match):
@@ -187,7 +188,7 @@ def test_mistakes_are_explained():
     with pytest.raises(OhloraError, match=r"ko \| en"):
         TemplateNarrator("fr", None)
     with pytest.raises(OhloraError, match="an attempt of Oh-LoRA's"):
-        TemplateNarrator("ko", None).say({"attempts": []})
+        TemplateNarrator("ko", None).tell({"attempts": []})
 
 
 def test_the_config_builds_her(request):

@@ -52,8 +52,9 @@ def test_what_a_line_needs_its_match_holds():
                 wanted = line.needs.get(whose + name)
                 assert all(wanted in (None, side.params[name]) for side in sides), line
         own = facts.ohlora.params["learning_rate"]
-        for side in facts.challenger if line.sign else ():
-            assert (side.params["learning_rate"] - own) * line.sign > 0, line
+        sign = {None: 0, "high": 1, "low": -1}[line.needs.get("rate")]
+        for side in facts.challenger if sign else ():
+            assert (side.params["learning_rate"] - own) * sign > 0, line
         if better := line.needs.get("second"):
             first, second = facts.challenger
             assert (second.test_f1 > first.test_f1) == (better == "better"), line
@@ -80,9 +81,7 @@ def test_no_line_is_a_near_copy(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_lines_begin_and_end_in_many_ways(language):
-    lines = [
-        SLOT.sub("0", row["completion"]) for row in training.read_rows() if row["language"] == language
-    ]
+    lines = [SLOT.sub("0", row["completion"]) for row in training.read_rows() if row["language"] == language]
     assert Counter(line[:5] for line in lines).most_common(1)[0][1] <= len(lines) * 0.05
     assert Counter(line[-1] for line in lines).most_common(1)[0][1] <= len(lines) * 0.15
     middle = [line for line in lines if re.search(rf"{EMOJI}[^\w]*\w", line)]

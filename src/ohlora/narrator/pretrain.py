@@ -1,4 +1,4 @@
-"""Teach a small language model Korean from nothing: python -m ohlora.narrator.pretrain (conf/pretrain.yaml)."""
+"""A small language model from nothing: python -m ohlora.narrator.pretrain (conf/pretrain.yaml)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra
-from omegaconf import DictConfig
-
-from ohlora.door import CONF, enter, run_job
+from ohlora.door import open_door
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,9 @@ class Pretrain:
 
     def run(self) -> float:
         """Return the evaluation loss, nats a character."""
+        from ohlora.errors import need_packages
+
+        need_packages("pretraining", "accelerate", "datasets")
         import torch
         from rich.console import Console
         from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainingArguments
@@ -69,9 +69,9 @@ class Pretrain:
             "seed": self.seed,
         }
         documents = read_corpus(self.sources, self.seed, self.share)
-        checkpoint = last_checkpoint(out / "checkpoints", settings, resume=self.resume is not None)
+        checkpoint = last_checkpoint(out, settings, resume=self.resume is not None)
         lines = [*(line.text for line in read_source()), *all_lines(*LANGUAGES)]
-        tokenizer = train_tokenizer(documents, lines, self.shape.vocab_size, self.shape.context)
+        tokenizer: Any = train_tokenizer(documents, lines, self.shape.vocab_size, self.shape.context)
         cut = max(1, round(len(documents) * self.held_out))
         train, held = (pack(part, tokenizer, self.block) for part in (documents[cut:], documents[:cut]))
         characters = sum(map(len, documents[:cut]))
@@ -80,7 +80,7 @@ class Pretrain:
             f" {train.numel() + held.numel():,} tokens"
         )
         with seeded(self.seed):
-            model = LlamaForCausalLM(
+            model: Any = LlamaForCausalLM(
                 LlamaConfig(
                     vocab_size=len(tokenizer),
                     hidden_size=self.shape.width,
@@ -94,9 +94,7 @@ class Pretrain:
                     pad_token_id=tokenizer.pad_token_id,
                 )
             )
-            arguments = training_arguments(
-                self.schedule, len(train), self.hardware, out / "checkpoints", self.seed
-            )
+            arguments = training_arguments(self.schedule, len(train), self.hardware, out, self.seed)
             trainer = Trainer(
                 model=model,
                 args=TrainingArguments(**arguments, remove_unused_columns=False),
@@ -120,7 +118,10 @@ class Pretrain:
             "tokens": train.numel(),
             "parameters": sum(weight.numel() for weight in model.parameters()),
             "steps": trainer.state.global_step,
-            "tokens_seen": trainer.state.global_step * self.schedule.batch_size * self.schedule.accumulate * self.block,
+            "tokens_seen": trainer.state.global_step
+            * self.schedule.batch_size
+            * self.schedule.accumulate
+            * self.block,
             "elapsed_s": round(elapsed_s, 1),
             "device": str(self.hardware.resolve()[0]),
             "eval_loss": loss,
@@ -155,11 +156,5 @@ def as_batch(rows: Sequence[tuple[Any]]) -> dict[str, Any]:
     return {"input_ids": ids, "labels": ids}
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="pretrain")
-def main(cfg: DictConfig) -> float | None:
-    """Build the job the config names and run it."""
-    return run_job(cfg)
-
-
 if __name__ == "__main__":
-    enter(main)
+    open_door("pretrain")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES, Facts, Side, as_number
 
 SHOWN = ("optimizer", "scheduler")  # named as they are; the learning rate is high or low beside hers
-KNOWN = {  # datasets by their short names; another is "yours", as no name from outside is ever read
+KNOWN: dict[
+    str, str
+] = {  # datasets by their short names; another is "yours", as no name from outside is ever read
     "mnist": "MNIST",
     "fashion": "Fashion-MNIST",
     "cifar10": "CIFAR-10",
     "cifar10_jpeg": "CIFAR-10",
     "digits": "Digits",
 }
-WORDS = {
+WORDS: dict[str, dict[Any, Any]] = {
     "ko": {
         "dataset": "데이터",
         "yours": "네 사진",
@@ -61,12 +65,14 @@ def narrator_prompt(facts: Facts, language: str) -> str:
     if language not in LANGUAGES:
         raise OhloraError(f"language={language} is not one of {' | '.join(LANGUAGES)}")
     words = WORDS[language]
-    lines = [" ".join([words["dataset"], KNOWN.get(facts.dataset, words["yours"])])]
+    lines = [" ".join([words["dataset"], KNOWN[facts.dataset] if facts.dataset in KNOWN else words["yours"]])]
     if hers := played(facts.ohlora):
         lines.append(" ".join([words["her"], *hers]))
     several = len(facts.challenger) > 1
     names = words["attempts"] if several else (words["only"],)
-    for place, (name, attempt, verdict) in enumerate(zip(names, facts.challenger, facts.verdicts, strict=True)):
+    for place, (name, attempt, verdict) in enumerate(
+        zip(names, facts.challenger, facts.verdicts, strict=True)
+    ):
         parts = [name, words[verdict]]
         if place:
             parts.append(words["second"][compare(attempt.test_f1, facts.challenger[0].test_f1)])

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from ohlora.battle.verdict import DECIMALS, Verdict
+from ohlora.battle.verdict import DECIMALS
 from ohlora.narrator.facts import Facts, Side, as_number
 
 SHOWN_DECIMALS = 3  # of scores and gaps; a smaller gap than 0.001 shows two digits after its zeros
@@ -45,14 +45,14 @@ def slots_of(facts: Facts) -> dict[str, str]:
         for name in ("optimizer", "scheduler"):
             found[f"{whose}{name}"] = str(side.params.get(name, ""))
     if len(facts.challenger) == 2:
-        for which, attempt, verdict in zip(("first", "second"), facts.challenger, facts.verdicts, strict=True):
+        for which, attempt in zip(("first", "second"), facts.challenger, strict=True):
             found[f"{which}_score"], found[f"{which}_rate"] = score_of(attempt), rate_of(attempt)
-            found[f"{which}_gap"] = "" if verdict is Verdict.DRAW else gap_of(attempt, facts)
+            found[f"{which}_gap"] = gap_of(attempt, facts)
     return {name: text for name, text in found.items() if text}
 
 
 def fill(line: str, values: Mapping[str, str]) -> str | None:
-    """`line` with its slots filled, particles after numbers as they are spoken; None where one has no answer."""
+    """`line` with its slots filled, particles after numbers as they are spoken; None if one has no answer."""
     if not set(SLOT.findall(line)) <= set(values):
         return None
     return fit_particles(SLOT.sub(lambda found: values[found[1]], line))

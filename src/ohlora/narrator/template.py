@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
+from ohlora.battle.narration import Told
 from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES, Facts
 from ohlora.narrator.slots import fill, slots_of
 from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import faults
-
 
 
 @cache
@@ -74,12 +74,13 @@ class TemplateNarrator:
         if self.language not in LANGUAGES:
             raise OhloraError(f"language={self.language} is not one of {' | '.join(LANGUAGES)}")
 
-    def say(self, match: Mapping[str, Any]) -> str:
+    def tell(self, match: Mapping[str, Any]) -> Told:
         """A line on `match`, the mapping that match.json holds."""
         said = list(self.sayable(match))
         played = {name: match.get(name) for name in ("dataset", "subset", "attempts")}
         text = json.dumps([self.seed, self.language, played], sort_keys=True, default=str)
-        return said[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(said)]
+        line = said[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(said)]
+        return Told(line, refused=(), written=True)
 
     def sayable(self, match: Mapping[str, Any]) -> Iterator[str]:
         """Every line written for `match` that can be filled and is then true and in her voice once filled.

@@ -1,4 +1,4 @@
-"""A tokenizer of its own for a small model: every slot is one token, her emoji are known, digits stand alone."""
+"""A tokenizer for a small model: every slot is one token, her emoji are known, digits stand alone."""
 
 from __future__ import annotations
 

@@ -1,16 +1,21 @@
-"""What Hugging Face's trainers are told, in one place: their argument names change from release to release."""
+"""What Hugging Face's trainers are told, in one place: argument names change from release to release."""
 
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import datasets
 import torch
 import transformers
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from lightning.pytorch.loggers import Logger
 from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
@@ -19,8 +24,13 @@ from ohlora.errors import OhloraError
 from ohlora.tracking import write_json
 from ohlora.trials import Hardware
 
-SETTINGS = "settings.json"  # of a run, beside its checkpoints
+SETTINGS, CHECKPOINTS = "settings.json", "checkpoints"  # in the folder of a run
 transformers.utils.logging.set_verbosity_error()
+datasets.disable_progress_bars()
+# TRL 1.16 and PEFT 0.21 still ask transformers the old way; nothing a user could do about it.
+warnings.filterwarnings(
+    "ignore", message=".*is_gradient_checkpointing. is deprecated", category=FutureWarning
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ def training_arguments(
     steps = schedule.steps(rows, processes)
     every = max(1, steps // schedule.checks)
     return {
-        "output_dir": str(folder),
+        "output_dir": str(folder / CHECKPOINTS),
         "max_steps": steps,
         "per_device_train_batch_size": schedule.batch_size,
         "per_device_eval_batch_size": schedule.batch_size,
@@ -93,11 +103,11 @@ class Told(TrainerCallback):
         **_: Any,
     ) -> None:
         if state.is_world_process_zero and logs:
-            numbers = {key: value for key, value in logs.items() if isinstance(value, int | float)}
+            numbers = {key: float(value) for key, value in logs.items() if isinstance(value, int | float)}
             self.logger.log_metrics(numbers, step=state.global_step)
 
 
-def losses(state: transformers.TrainerState) -> dict[str, list[tuple[int, float]]]:
+def losses(state: transformers.TrainerState) -> dict[str, list[tuple[float, float]]]:
     """The (step, loss) pairs of training and of evaluation, nats a token."""
     return {
         name: [(row["step"], row[name]) for row in state.log_history if name in row]
@@ -121,7 +131,21 @@ def last_checkpoint(folder: Path, settings: Mapping[str, Any], resume: bool) -> 
     if changed := sorted(key for key in {*told, *before} if told.get(key) != before.get(key)):
         shown = "; ".join(f"{key} was {before.get(key)}, now {told.get(key)}" for key in changed)
         raise OhloraError(f"resume={folder} was started with other settings: {shown}")
-    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    kept = folder / CHECKPOINTS
+    return get_last_checkpoint(str(kept)) if kept.is_dir() else None
+
+
+def one_folder(folder: Path, device: torch.device) -> Path:
+    """The first process's folder in all of those that `accelerate launch` or `torchrun` started.
+
+    Each read its own config, and a folder named for the second it was made in would be another in each.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        PartialState(cpu=device.type == "cpu")
+        told = [str(folder)]
+        broadcast_object_list(told)
+        return Path(told[0])
+    return folder
 
 
 @contextmanager
