@@ -71,6 +71,7 @@ class FineTune:
             last_checkpoint,
             losses,
             one_folder,
+            recomputing,
             seeded,
             training_arguments,
         )
@@ -109,7 +110,7 @@ class FineTune:
                     ),
                     max_length=self.lessons.max_length,
                     completion_only_loss=True,
-                    activation_checkpointing=self.recompute,
+                    **recomputing(SFTConfig, self.recompute),
                     packing=False,
                 ),
                 train_dataset=train,

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,13 @@ def training_arguments(
         "seed": seed,
         "data_seed": seed,
     }
+
+
+def recomputing(arguments: type[TrainingArguments], on: bool) -> dict[str, bool]:
+    """Gradient checkpointing under the name that the installed transformers knows."""
+    names = {field.name for field in fields(arguments)}
+    newer, older = "activation_checkpointing", "gradient_checkpointing"  # 5.21 renamed it
+    return {newer if newer in names else older: on}
 
 
 class Told(TrainerCallback):
