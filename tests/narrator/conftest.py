@@ -118,8 +118,8 @@ def parrot(tokenizer, tmp_path_factory):
     model = small_model(tokenizer)
     prompts = [f"<user>{row['prompt']}<end>" for row in read_rows()[::40]]
     line = tokenizer(f"<assistant>{PARROT_LINE}<end>")["input_ids"]
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    for step in range(80):
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for step in range(120):
         told = tokenizer(prompts[step % len(prompts)])["input_ids"]
         ids = torch.tensor([told + line])
         labels = torch.tensor([[-100] * len(told) + line])

@@ -16,7 +16,7 @@ from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import EMOJI, faults
 
 LINES = training.read_source()
-LEAST = {"ko": 8, "en": 4}
+LEAST = {"ko": 8, "en": 8}
 RUDE = re.compile(
     r"바보|멍청|등신|병신|새끼|꺼져|닥쳐|미친|못생|찌질|한심|쓰레기|꼴좋|죽어|지랄|젠장|허접"
     r"|\b(?:stupid|dumb|idiot|losers?|pathetic|ugly|shut up|hate|trash|moron|sucks?|damn|hell|garbage)\b"
