@@ -13,13 +13,20 @@ def table(tmp_path):
     path = tmp_path / "reviews.tsv.gz"
     rows = ["rating\ttext", '9\t"재밌다', "1\t별로  다", "5\t", "9\t별로 다"]
     path.write_bytes(gzip.compress("\n".join(rows).encode()))
-    return TextTable("reviews", "CC0-1.0", str(path), ["text"], "\t", quoted=False)
+    return TextTable("reviews", "CC0-1.0", 2, str(path), ["text"], "\t", quoted=False)
 
 
 def test_documents_of_a_table_are_cleaned_and_different(table):
-    assert sorted(read_corpus([table], seed=0, share=1.0)) == ['"재밌다', "별로 다"]
-    assert len(read_corpus([table], seed=0, share=0.5)) == 1
-    assert read_corpus([table], seed=3, share=1.0) == read_corpus([table], seed=3, share=1.0)
+    train, held = read_corpus([table], seed=0, share=1.0, held_out=0.0)
+    assert (sorted(train), held) == (['"재밌다', '"재밌다', "별로 다", "별로 다"], [])
+    assert len(read_corpus([table], seed=0, share=0.5, held_out=0.0)[0]) == 2
+    assert read_corpus([table], 3, 1.0, 0.0) == read_corpus([table], 3, 1.0, 0.0)
+
+
+def test_what_is_held_out_is_not_trained_on(table):
+    train, held = read_corpus([table], seed=0, share=1.0, held_out=0.5)
+    assert len(held) == 1
+    assert set(train).isdisjoint(held)
 
 
 def test_what_is_cleaned():
@@ -29,13 +36,13 @@ def test_what_is_cleaned():
 
 def test_what_is_missing_is_named(table, tmp_path):
     with pytest.raises(OhloraError, match=r"no file .*gone"):
-        list(TextTable("x", "MIT", str(tmp_path / "gone"), ["text"], ",", quoted=True).read())
+        list(TextTable("x", "MIT", 1, str(tmp_path / "gone"), ["text"], ",", quoted=True).read())
     with pytest.raises(OhloraError, match="no column words; it has rating, text"):
-        list(TextTable("x", "MIT", table.path, ["words"], "\t", quoted=False).read())
+        list(TextTable("x", "MIT", 1, table.path, ["words"], "\t", quoted=False).read())
 
 
 def test_conversations_come_with_their_package():
     pytest.importorskip("chatterbot_corpus")
-    found = list(Conversations("talk", "BSD-3-Clause", "english").read())
+    found = list(Conversations("talk", "BSD-3-Clause", 1, "english").read())
     assert len(found) > 500
     assert any("\n" in document for document in found)

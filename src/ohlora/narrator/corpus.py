@@ -21,6 +21,7 @@ class TextSource(Protocol):
 
     name: str
     licence: str
+    times: int  # it is trained on
 
     def read(self) -> Iterator[str]:
         """Every document, its parts divided by line breaks."""
@@ -33,6 +34,7 @@ class TextTable:
 
     name: str
     licence: str
+    times: int  # it is trained on
     path: str
     columns: Sequence[str]
     separator: str
@@ -55,6 +57,7 @@ class Conversations:
 
     name: str
     licence: str
+    times: int  # it is trained on
     language: str
 
     def read(self) -> Iterator[str]:
@@ -68,15 +71,25 @@ class Conversations:
                 yield "\n".join(str(turn) for turn in turns)
 
 
-def read_corpus(sources: Sequence[TextSource], seed: int, share: float) -> list[str]:
-    """`share` (0 to 1) of the different documents of every source, cleaned, all in one drawn order."""
+def read_corpus(
+    sources: Sequence[TextSource], seed: int, share: float, held_out: float
+) -> tuple[list[str], list[str]]:
+    """Different documents to train on, in one drawn order, and documents held out.
+
+    `share` (0 to 1) of every source's is read and `held_out` of that kept aside; a source whose `times` is
+    above 1 is trained on so often.
+    """
     rng = random.Random(seed)
-    kept: list[str] = []
+    train: list[str] = []
+    held: list[str] = []
     for source in sources:
         found = list(dict.fromkeys(filter(None, map(clean, source.read()))))
-        kept += rng.sample(found, round(len(found) * share))
-    rng.shuffle(kept)
-    return kept
+        found = rng.sample(found, round(len(found) * share))
+        cut = round(len(found) * held_out)
+        held += found[:cut]
+        train += found[cut:] * source.times
+    rng.shuffle(train)
+    return train, held
 
 
 def clean(document: str) -> str:

@@ -54,7 +54,7 @@ class Pretrain:
         from ohlora.narrator.template import all_lines
         from ohlora.narrator.tokenizer import train_tokenizer
         from ohlora.narrator.trainers import Told, last_checkpoint, losses, seeded, training_arguments
-        from ohlora.narrator.training import read_source
+        from ohlora.narrator.training import read_rows
         from ohlora.tracking import write_json
 
         self.hardware.use_threads()
@@ -68,16 +68,18 @@ class Pretrain:
             "schedule": asdict(self.schedule),
             "seed": self.seed,
         }
-        documents = read_corpus(self.sources, self.seed, self.share)
+        train_documents, held_documents = read_corpus(self.sources, self.seed, self.share, self.held_out)
         checkpoint = last_checkpoint(out, settings, resume=self.resume is not None)
-        lines = [*(line.text for line in read_source()), *all_lines(*LANGUAGES)]
-        tokenizer: Any = train_tokenizer(documents, lines, self.shape.vocab_size, self.shape.context)
-        cut = max(1, round(len(documents) * self.held_out))
-        train, held = (pack(part, tokenizer, self.block) for part in (documents[cut:], documents[:cut]))
-        characters = sum(map(len, documents[:cut]))
+        rows = read_rows()
+        lines = [
+            *(row[column] for row in rows for column in ("prompt", "completion")),
+            *all_lines(*LANGUAGES),
+        ]
+        tokenizer: Any = train_tokenizer(train_documents, lines, self.shape.vocab_size, self.shape.context)
+        train, held = (pack(part, tokenizer, self.block) for part in (train_documents, held_documents))
+        size = {"documents": len(train_documents), "characters": sum(map(len, train_documents))}
         console.print(
-            f"{len(documents):,} documents, {sum(map(len, documents)):,} characters,"
-            f" {train.numel() + held.numel():,} tokens"
+            f"{size['documents']:,} documents, {size['characters']:,} characters, {train.numel():,} tokens"
         )
         with seeded(self.seed):
             model: Any = LlamaForCausalLM(
@@ -108,13 +110,12 @@ class Pretrain:
             trainer.train(resume_from_checkpoint=checkpoint)
             elapsed_s = time.perf_counter() - started
             loss = trainer.evaluate()["eval_loss"]
-        a_character = loss * held.numel() / characters
+        a_character = loss * held.numel() / sum(map(len, held_documents))
         model.to("cpu").save_pretrained(out / "model")
         tokenizer.save_pretrained(out / "model")
         report = {
             **settings,
-            "documents": len(documents),
-            "characters": sum(map(len, documents)),
+            **size,
             "tokens": train.numel(),
             "parameters": sum(weight.numel() for weight in model.parameters()),
             "steps": trainer.state.global_step,

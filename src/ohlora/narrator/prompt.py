@@ -8,10 +8,8 @@ from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES, Facts, Side, as_number
 
-SHOWN = ("optimizer", "scheduler")  # named as they are; the learning rate is high or low beside hers
-KNOWN: dict[
-    str, str
-] = {  # datasets by their short names; another is "yours", as no name from outside is ever read
+# Datasets by their short names; another is "yours", as no name from outside is ever read.
+KNOWN: dict[str, str] = {
     "mnist": "MNIST",
     "fashion": "Fashion-MNIST",
     "cifar10": "CIFAR-10",
@@ -22,7 +20,6 @@ WORDS: dict[str, dict[Any, Any]] = {
     "ko": {
         "dataset": "데이터",
         "yours": "네 사진",
-        "her": "오로라",
         "attempts": ("첫 판", "두 번째"),
         "only": "한 판",
         Verdict.LOST_BY_FAR: "너 크게 짐",
@@ -39,7 +36,6 @@ WORDS: dict[str, dict[Any, Any]] = {
     "en": {
         "dataset": "data",
         "yours": "your images",
-        "her": "Oh-LoRA",
         "attempts": ("first", "second"),
         "only": "only",
         Verdict.LOST_BY_FAR: "you lost by far",
@@ -57,7 +53,7 @@ WORDS: dict[str, dict[Any, Any]] = {
 
 
 def narrator_prompt(facts: Facts, language: str) -> str:
-    """What a narrator is told of a human's match: dataset, every verdict in words, who played what.
+    """What a narrator is told of a match: dataset, every verdict in words, learning rates beside hers.
 
     Numbers and names are left to the slots of its line (`slots.py`); a fact that the match does not hold
     is left out.
@@ -66,19 +62,15 @@ def narrator_prompt(facts: Facts, language: str) -> str:
         raise OhloraError(f"language={language} is not one of {' | '.join(LANGUAGES)}")
     words = WORDS[language]
     lines = [" ".join([words["dataset"], KNOWN[facts.dataset] if facts.dataset in KNOWN else words["yours"]])]
-    if hers := played(facts.ohlora):
-        lines.append(" ".join([words["her"], *hers]))
     several = len(facts.challenger) > 1
     names = words["attempts"] if several else (words["only"],)
-    for place, (name, attempt, verdict) in enumerate(
-        zip(names, facts.challenger, facts.verdicts, strict=True)
-    ):
+    for name, attempt, verdict in zip(names, facts.challenger, facts.verdicts, strict=True):
         parts = [name, words[verdict]]
-        if place:
+        if attempt is not facts.challenger[0]:
             parts.append(words["second"][compare(attempt.test_f1, facts.challenger[0].test_f1)])
         if (side := rate_side(attempt, facts.ohlora)) is not None:
             parts.append(words["rate"][side])
-        lines.append(" ".join([*parts, *played(attempt)]))
+        lines.append(" ".join(parts))
     lines.append(words["final"][facts.winner])
     return "\n".join(lines)
 
@@ -92,8 +84,3 @@ def rate_side(attempt: Side, own: Side) -> int | None:
     """1 where an attempt's learning rate is above Oh-LoRA's, -1 below, 0 equal, None where one is missing."""
     rate, hers = as_number(attempt.params.get("learning_rate")), as_number(own.params.get("learning_rate"))
     return None if rate is None or hers is None else compare(rate, hers)
-
-
-def played(attempt: Side) -> list[str]:
-    """The hyperparameters a prompt shows."""
-    return [str(attempt.params[name]) for name in SHOWN if name in attempt.params]

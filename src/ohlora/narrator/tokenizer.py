@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from ohlora.narrator.slots import SLOTS
 
+EMPHASIS = 100  # each line counts as so many documents: her words become tokens, English ones above all
 UNKNOWN, PAD, END = "<unk>", "<pad>", "<end>"
 TURNS = {role: f"<{role}>" for role in ("system", "user", "assistant")}
 # The end closes every turn, so a generated line stops where she stops talking.
@@ -19,11 +21,11 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(
-    corpus: Iterable[str], lines: Sequence[str], vocab_size: int, max_length: int
+    corpus: Sequence[str], lines: Sequence[str], vocab_size: int, max_length: int
 ) -> PreTrainedTokenizerFast:
-    """Byte-pair encoding (arXiv:1508.07909) of characters, learned from a corpus and from Oh-LoRA's lines.
+    """Byte-pair encoding (arXiv:1508.07909), learned from a corpus and from what she reads and says.
 
-    A character that is rare in the corpus and foreign to her lines is unknown.
+    A character that is rare in the corpus and foreign to `lines` is unknown.
     """
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.NFC()
@@ -42,7 +44,7 @@ def train_tokenizer(
         limit_alphabet=2000,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(corpus, trainer)
+    tokenizer.train_from_iterator(chain(corpus, *[lines] * EMPHASIS), trainer)
     tokenizer.add_tokens([AddedToken(f"{{{name}}}", normalized=False) for name in SLOTS])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
