@@ -60,6 +60,7 @@ def test_a_voice_is_trained_kept_and_speaks(door, babbler, tmp_path):
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
     said = door(
         "ohlora.narrator.say",
+        "narrator=tiny",
         "paths.narrator=run/model",
         "language=en",
         "verdicts=[draw,won_by_far]",
