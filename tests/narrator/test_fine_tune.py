@@ -164,7 +164,7 @@ def test_what_cannot_be_trained_is_said_before_training(composed, babbler, tmp_p
 def test_a_mistake_is_one_line(door, tmp_path):
     for narrator, said in (
         ("template", "fine_tuning=template is not one of kanana | tiny"),
-        ("tiny", "fine_tuning.model"),
+        ("tiny", "fine_tuning.model is missing"),
     ):
         done = door(FINE_TUNE, f"narrator={narrator}", cwd=tmp_path)
         assert done.returncode == 2
@@ -180,21 +180,14 @@ def test_a_model_is_pretrained_from_a_table(door, tmp_path):
         + "".join(f"질문 {n} 번은 뭐야,대답은 {n * 7} 번이야\n" for n in range(300)),
         encoding="utf-8",
     )
-    sources = [
-        {
-            "_target_": "ohlora.narrator.corpus.TextTable",
-            "name": "talk",
-            "licence": "CC0-1.0",
-            "times": 1,
-            "path": str(tmp_path / "talk.csv"),
-            "columns": ["Q", "A"],
-            "separator": ",",
-            "quoted": True,
-        }
-    ]
+    source = (
+        "{_target_:ohlora.narrator.corpus.TextTable,name:talk,licence:CC0-1.0,times:1,"
+        f"path:'{tmp_path / 'talk.csv'}',columns:[Q,A],separator:',',quoted:true}}"
+    )
     done = door(
         "ohlora.narrator.pretrain",
-        f"sources={json.dumps(sources)}".replace('"', "'"),
+        f"sources=[{source}]",
+        "held_out=0.2",
         "shape.vocab_size=1900",
         "shape.width=32",
         "shape.inner=64",
@@ -208,7 +201,7 @@ def test_a_model_is_pretrained_from_a_table(door, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
-    assert report["documents"] == 299
+    assert report["documents"] == 242
     assert 0 < report["bits_a_character"] < 12
     config = json.loads((tmp_path / "run" / "model" / "config.json").read_text(encoding="utf-8"))
     assert config["model_type"] == "llama"

@@ -179,6 +179,8 @@ class FineTune:
 
         need_packages("narrator", "trl", "peft", "datasets", "accelerate")
         device, _ = self.hardware.resolve()
+        if not self.model:
+            raise OhloraError("fine_tuning.model is missing: the folder that pretraining leaves")
         checks = (
             ("bits", self.bits, self.bits in (None, 4, 8), "null | 4 | 8"),
             (

@@ -42,7 +42,7 @@ class Pretrain:
 
     def run(self) -> float:
         """Return the evaluation loss, nats a character."""
-        from ohlora.errors import need_packages
+        from ohlora.errors import OhloraError, need_packages
 
         need_packages("pretraining", "accelerate", "datasets")
         import torch
@@ -77,6 +77,12 @@ class Pretrain:
         ]
         tokenizer: Any = train_tokenizer(train_documents, lines, self.shape.vocab_size, self.shape.context)
         train, held = (pack(part, tokenizer, self.block) for part in (train_documents, held_documents))
+        for name, part in (("train on", train), ("hold out", held)):
+            if not len(part):
+                raise OhloraError(
+                    f"too little text to {name}: less than one sequence of block={self.block} tokens"
+                    f" (share={self.share}, held_out={self.held_out})"
+                )
         size = {"documents": len(train_documents), "characters": sum(map(len, train_documents))}
         console.print(
             f"{size['documents']:,} documents, {size['characters']:,} characters, {train.numel():,} tokens"
