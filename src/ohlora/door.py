@@ -17,6 +17,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+import hydra
 import platformdirs
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
@@ -65,9 +66,9 @@ OmegaConf.register_new_resolver(
 def run_job(cfg: DictConfig) -> Any:
     """Build `cfg.job`, run it under its logger and return what it returns."""
     with one_line_errors():
-        hydra = HydraConfig.get()
+        running = HydraConfig.get()
         devices = cfg.get("trainer", {}).get("devices", 1)
-        if hydra.mode == RunMode.MULTIRUN and devices != 1:
+        if running.mode == RunMode.MULTIRUN and devices != 1:
             raise OhloraError(
                 f"trainer.devices={devices} in a multirun inside one process would train on a part of the"
                 " data; leave out hydra/launcher, so that every job gets a process of its own (fresh)"
@@ -84,7 +85,7 @@ def run_job(cfg: DictConfig) -> Any:
         job = instantiate(cfg.job, _convert_="all")
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         chosen = {
-            name: choice for name, choice in hydra.runtime.choices.items() if not name.startswith("hydra/")
+            name: choice for name, choice in running.runtime.choices.items() if not name.startswith("hydra/")
         }
         settings = {name: value for name, value in config.items() if name not in NOT_SETTINGS}
         with tracked(job.logger, {"choices": chosen, **settings}):
@@ -120,6 +121,11 @@ def enter(main: Callable[[], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with one_line_errors():
         main()
+
+
+def open_door(config_name: str) -> None:
+    """Enter by a config of conf/, where a room has a door of its own (`python -m ohlora.narrator.say`)."""
+    enter(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(run_job))
 
 
 @contextmanager
