@@ -24,9 +24,9 @@ $(VENV)/bin/python:
 battle: setup
 	$(VENV)/bin/python battle.py human=my_hp
 
-# Everything, the journeys through train.py and battle.py included; plain `pytest` leaves those out.
+# Everything, the journeys through train.py and battle.py included, a worker a core; plain `pytest` leaves those out.
 test:
-	$(VENV)/bin/python -m pytest -m ""
+	$(VENV)/bin/python -m pytest -m "" -n auto
 
 lint:
 	$(VENV)/bin/ruff format --check .

@@ -37,6 +37,8 @@ def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     world = tmp_path_factory.mktemp("world")
     patch = pytest.MonkeyPatch()
     patch.setenv("OMP_NUM_THREADS", "1")
+    patch.setenv("HF_HUB_OFFLINE", "1")
+    patch.setenv("HF_HOME", str(world / "huggingface"))
     patch.setenv("OHLORA_CACHE", str(world / "cache"))
     patch.setenv("MPLCONFIGDIR", str(world / "matplotlib"))
     for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
@@ -174,11 +176,18 @@ def stripes() -> Callable[..., ImageData]:
 
 @pytest.fixture(scope="session")
 def door() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`door("train.py", "dataset=digits", cwd=tmp_path)`: the real program in its own process."""
+    """`door("train.py", "dataset=digits", cwd=tmp_path)`: the real program in its own process.
+
+    A dotted name is a module's door: `python -m ohlora.narrator.say`.
+    """
 
     def run(program: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, str(ROOT / program), *arguments],
+            [
+                sys.executable,
+                *([str(ROOT / program)] if program.endswith(".py") else ["-m", program]),
+                *arguments,
+            ],
             cwd=cwd,
             env={**os.environ, **environment},
             capture_output=True,

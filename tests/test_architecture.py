@@ -28,8 +28,11 @@ ROOMS = [
     "web",
 ]
 DOORS = [ROOT / "train.py", ROOT / "battle.py"]
-# Rooms with a door of their own: python -m ohlora.face.contact_sheet
-SIDE_DOORS = [HOUSE / "face" / "contact_sheet.py"]
+# Rooms with a door of their own: python -m ohlora.narrator.say
+SIDE_DOORS = [
+    *(HOUSE / "narrator" / f"{name}.py" for name in ("pretrain", "fine_tune", "measure", "say")),
+    HOUSE / "face" / "contact_sheet.py",
+]
 FILES = sorted(HOUSE.rglob("*.py"))
 PLUGINS = sorted((ROOT / "src" / "hydra_plugins").rglob("*.py"))
 
@@ -80,6 +83,10 @@ def test_a_room_imports_only_rooms_before_it(path):
         ("transformers", ["narrator/*.py"]),
         ("trl", ["narrator/*.py"]),
         ("peft", ["narrator/*.py"]),
+        ("tokenizers", ["narrator/*.py"]),
+        ("accelerate", ["narrator/*.py"]),
+        ("datasets", ["narrator/*.py"]),
+        ("huggingface_hub", ["narrator/*.py"]),
         ("gradio", ["web/*.py"]),
         ("hydra", ["door.py"]),
         ("omegaconf", ["door.py"]),

@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -103,10 +103,10 @@ def command_line() -> str:
     return shlex.join(["python", Path(sys.argv[0]).name, *said])
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
     """Installed versions of what wrote the file."""
     found = {}
-    for library in LIBRARIES:
+    for library in libraries:
         try:
             found[library] = version(library)
         except PackageNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 
 class OhloraError(Exception):
@@ -22,3 +23,10 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     """Return ' (did you mean a | b?)' for the allowed words most like `word`, or an empty string."""
     close = difflib.get_close_matches(str(word), list(allowed), n=3, cutoff=0.5)
     return f" (did you mean {' | '.join(close)}?)" if close else ""
+
+
+def need_packages(extra: str, *packages: str) -> None:
+    """Raise OhloraError with the command that installs them where some of an extra's packages are missing."""
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise OhloraError(f"{' and '.join(missing)} not installed: pip install 'ohlora[{extra}]'")

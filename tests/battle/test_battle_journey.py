@@ -63,6 +63,7 @@ def test_korean_and_one_attempt(door: Door, tmp_path: Path) -> None:
     _, match = only_match(tmp_path)
     assert len(match["attempts"]) == 2
     assert any("가" <= letter <= "힣" for letter in match["line"])
+    assert match["narration"].keys() == {"refused", "written"}
     assert "하이퍼파라미터 배틀" in done.stdout
 
 

@@ -62,3 +62,73 @@ def a_match(
 @pytest.fixture(scope="session")
 def match():
     return a_match
+
+
+PARROT_LINE = "내가 크게 이겼어 😎 {gap} 차이라니 눈부시지 ✨"
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """A real tokenizer that has read Oh-LoRA's lines only."""
+    from ohlora.narrator.tokenizer import train_tokenizer
+    from ohlora.narrator.training import read_source
+
+    lines = [line.text for line in read_source()]
+    return train_tokenizer(lines, lines, vocab_size=2500, max_length=256)
+
+
+def small_model(tokenizer):
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=32,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                max_position_embeddings=256,
+                tie_word_embeddings=True,
+                bos_token_id=None,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        )
+
+
+@pytest.fixture(scope="session")
+def babbler(tokenizer, tmp_path_factory):
+    """The folder of a language model that has learned nothing."""
+    folder = tmp_path_factory.mktemp("babbler")
+    small_model(tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parrot(tokenizer, tmp_path_factory):
+    """The folder of a language model that says PARROT_LINE whatever it is told."""
+    import torch
+
+    from ohlora.narrator.training import read_rows
+
+    model = small_model(tokenizer)
+    prompts = [f"<user>{row['prompt']}<end>" for row in read_rows()[::40]]
+    line = tokenizer(f"<assistant>{PARROT_LINE}<end>")["input_ids"]
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for step in range(120):
+        told = tokenizer(prompts[step % len(prompts)])["input_ids"]
+        ids = torch.tensor([told + line])
+        labels = torch.tensor([[-100] * len(told) + line])
+        loss = model(input_ids=ids, labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.01
+    folder = tmp_path_factory.mktemp("parrot")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

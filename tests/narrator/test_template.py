@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from ohlora.battle.narration import Narrator
 from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
-from ohlora.narrator import Narrator, TemplateNarrator, contradictions
 from ohlora.narrator.facts import Facts
-from ohlora.narrator.template import fill, fillers, group_of, lines_for, read_lines, stands_for
+from ohlora.narrator.slots import fill, slots_of
+from ohlora.narrator.template import TemplateNarrator, all_lines, group_of, lines_for, read_lines, stands_for
+from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import EMOJI, faults
 
 PAIRS = list(product(Verdict, Verdict))
@@ -33,12 +35,7 @@ def every_group(language):
     lines = read_lines()
     for where in ("one", "two", "machine"):
         for name, group in lines[where].items():
-            if name != "names":
-                yield where, name, group[language]
-
-
-def all_lines(language):
-    return [line for _, _, lines in every_group(language) for line in lines]
+            yield where, name, group[language]
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
@@ -51,14 +48,14 @@ def test_every_line_that_can_be_chosen_is_true_and_hers(match, kind, verdicts, l
     assert templates
     for template in templates:
         for one in [swapped, *(played if "{dataset}" in template else played[:1])]:
-            line = fill(template, fillers(Facts.read(one), language))
+            line = fill(template, slots_of(Facts.read(one)))
             assert line is not None, template
             assert "{" not in line
             assert faults(line, language) == [], line
             assert contradictions(line, one) == [], line
             assert bool(re.search("[가-힣]", line.replace("지수", ""))) == (language == "ko")
     narrator = TemplateNarrator(language, None)
-    assert narrator.say(swapped) in set(narrator.sayable(swapped))
+    assert narrator.tell(swapped).line in set(narrator.sayable(swapped))
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -79,7 +76,7 @@ def test_there_are_enough_lines():
     ):
         for where, name, lines in every_group(language):
             assert len(lines) >= least[where], name
-            plain = [line for line in lines if not re.search(r"\{(?!opponent|difference)", line)]
+            plain = [line for line in lines if not re.search(r"\{(?!opponent|gap)", line)]
             assert len(plain) >= 2, f"{name}: two lines that need nothing but the scores"
 
 
@@ -120,7 +117,7 @@ def test_any_scores_and_names_get_a_true_line(match, language, own, scores, kind
     played = match(*(["draw"] * len(scores)), language=language, kind=kind, player=player, title=title)
     for attempt, score in zip(played["attempts"], [own, *scores], strict=True):
         attempt["test_f1"] = score
-    line = TemplateNarrator(language, 3).say(played)
+    line = TemplateNarrator(language, 3).tell(played).line
     assert contradictions(line, played) == []
     assert faults(line, language) == []
 
@@ -131,31 +128,31 @@ def test_extreme_scores(match, scores, language):
     played = match("draw", language=language)
     for attempt, score in zip(played["attempts"], scores, strict=True):
         attempt["test_f1"] = score
-    assert contradictions(TemplateNarrator(language, None).say(played), played) == []
+    assert contradictions(TemplateNarrator(language, None).tell(played).line, played) == []
 
 
 def test_a_bare_match_is_enough():
     attempts = [{"kind": "human", "test_f1": 0.7}, {"kind": "ohlora", "test_f1": 0.6}]
-    assert TemplateNarrator("ko", None).say({"attempts": attempts})
+    assert TemplateNarrator("ko", None).tell({"attempts": attempts}).line
 
 
 def test_same_match_and_seed_say_the_same(match):
     played = match("won_narrowly", "lost_clearly")
-    said = {seed: TemplateNarrator("ko", seed).say(played) for seed in (None, *range(30))}
-    assert said == {seed: TemplateNarrator("ko", seed).say(played) for seed in said}
+    said = {seed: TemplateNarrator("ko", seed).tell(played).line for seed in (None, *range(30))}
+    assert said == {seed: TemplateNarrator("ko", seed).tell(played).line for seed in said}
     assert set(said.values()) == set(TemplateNarrator("ko", 0).sayable(played)), "every line gets its turn"
-    assert said[None] == TemplateNarrator("ko", None).say({**played, "line": "...", "commit": "abc"})
+    assert said[None] == TemplateNarrator("ko", None).tell({**played, "line": "...", "commit": "abc"}).line
 
 
 def test_her_own_language_decides(match):
     played = match("lost_clearly", language="ko")
-    assert TemplateNarrator("en", 0).say(played).isascii() is False  # emoji
-    assert not re.search("[가-힣]", TemplateNarrator("en", 0).say(played))
+    assert TemplateNarrator("en", 0).tell(played).line.isascii() is False  # emoji
+    assert not re.search("[가-힣]", TemplateNarrator("en", 0).tell(played).line)
 
 
 def test_the_player_is_named_only_when_named(match):
     for player in ("you", "human", "", "my_hp", "***"):
-        assert "human" not in fillers(Facts.read(match("draw", player=player)), "ko")
+        assert "human" not in slots_of(Facts.read(match("draw", player=player)))
     assert any("지수" in line for line in TemplateNarrator("ko", 0).sayable(match("draw", player="지수")))
 
 
@@ -178,7 +175,7 @@ def test_a_name_cannot_make_her_say_what_is_false(match, name, language):
 def test_a_difference_is_never_shown_as_nothing(match, difference, shown):
     played = match("draw")
     played["attempts"][0]["test_f1"], played["attempts"][1]["test_f1"] = 0.0, difference
-    assert fillers(Facts.read(played), "ko")["difference"] == shown
+    assert slots_of(Facts.read(played))["gap"] == shown
 
 
 def test_of_machines_and_many_attempts_the_best_counts(match):
@@ -191,7 +188,7 @@ def test_mistakes_are_explained():
     with pytest.raises(OhloraError, match=r"ko \| en"):
         TemplateNarrator("fr", None)
     with pytest.raises(OhloraError, match="an attempt of Oh-LoRA's"):
-        TemplateNarrator("ko", None).say({"attempts": []})
+        TemplateNarrator("ko", None).tell({"attempts": []})
 
 
 def test_the_config_builds_her(request):
@@ -213,7 +210,7 @@ def test_the_config_builds_her(request):
         "내가 이겼어 😎 메롱메롱 반짝반짝",
         "내가 이겼어 😎\n메롱메롱 반짝반짝 ✨",
         "내가 이겼어 😎 https://evil.example ✨",
-        "내가 이겼어 😎 {difference} 반짝반짝 ✨",
+        "내가 이겼어 😎 {gap} 반짝반짝 ✨",
         "내가 이겼어 😎 " + "반짝" * 50 + " ✨",
     ],
 )

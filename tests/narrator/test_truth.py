@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ohlora.battle.verdict import Verdict
 from ohlora.narrator.facts import Facts, clean_name
-from ohlora.narrator.template import fill, fillers, group_of, read_lines
+from ohlora.narrator.slots import fill, slots_of
+from ohlora.narrator.template import group_of, read_lines
 from ohlora.narrator.truth import contradictions
 
 LOST, CLEAR, FAR = ["lost_narrowly"], ["lost_clearly"], ["lost_by_far"]
@@ -313,12 +314,11 @@ def test_what_is_true_passes(match, verdicts, line):
 def filled(where, verdicts, match):
     """Every authored line of `where` with the fillers of a match that ended as `verdicts`, by group."""
     facts = Facts.read(match)
-    values = fillers(facts, facts.language)
+    values = slots_of(facts)
     for name, group in read_lines()[where].items():
-        if name != "names":
-            for line in group[facts.language]:
-                if text := fill(line, {"difference": "", **values}):
-                    yield name, text
+        for line in group[facts.language]:
+            if text := fill(line, {"gap": "", **values}):
+                yield name, text
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])

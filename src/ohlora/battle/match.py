@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import pandas as pd
 from lightning.pytorch.loggers import Logger
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from ohlora.battle.contestants import ContestantConf, OhLora, Table
+from ohlora.battle.narration import Narrator, Told
 from ohlora.battle.phrases import say
 from ohlora.battle.referee import Played, Referee
 from ohlora.battle.report import plot_curves
@@ -37,12 +38,6 @@ from ohlora.trials import Protocol as TrialProtocol
 from ohlora.trials.sweep import LEAGUE_SEEDS
 
 LANGUAGES = ("ko", "en")
-
-
-class Narrator(Protocol):
-    """Anyone who can say what came of a match."""
-
-    def say(self, match: dict[str, Any]) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -147,9 +142,9 @@ class PlayMatch:
             language=self.language,
             commit=current_commit(),
         )
-        line = self.narrator.say(asdict(result))
-        self._show(console, result, line)
-        self._keep(out, result, line, [*hers, *theirs], sheet)
+        told = self.narrator.tell(asdict(result))
+        self._show(console, result, told.line)
+        self._keep(out, result, told, [*hers, *theirs], sheet)
         console.print(
             say("again", self.language, command=again(subset.recipe.seed)), style="dim", soft_wrap=True
         )
@@ -218,8 +213,15 @@ class PlayMatch:
         console.print(say(f"won_{result.winner}", lang, name=theirs[0]["contestant"]), style="bold")
         console.print(f"[magenta]Oh-LoRA:[/magenta] {line}")
 
-    def _keep(self, out: Path, result: MatchResult, line: str, played: list[Played], sheet: Path) -> None:
-        write_json(out / "match.json", {**asdict(result), "line": line})
+    def _keep(self, out: Path, result: MatchResult, told: Told, played: list[Played], sheet: Path) -> None:
+        write_json(
+            out / "match.json",
+            {
+                **asdict(result),
+                "line": told.line,
+                "narration": {"refused": told.refused, "written": told.written},
+            },
+        )
         curves = plot_curves(played, out / "curves.png")
         log_picture(self.logger, "subset", sheet)
         log_picture(self.logger, "curves", curves)
@@ -229,6 +231,8 @@ class PlayMatch:
                 "ohlora_test_f1": result.attempts[0]["test_f1"],
                 "challenger_test_f1": max(a["test_f1"] for a in result.attempts[1:]),
                 "predicted_f1": result.predicted_f1,
+                "lines_refused": len(told.refused),
+                "line_written": int(told.written),
             }
         )
 

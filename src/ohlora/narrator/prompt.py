@@ -1,98 +1,86 @@
-"""A match as the few lines a language model reads before it speaks: the same for training and for play."""
+"""A match as the few words a language model reads before it speaks: the same for training and for play."""
 
 from __future__ import annotations
 
-from ohlora.battle.verdict import DECIMALS, Verdict
+from typing import Any
+
+from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES, Facts, Side, as_number
 
-SHOWN = ("optimizer", "scheduler")  # named as they are; the learning rate stands before them
-WORDS = {
+# Datasets by their short names; another is "yours", as no name from outside is ever read.
+KNOWN: dict[str, str] = {
+    "mnist": "MNIST",
+    "fashion": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar10_jpeg": "CIFAR-10",
+    "digits": "Digits",
+}
+WORDS: dict[str, dict[Any, Any]] = {
     "ko": {
         "dataset": "데이터",
-        "her": "오로라",
+        "yours": "네 사진",
         "attempts": ("첫 판", "두 번째"),
         "only": "한 판",
-        "challenger": {"human": "너", "other": "상대"},
-        Verdict.LOST_BY_FAR: "크게 짐",
-        Verdict.LOST_CLEARLY: "확실히 짐",
-        Verdict.LOST_NARROWLY: "아슬아슬하게 짐",
+        Verdict.LOST_BY_FAR: "너 크게 짐",
+        Verdict.LOST_CLEARLY: "너 확실히 짐",
+        Verdict.LOST_NARROWLY: "너 아슬아슬하게 짐",
         Verdict.DRAW: "비김",
-        Verdict.WON_NARROWLY: "아슬아슬하게 이김",
-        Verdict.WON_CLEARLY: "확실히 이김",
-        Verdict.WON_BY_FAR: "크게 이김",
-        "final": {"ohlora": "최종 오로라 승리", "draw": "최종 무승부", "challenger": "최종 {} 승리"},
-        "gap": "차이",
-        "rate": {1: "높음", 0: "같음", -1: "낮음"},
+        Verdict.WON_NARROWLY: "너 아슬아슬하게 이김",
+        Verdict.WON_CLEARLY: "너 확실히 이김",
+        Verdict.WON_BY_FAR: "너 크게 이김",
+        "final": {"ohlora": "최종 오로라 승리", "draw": "최종 무승부", "challenger": "최종 너 승리"},
+        "rate": {1: "lr 높음", 0: "lr 같음", -1: "lr 낮음"},
+        "second": {1: "점수 오름", 0: "점수 그대로", -1: "점수 내림"},
     },
     "en": {
         "dataset": "data",
-        "her": "Oh-LoRA",
+        "yours": "your images",
         "attempts": ("first", "second"),
         "only": "only",
-        "challenger": {"human": "you", "other": "challenger"},
-        Verdict.LOST_BY_FAR: "lost by far",
-        Verdict.LOST_CLEARLY: "lost clearly",
-        Verdict.LOST_NARROWLY: "lost narrowly",
-        Verdict.DRAW: "draw",
-        Verdict.WON_NARROWLY: "won narrowly",
-        Verdict.WON_CLEARLY: "won clearly",
-        Verdict.WON_BY_FAR: "won by far",
-        "final": {"ohlora": "final: Oh-LoRA wins", "draw": "final: draw", "challenger": "final: {} won"},
-        "gap": "by",
-        "rate": {1: "high", 0: "same", -1: "low"},
+        Verdict.LOST_BY_FAR: "you lost by far",
+        Verdict.LOST_CLEARLY: "you lost clearly",
+        Verdict.LOST_NARROWLY: "you lost narrowly",
+        Verdict.DRAW: "a draw",
+        Verdict.WON_NARROWLY: "you won narrowly",
+        Verdict.WON_CLEARLY: "you won clearly",
+        Verdict.WON_BY_FAR: "you won by far",
+        "final": {"ohlora": "final: Oh-LoRA wins", "draw": "final: a draw", "challenger": "final: you win"},
+        "rate": {1: "lr high", 0: "lr same", -1: "lr low"},
+        "second": {1: "score up", 0: "score same", -1: "score down"},
     },
 }
 
 
 def narrator_prompt(facts: Facts, language: str) -> str:
-    """What a narrator is told of a match: dataset, every verdict in words, scores, a few hyperparameters.
+    """What a narrator is told of a match: dataset, every verdict in words, learning rates beside hers.
 
-    A fact that the match does not hold is left out. A learning rate is high or low beside Oh-LoRA's.
+    Numbers and names are left to the slots of its line (`slots.py`); a fact that the match does not hold
+    is left out.
     """
     if language not in LANGUAGES:
         raise OhloraError(f"language={language} is not one of {' | '.join(LANGUAGES)}")
     words = WORDS[language]
-    who = words["challenger"]["human" if facts.human else "other"]
-    lines = [f"{words['dataset']} {facts.title}"] if facts.title else []
-    lines.append(" ".join([words["her"], score_of(facts.ohlora), *played(facts.ohlora)]))
-    names = words["attempts"] if len(facts.challenger) > 1 else (words["only"],)
+    lines = [" ".join([words["dataset"], KNOWN[facts.dataset] if facts.dataset in KNOWN else words["yours"]])]
+    several = len(facts.challenger) > 1
+    names = words["attempts"] if several else (words["only"],)
     for name, attempt, verdict in zip(names, facts.challenger, facts.verdicts, strict=True):
-        parts = [name, score_of(attempt), who, words[verdict]]
-        if verdict is not Verdict.DRAW:
-            parts += [words["gap"], gap_of(attempt, facts)]
-        settings = played(attempt)
+        parts = [name, words[verdict]]
+        if attempt is not facts.challenger[0]:
+            parts.append(words["second"][compare(attempt.test_f1, facts.challenger[0].test_f1)])
         if (side := rate_side(attempt, facts.ohlora)) is not None:
-            settings.insert(1, words["rate"][side])
-        lines.append(" ".join([*parts, *settings]))
-    lines.append(words["final"][facts.winner].format(who))
+            parts.append(words["rate"][side])
+        lines.append(" ".join(parts))
+    lines.append(words["final"][facts.winner])
     return "\n".join(lines)
 
 
-def score_of(attempt: Side) -> str:
-    """A macro-F1 as narrators spell it."""
-    return f"{attempt.test_f1:.3f}"
-
-
-def gap_of(attempt: Side, facts: Facts) -> str:
-    """How far an attempt lies from Oh-LoRA's; a gap that three decimals would hide keeps two digits."""
-    gap = round(abs(attempt.test_f1 - facts.ohlora.test_f1), DECIMALS)
-    return f"{gap:.3f}" if gap >= 0.001 else f"{gap:.2g}"
-
-
-def rate_of(attempt: Side) -> str:
-    """A learning rate as narrators spell it, empty where there is none."""
-    rate = as_number(attempt.params.get("learning_rate"))
-    return "" if rate is None else f"{rate:.2g}"
+def compare(one: float, other: float) -> int:
+    """1 where `one` is larger, -1 where it is smaller, 0 where they are equal."""
+    return (one > other) - (one < other)
 
 
 def rate_side(attempt: Side, own: Side) -> int | None:
     """1 where an attempt's learning rate is above Oh-LoRA's, -1 below, 0 equal, None where one is missing."""
     rate, hers = as_number(attempt.params.get("learning_rate")), as_number(own.params.get("learning_rate"))
-    return None if rate is None or hers is None else (rate > hers) - (rate < hers)
-
-
-def played(attempt: Side) -> list[str]:
-    """The hyperparameters a prompt shows."""
-    rate = [f"lr {rate}"] if (rate := rate_of(attempt)) else []
-    return rate + [str(attempt.params[name]) for name in SHOWN if name in attempt.params]
+    return None if rate is None or hers is None else compare(rate, hers)

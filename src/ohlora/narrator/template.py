@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from string import Formatter
 from typing import Any
 
 import yaml
 
+from ohlora.battle.narration import Told
 from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES, Facts
+from ohlora.narrator.slots import fill, slots_of
 from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import faults
-
-DECIMALS = 3  # of a difference; a smaller one than 0.001 shows two digits after its zeros
 
 
 @cache
 def read_lines() -> dict[str, Any]:
     """The packaged lines.yaml."""
     return yaml.safe_load(files("ohlora.narrator").joinpath("lines.yaml").read_text(encoding="utf-8"))
+
+
+def all_lines(*languages: str) -> list[str]:
+    """Every line of lines.yaml in some languages, of whatever match."""
+    groups = (read_lines()[where] for where in ("one", "two", "machine"))
+    return [
+        line
+        for group in groups
+        for entry in group.values()
+        for language in languages
+        for line in entry[language]
+    ]
 
 
 def group_of(verdicts: Sequence[Verdict]) -> str:
@@ -53,27 +63,6 @@ def lines_for(facts: Facts, language: str) -> list[str]:
     return lines["one" if len(facts.verdicts) == 1 else "two"][group_of(facts.verdicts)][language]
 
 
-def fillers(facts: Facts, language: str) -> dict[str, str]:
-    """What a placeholder becomes, exactly true to the digits shown; one without an answer is left out."""
-    names = read_lines()["machine"]["names"][language]
-    found = {"dataset": facts.title, "human": facts.player}
-    if not facts.human:
-        found["opponent"] = names.get(facts.kind) or facts.player or names["unknown"]
-    if (difference := facts.difference) >= 1e-9:
-        decimals = max(DECIMALS, 1 - math.floor(math.log10(difference)))
-        found["difference"] = f"{difference:.{decimals if difference < 10**-DECIMALS else DECIMALS}f}"
-    rate = facts.best.params.get("learning_rate")
-    if isinstance(rate, int | float) and rate > 0:
-        found["learning_rate"] = f"{rate:.2g}"
-    return {name: text for name, text in found.items() if text}
-
-
-def fill(line: str, values: Mapping[str, str]) -> str | None:
-    """`line` with its placeholders filled, None where one has no answer."""
-    wanted = {name for _, name, _, _ in Formatter().parse(line) if name}
-    return line.format_map(values) if wanted <= set(values) else None
-
-
 @dataclass(frozen=True)
 class TemplateNarrator:
     """Says one authored line that is true of the match: the same one for the same match and seed."""
@@ -85,22 +74,23 @@ class TemplateNarrator:
         if self.language not in LANGUAGES:
             raise OhloraError(f"language={self.language} is not one of {' | '.join(LANGUAGES)}")
 
-    def say(self, match: Mapping[str, Any]) -> str:
+    def tell(self, match: Mapping[str, Any]) -> Told:
         """A line on `match`, the mapping that match.json holds."""
         said = list(self.sayable(match))
         played = {name: match.get(name) for name in ("dataset", "subset", "attempts")}
         text = json.dumps([self.seed, self.language, played], sort_keys=True, default=str)
-        return said[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(said)]
+        line = said[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(said)]
+        return Told(line, refused=(), written=True)
 
     def sayable(self, match: Mapping[str, Any]) -> Iterator[str]:
-        """Every line written for `match` that can be filled and stays true and in her voice once filled.
+        """Every line written for `match` that can be filled and is then true and in her voice once filled.
 
         A name from outside can make a line too long or false ("Oh-LoRA lost" is a legal folder name), so
         filled lines are asked again. Each group has lines without names, so some are always left.
         """
         told = {**match, "language": self.language}
         facts = Facts.read(told)
-        values = fillers(facts, self.language)
+        values = slots_of(facts)
         for template in lines_for(facts, self.language):
             line = fill(template, values)
             if line and not faults(line, self.language) and not contradictions(line, told):

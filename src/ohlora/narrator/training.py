@@ -13,17 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import product
+from itertools import islice, permutations, product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 import yaml
 
 from ohlora.battle.verdict import Verdict
-from ohlora.narrator.facts import Facts
-from ohlora.narrator.prompt import gap_of, narrator_prompt, rate_of, score_of
-from ohlora.narrator.template import fill, read_lines
-from ohlora.narrator.voice import EMOJI
+from ohlora.narrator.facts import LANGUAGES, Facts
+from ohlora.narrator.prompt import narrator_prompt
+from ohlora.narrator.slots import fill, slots_of
+from ohlora.narrator.template import all_lines
+from ohlora.narrator.truth import contradictions
+from ohlora.narrator.voice import EMOJI, faults
 
 SOURCE, ROWS = "training_lines.yaml", "training_lines.jsonl"
 # Every way a human's match can end: one attempt, or two.
@@ -46,6 +49,7 @@ DATASETS = {
     "cifar10": "CIFAR-10 (JPEG)",
     "digits": "Digits",
 }
+YOURS = ("my_images", "flowers", "고양이", "receipts 2024")  # stand for the folders that people bring
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULERS = ("exp_80", "exp_90", "exp_95", "exp_98", "cosine")
 
@@ -59,123 +63,83 @@ class Row(TypedDict):
     verdicts: list[str]
 
 
+def draw_match(
+    verdicts: Sequence[Verdict],
+    language: str,
+    rng: random.Random,
+    datasets: Sequence[str] = tuple(DATASETS),
+    needs: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """A human's match that ended as `verdicts` say and has what a line needs, as match.json holds one."""
+    gaps = [rng.uniform(*GAPS[verdict.margin]) for verdict in verdicts]
+    if needs.get("second") and verdicts[0] is verdicts[-1]:
+        falling = (needs["second"] == "better") == (verdicts[0].outcome == "lost")
+        gaps.sort(reverse=falling)
+    signs = [{"won": 1, "draw": 0, "lost": -1}[verdict.outcome] for verdict in verdicts]
+    steps = [round(gap * sign, 4) for gap, sign in zip(gaps, signs, strict=True)]
+    own = round(rng.uniform(max(0.4, 0.1 - min(steps)), min(0.93, 0.98 - max(steps))), 4)
+    # Where the challenger's learning rates must lie beside hers: 1 above, -1 below, 0 anywhere.
+    sign = {None: 0, "high": 1, "low": -1}[needs.get("rate")]
+    rates = [draw_rate(rng, 0, sign != 0)] + [draw_rate(rng, sign, sign != 0) for _ in steps]
+    dataset = needs.get("dataset") or rng.choice(datasets)
+    attempts = [
+        {
+            "kind": "human" if place else "ohlora",
+            "contestant": "human" if place else "Oh-LoRA",
+            "params": {
+                "learning_rate": rate,
+                "optimizer": needs.get(f"{whose}optimizer") or rng.choice(OPTIMIZERS),
+                "scheduler": needs.get(f"{whose}scheduler") or rng.choice(SCHEDULERS),
+            },
+            "test_f1": round(own + step, 4),
+        }
+        for place, (step, rate, whose) in enumerate(
+            zip([0.0, *steps], rates, ["her_", *[""] * len(steps)], strict=True)
+        )
+    ]
+    return {
+        "dataset": {"name": dataset, "title": DATASETS.get(dataset, dataset)},
+        "attempts": attempts,
+        "language": language,
+    }
+
+
+def draw_rate(rng: random.Random, sign: int, told: bool) -> float:
+    """A learning rate; where one must be high or low, it is well outside the middle, where hers is then."""
+    low, high = {1: (-2.6, -2.25), -1: (-4.6, -3.8), 0: (-3.5, -2.85) if told else (-4.6, -2.25)}[sign]
+    return float(f"{10 ** rng.uniform(low, high):.2g}")
+
+
 @dataclass(frozen=True)
 class Line:
     """A line as it was written, and what its match must hold for it to be true."""
 
-    text: str  # {placeholders} stand for numbers and names of the match
+    text: str  # with slots
     language: str
     verdicts: tuple[Verdict, ...]
     needs: Mapping[str, str]  # rate, second, dataset, optimizer, scheduler, her_optimizer, her_scheduler
 
-    def match(self) -> dict[str, Any]:
-        """The match this line was written for, as match.json holds one: always the same for the same line."""
-        rng = random.Random(" ".join([*self.verdicts, self.language, self.text]))
-        gaps = [rng.uniform(*GAPS[verdict.margin]) for verdict in self.verdicts]
-        if self.needs.get("second") and self.verdicts[0] is self.verdicts[-1]:
-            falling = (self.needs["second"] == "better") == (self.verdicts[0].outcome == "lost")
-            gaps.sort(reverse=falling)
-        signs = [{"won": 1, "draw": 0, "lost": -1}[verdict.outcome] for verdict in self.verdicts]
-        steps = [round(gap * sign, 4) for gap, sign in zip(gaps, signs, strict=True)]
-        own = round(rng.uniform(max(0.4, 0.1 - min(steps)), min(0.93, 0.98 - max(steps))), 4)
-        rates = [self.rate(rng, 0)] + [self.rate(rng, self.sign) for _ in steps]
-        dataset = self.needs.get("dataset") or rng.choice(list(DATASETS))
-        attempts = [
-            {
-                "kind": "human" if place else "ohlora",
-                "contestant": "human" if place else "Oh-LoRA",
-                "params": self.params(rng, rate, "" if place else "her_"),
-                "test_f1": round(own + step, 4),
-            }
-            for place, (step, rate) in enumerate(zip([0.0, *steps], rates, strict=True))
-        ]
-        return {
-            "dataset": {"name": dataset, "title": DATASETS[dataset]},
-            "attempts": attempts,
-            "language": self.language,
-        }
+    def match(self, draw: int = 0) -> dict[str, Any]:
+        """A match this line is true of, as match.json holds one: the same for the same line and draw."""
+        text = " ".join([*self.verdicts, self.language, self.text, *([str(draw)] if draw else [])])
+        datasets = [*DATASETS, *(YOURS if draw else ())]
+        return draw_match(self.verdicts, self.language, random.Random(text), datasets, self.needs)
 
-    @property
-    def sign(self) -> int:
-        """Where the challenger's learning rates must lie beside hers: 1 above, -1 below, 0 anywhere."""
-        return {None: 0, "high": 1, "low": -1}[self.needs.get("rate")]
+    def spoken(self, match: Mapping[str, Any]) -> str:
+        """The line with the facts of `match` in its slots."""
+        line = fill(self.text, slots_of(Facts.read(match)))
+        if line is None:
+            raise ValueError(f"a slot has no answer in {self.verdicts}: {self.text}")
+        return line
 
-    def rate(self, rng: random.Random, sign: int) -> float:
-        """A learning rate; one that must be high or low is well outside the middle, where hers is then."""
-        low, high = {1: (-2.6, -2.25), -1: (-4.6, -3.8), 0: (-3.5, -2.85) if self.sign else (-4.6, -2.25)}[
-            sign
-        ]
-        return float(f"{10 ** rng.uniform(low, high):.2g}")
-
-    def params(self, rng: random.Random, rate: float, whose: str) -> dict[str, Any]:
-        return {
-            "learning_rate": rate,
-            "optimizer": self.needs.get(f"{whose}optimizer") or rng.choice(OPTIMIZERS),
-            "scheduler": self.needs.get(f"{whose}scheduler") or rng.choice(SCHEDULERS),
-        }
-
-    def row(self) -> Row:
-        """The line with its match's facts in it, and the prompt that asks for it."""
-        facts = Facts.read(self.match())
-        completion = fill(self.text, fillers(facts))
-        if completion is None:
-            raise ValueError(f"a placeholder has no answer in {self.verdicts}: {self.text}")
-        prompt = narrator_prompt(facts, self.language)
+    def row(self, draw: int = 0) -> Row:
+        """The line and the prompt that asks for it."""
         return Row(
-            prompt=prompt,
-            completion=fit_particles(completion) if self.language == "ko" else completion,
+            prompt=narrator_prompt(Facts.read(self.match(draw)), self.language),
+            completion=self.text,
             language=self.language,
             verdicts=[verdict.value for verdict in self.verdicts],
         )
-
-
-def fillers(facts: Facts) -> dict[str, str]:
-    """What the placeholders stand for, each spelled as the prompt spells it; empty ones are left out."""
-    best, own = facts.best, facts.ohlora
-    found = {
-        "dataset": facts.title,
-        "score": score_of(best),
-        "her_score": score_of(own),
-        "rate": rate_of(best),
-        "her_rate": rate_of(own),
-        "optimizer": best.params.get("optimizer"),
-        "scheduler": best.params.get("scheduler"),
-        "her_optimizer": own.params.get("optimizer"),
-        "her_scheduler": own.params.get("scheduler"),
-        "gap": gap_of(best, facts) if facts.difference else "",
-    }
-    if len(facts.challenger) == 2:
-        for name, attempt, verdict in zip(("first", "second"), facts.challenger, facts.verdicts, strict=True):
-            found |= {f"{name}_score": score_of(attempt), f"{name}_rate": rate_of(attempt)}
-            found |= {f"{name}_gap": "" if verdict is Verdict.DRAW else gap_of(attempt, facts)}
-    return {name: text for name, text in found.items() if text}
-
-
-# Particles after a number go by how its last digit is read: 영, 일, 삼, 육, 칠 and 팔 end in a consonant.
-PARTICLES = re.compile(
-    r"(?<=(\d))(?:(이?라(?=[고는니면])|이?랑|이?던|이?면|이?네)|(은|는)|(을|를)|(과|와)|(으?로)|(이|가))(?![가-힣]{2})"
-)
-
-
-def fit_particles(text: str) -> str:
-    """`text` with the particles after its numbers as they are spoken."""
-
-    def fitting(found: re.Match[str]) -> str:
-        digit = found[1]
-        closed = digit in "013678"
-        after = found[2]
-        if after:
-            stem = after.removeprefix("이")
-            return f"이{stem}" if closed else stem
-        if found[6]:
-            return "으로" if digit in "036" else "로"
-        return next(
-            pair[not closed]
-            for place, pair in ((3, "은는"), (4, "을를"), (5, "과와"), (7, "이가"))
-            if found[place]
-        )
-
-    return PARTICLES.sub(fitting, text)
 
 
 @cache
@@ -205,6 +169,59 @@ def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     return train, [row for row in rows if tuple(row["verdicts"]) in held]
 
 
+# A line's two halves: it has an emoji in the middle.
+HALVES = re.compile(rf"(.*?\w[^\w]*?(?:{EMOJI})+)\s+(.*\w.*)")
+
+
+def spliced(lines: Sequence[Line], share: float, seed: int) -> list[Line]:
+    """New lines, each the first half of one and the second half of another of its case, `share` of all pairs.
+
+    They teach a model that halves can be combined, so that it does not learn lines by heart; the other
+    pairs are for it to find. What is then false of its match or out of her voice is left out. (Halves of
+    other cases with the same winner were tried: too often they tell of another first attempt.)
+    """
+    rng = random.Random(seed)
+    found = []
+    for case, language in product(CASES, LANGUAGES):
+        native = [line for line in lines if (line.verdicts, line.language) == (case, language)]
+        pairs = list(permutations(native, 2))
+        joined = (join(head, tail) for head, tail in rng.sample(pairs, len(pairs)))
+        found += islice((line for line in joined if line and is_true(line)), round(share * len(pairs)))
+    return found
+
+
+def join(head: Line, tail: Line) -> Line | None:
+    """The first half of one line and the second of another, None where they need matches that differ."""
+    first, second = HALVES.fullmatch(head.text), HALVES.fullmatch(tail.text)
+    needs = {**head.needs, **tail.needs}
+    if not (first and second) or any(needs[name] != value for name, value in head.needs.items()):
+        return None
+    return Line(f"{first[1]} {second[2]}", head.language, head.verdicts, needs)
+
+
+def is_true(line: Line, draws: int = 2) -> bool:
+    """Whether a line is true of its matches and in her voice."""
+    for draw in range(draws):
+        match = line.match(draw)
+        text = fill(line.text, slots_of(Facts.read(match)))
+        if text is None or contradictions(text, match) or faults(text, line.language):
+            return False
+    return True
+
+
+def examples(draws: int, splices: float, seed: int) -> tuple[list[Row], list[Row]]:
+    """Rows to train on and rows to evaluate on.
+
+    Every written line with `draws` matches each, and lines spliced from `splices` of the pairs; the lines of
+    held-out cases are evaluated on, and nothing is made from them.
+    """
+    written = read_source()
+    lines = [line for line in written if line.verdicts not in HELD_OUT]
+    train = [line.row(draw) for line in lines for draw in range(draws)]
+    train += [line.row() for line in spliced(lines, splices, seed)]
+    return train, [line.row() for line in written if line.verdicts in HELD_OUT]
+
+
 def pieces(line: str) -> set[str]:
     """Runs of three letters of a line without spaces, signs, digits and emoji."""
     text = re.sub(rf"\{{\w+\}}|{EMOJI}|[\W\d_]", "", line.lower())
@@ -214,14 +231,7 @@ def pieces(line: str) -> set[str]:
 def near_copies(language: str, threshold: float = NEAR) -> Iterator[tuple[float, str, str]]:
     """Pairs of written lines too alike; of the template narrator's lines each is set beside these only."""
     own = [line.text for line in read_source() if line.language == language]
-    template = [
-        line
-        for where in ("one", "two", "machine")
-        for name, group in read_lines()[where].items()
-        if name != "names"
-        for line in group[language]
-    ]
-    cut = [(line, pieces(line)) for line in [*own, *template]]
+    cut = [(line, pieces(line)) for line in [*own, *all_lines(language)]]
     for place in range(len(own)):
         line, found = cut[place]
         for other, against in cut[place + 1 :]:

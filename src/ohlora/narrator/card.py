@@ -1,0 +1,50 @@
+"""What is told of a trained voice: its model card (card.md) and its loss curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ohlora.assets import command_line, library_versions
+from ohlora.records import current_commit
+
+LIBRARIES = ("torch", "transformers", "trl", "peft")
+
+
+def model_card(tuning: Mapping[str, Any], pretraining: Mapping[str, Any]) -> str:
+    """The card in Markdown, with the head that the Hub reads; both are reports of runs."""
+    text = files("ohlora.narrator").joinpath("card.md").read_text(encoding="utf-8")
+    return text.format(
+        before=pretraining,
+        before_minutes=pretraining["elapsed_s"] / 60,
+        shape=pretraining["shape"],
+        sources="\n".join(f"| {source['name']} | {source['licence']} |" for source in pretraining["sources"]),
+        tuning=tuning,
+        tuning_minutes=tuning["elapsed_s"] / 60,
+        adapter=tuning["adapter"],
+        whole=", ".join(tuning["adapter"]["trained_whole"]) or "nothing",
+        lessons=tuning["lessons"],
+        command=command_line(),
+        commit=current_commit(),
+        libraries=", ".join(f"{name} {version}" for name, version in library_versions(LIBRARIES).items()),
+    )
+
+
+def plot_losses(runs: Mapping[str, Mapping[str, Any]], path: Path) -> Path:
+    """Loss curves of trainings, by their titles, as a PNG."""
+    figure = Figure(figsize=(5 * len(runs), 3.6), layout="constrained")
+    for axes, (title, run) in zip(figure.subplots(1, len(runs), squeeze=False)[0], runs.items(), strict=True):
+        for name, label in (("loss", "training"), ("eval_loss", "held out")):
+            if points := run["losses"][name]:
+                steps, values = zip(*points, strict=True)
+                axes.plot(steps, values, marker="o" if name == "eval_loss" else None, ms=3, label=label)
+        axes.set(title=title, xlabel="step", ylabel="loss, nats a token")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    return path

@@ -1,0 +1,238 @@
+"""Give a language model Oh-LoRA's voice: python -m ohlora.narrator.fine_tune narrator=tiny|kanana.
+
+TRL's supervised fine-tuning of a PEFT LoRA adapter on `training_lines.jsonl`; see conf/narrate.yaml.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ohlora.door import open_door
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What is trained on, made from the written lines."""
+
+    draws: int  # matches each written line is set beside
+    splices: float  # share of the pairs of a case's lines whose halves make a new one, 0 to 1
+    max_length: int  # tokens of a prompt and its line
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter (arXiv:2106.09685)."""
+
+    rank: int
+    alpha: int
+    dropout: float
+    targets: str | Sequence[str]  # names of the layers it sits beside
+    trained_whole: Sequence[str]  # names of layers that are trained themselves
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """Train an adapter, judge it on the cases held out, keep it, merged into its model or alone."""
+
+    model: str  # a folder, or a name on the Hub
+    persona: Mapping[str, str] | None  # what the model is told it is, by language
+    lessons: Lessons
+    adapter: Adapter
+    merge: bool  # keep the whole model, in half precision; else the adapter alone
+    bits: int | None  # 4 | 8: load the model quantised (bitsandbytes, CUDA)
+    recompute: bool  # gradient checkpointing: a third more time for a fraction of the memory
+    schedule: Any  # Schedule
+    hardware: Any  # Hardware
+    seed: int
+    resume: str | None
+    save_to: str | None  # a folder: keep what was trained there as well
+    output_dir: str
+    logger: Any
+
+    def run(self) -> float:
+        """Return the loss on held-out cases, nats a token of the line."""
+        self.refuse_nonsense()
+        from datasets import Dataset
+        from peft import LoraConfig
+        from rich.console import Console
+        from transformers import EarlyStoppingCallback, PrinterCallback
+        from trl import SFTConfig, SFTTrainer
+
+        from ohlora.narrator.card import model_card, plot_losses
+        from ohlora.narrator.language_model import load_tokenizer, turns
+        from ohlora.narrator.trainers import (
+            Told,
+            last_checkpoint,
+            losses,
+            one_folder,
+            recomputing,
+            seeded,
+            training_arguments,
+        )
+        from ohlora.narrator.training import examples
+        from ohlora.processes import is_main, world_size
+        from ohlora.tracking import log_picture, write_json
+
+        self.hardware.use_threads()
+        device, precision = self.hardware.resolve()
+        console = Console(highlight=False)
+        out = one_folder(Path(self.resume or self.output_dir), device)
+        tokenizer = load_tokenizer(self.model)
+        rows, held = examples(self.lessons.draws, self.lessons.splices, self.seed)
+        settings = {
+            "model": self.model,
+            "persona": self.persona,
+            "lessons": asdict(self.lessons),
+            "adapter": asdict(self.adapter),
+            "bits": self.bits,
+            "schedule": asdict(self.schedule),
+            "seed": self.seed,
+        }
+        checkpoint = last_checkpoint(out, settings, resume=self.resume is not None)
+        train, evaluation = (
+            Dataset.from_list(
+                [turns(row["prompt"], row["language"], self.persona, row["completion"]) for row in part]
+            )
+            for part in (rows, held)
+        )
+        with seeded(self.seed):
+            trainer = SFTTrainer(
+                model=self.load(device),
+                args=SFTConfig(
+                    **training_arguments(
+                        self.schedule, len(train), self.hardware, out, self.seed, world_size()
+                    ),
+                    max_length=self.lessons.max_length,
+                    completion_only_loss=True,
+                    **recomputing(SFTConfig, self.recompute),
+                    packing=False,
+                ),
+                train_dataset=train,
+                eval_dataset=evaluation,
+                processing_class=tokenizer,
+                peft_config=LoraConfig(
+                    task_type="CAUSAL_LM",
+                    r=self.adapter.rank,
+                    lora_alpha=self.adapter.alpha,
+                    lora_dropout=self.adapter.dropout,
+                    target_modules=as_plain(self.adapter.targets),
+                    modules_to_save=list(self.adapter.trained_whole) or None,
+                    ensure_weight_tying=bool(self.adapter.trained_whole),
+                ),
+                callbacks=[
+                    Told(self.logger),
+                    *([EarlyStoppingCallback(self.schedule.patience)] if self.schedule.patience else []),
+                ],
+            )
+            trainer.remove_callback(PrinterCallback)
+            console.print(
+                f"{len(train)} rows, {len(evaluation)} held out, {trainer.args.max_steps} steps; a row:\n"
+                + shown(trainer),
+                soft_wrap=True,
+            )
+            started = time.perf_counter()
+            trainer.train(resume_from_checkpoint=checkpoint)
+            elapsed_s = time.perf_counter() - started
+            loss = float(trainer.evaluate()["eval_loss"])
+        if not is_main():
+            return loss
+        folder = out / ("model" if self.merge else "adapter")
+        self.keep(trainer, tokenizer, folder)
+        report = {
+            **settings,
+            "rows": len(train),
+            "held_out_rows": len(evaluation),
+            "steps": trainer.state.global_step,
+            "processes": world_size(),
+            "elapsed_s": round(elapsed_s, 1),
+            "device": str(device),
+            "precision": precision,
+            "eval_loss": loss,
+            "losses": losses(trainer.state),
+        }
+        write_json(out / "report.json", report)
+        curves = {"Fine-tuning": report}
+        before = Path(self.model).parent / "report.json"  # where pretraining leaves it
+        if before.is_file():
+            pretraining = json.loads(before.read_text(encoding="utf-8"))
+            curves = {"Pretraining": pretraining, **curves}
+            (folder / "README.md").write_text(model_card(report, pretraining), encoding="utf-8")
+        log_picture(self.logger, "losses", plot_losses(curves, out / "losses.png"))
+        if self.save_to:
+            shutil.copytree(folder, self.save_to, dirs_exist_ok=True)
+        console.print(
+            f"{report['steps']} steps, {elapsed_s:.0f} s: loss on held-out cases {loss:.3f}\n"
+            f"{folder.name}: {folder}",
+            soft_wrap=True,
+        )
+        return loss
+
+    def refuse_nonsense(self) -> None:
+        """Name every setting that cannot work, before anything is loaded."""
+        from ohlora.errors import OhloraError, need_packages
+
+        need_packages("narrator", "trl", "peft", "datasets", "accelerate")
+        device, _ = self.hardware.resolve()
+        if not self.model:
+            raise OhloraError("fine_tuning.model is missing: the folder that pretraining leaves")
+        checks = (
+            ("bits", self.bits, self.bits in (None, 4, 8), "null | 4 | 8"),
+            (
+                "bits",
+                self.bits,
+                not (self.bits and device.type != "cuda"),
+                f"null on {device.type}: needs CUDA",
+            ),
+            ("bits", self.bits, not (self.bits and self.merge), "null where the model is merged"),
+            ("lessons.draws", self.lessons.draws, self.lessons.draws >= 1, "1 or more"),
+            ("lessons.splices", self.lessons.splices, 0 <= self.lessons.splices <= 1, "0 to 1"),
+            ("adapter.rank", self.adapter.rank, self.adapter.rank >= 1, "1 or more"),
+            ("schedule.batch_size", self.schedule.batch_size, self.schedule.batch_size >= 1, "1 or more"),
+            ("schedule.checks", self.schedule.checks, self.schedule.checks >= 1, "1 or more"),
+        )
+        if faults := [
+            f"{name}={value} is not {allowed}" for name, value, good, allowed in checks if not good
+        ]:
+            raise OhloraError("; ".join(faults))
+
+    def load(self, device: Any) -> Any:
+        """The model to adapt, in fp32 unless it is quantised."""
+        from ohlora.narrator.language_model import load_model
+
+        return load_model(self.model, device, self.bits)
+
+    def keep(self, trainer: Any, tokenizer: Any, folder: Path) -> None:
+        """Write what was trained, with its tokenizer."""
+        import torch
+
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if self.merge:
+            model = model.merge_and_unload().to("cpu", torch.float16)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def as_plain(names: str | Sequence[str]) -> str | list[str]:
+    return names if isinstance(names, str) else list(names)
+
+
+def shown(trainer: Any) -> str:
+    """The first row as the model sees it, what it learns from between bars."""
+    import torch
+
+    batch = trainer.data_collator([trainer.train_dataset[0]])
+    ids, labels = batch["input_ids"][0], batch["labels"][0]
+    learned = torch.nonzero(labels != -100).flatten()
+    first, last = int(learned[0]), int(learned[-1]) + 1
+    decode = trainer.processing_class.decode
+    return f"{decode(ids[:first])}|{decode(ids[first:last])}|"
+
+
+if __name__ == "__main__":
+    open_door("narrate")

@@ -1,0 +1,163 @@
+"""What Hugging Face's trainers are told, in one place: argument names change from release to release."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+import transformers
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from lightning.pytorch.loggers import Logger
+from transformers import TrainerCallback, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from ohlora.errors import OhloraError
+from ohlora.tracking import write_json
+from ohlora.trials import Hardware
+
+SETTINGS, CHECKPOINTS = "settings.json", "checkpoints"  # in the folder of a run
+transformers.utils.logging.set_verbosity_error()
+datasets.disable_progress_bars()
+# TRL 1.16 and PEFT 0.21 still ask transformers the old way; nothing a user could do about it.
+warnings.filterwarnings(
+    "ignore", message=".*is_gradient_checkpointing. is deprecated", category=FutureWarning
+)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a language model is trained."""
+
+    epochs: float
+    max_steps: int | None  # fewer optimiser steps than the epochs would take
+    batch_size: int  # sequences in one forward pass of one process
+    accumulate: int  # forward passes to an optimiser step
+    learning_rate: float  # peak; a cosine takes it to zero
+    warmup: float  # share of the steps
+    weight_decay: float
+    checks: int  # evaluations, evenly spread; a checkpoint is kept at each
+    patience: int | None  # of them without a better loss: stop
+
+    def steps(self, rows: int, processes: int = 1) -> int:
+        """Optimiser steps for so many training rows."""
+        steps = max(1, round(self.epochs * rows / (self.batch_size * self.accumulate * processes)))
+        return min(steps, self.max_steps or steps)
+
+
+def training_arguments(
+    schedule: Schedule, rows: int, hardware: Hardware, folder: Path, seed: int, processes: int = 1
+) -> dict[str, Any]:
+    """Keyword arguments of TrainingArguments, and of TRL's SFTConfig, which adds to it."""
+    device, precision = hardware.resolve()
+    steps = schedule.steps(rows, processes)
+    every = max(1, steps // schedule.checks)
+    return {
+        "output_dir": str(folder / CHECKPOINTS),
+        "max_steps": steps,
+        "per_device_train_batch_size": schedule.batch_size,
+        "per_device_eval_batch_size": schedule.batch_size,
+        "gradient_accumulation_steps": schedule.accumulate,
+        "learning_rate": schedule.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": round(schedule.warmup * steps),
+        "weight_decay": schedule.weight_decay,
+        "eval_strategy": "steps",
+        "eval_steps": every,
+        "save_strategy": "steps",
+        "save_steps": every,
+        "save_total_limit": 2,
+        "load_best_model_at_end": schedule.patience is not None,
+        "metric_for_best_model": "eval_loss",
+        "logging_steps": max(1, min(every, steps // 50)),
+        "bf16": precision == "bf16",
+        "use_cpu": device.type == "cpu",
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": device.type == "cuda",
+        "report_to": "none",  # our own logger speaks to W&B, see Told
+        "seed": seed,
+        "data_seed": seed,
+    }
+
+
+def recomputing(arguments: type[TrainingArguments], on: bool) -> dict[str, bool]:
+    """Gradient checkpointing under the name that the installed transformers knows."""
+    names = {field.name for field in fields(arguments)}
+    newer, older = "activation_checkpointing", "gradient_checkpointing"  # 5.21 renamed it
+    return {newer if newer in names else older: on}
+
+
+class Told(TrainerCallback):
+    """Passes what a Hugging Face trainer logs to the run's logger, and keeps it."""
+
+    def __init__(self, logger: Logger) -> None:
+        self.logger = logger
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: transformers.TrainerState,
+        control: transformers.TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if state.is_world_process_zero and logs:
+            numbers = {key: float(value) for key, value in logs.items() if isinstance(value, int | float)}
+            self.logger.log_metrics(numbers, step=state.global_step)
+
+
+def losses(state: transformers.TrainerState) -> dict[str, list[tuple[float, float]]]:
+    """The (step, loss) pairs of training and of evaluation, nats a token."""
+    return {
+        name: [(row["step"], row[name]) for row in state.log_history if name in row]
+        for name in ("loss", "eval_loss")
+    }
+
+
+def last_checkpoint(folder: Path, settings: Mapping[str, Any], resume: bool) -> str | None:
+    """The checkpoint a killed run goes on from, None for a new run, whose settings are written down.
+
+    Raises OhloraError where the folder to resume is of another run.
+    """
+    path = folder / SETTINGS
+    told = json.loads(json.dumps(settings))
+    if not resume:
+        write_json(path, told)
+        return None
+    if not path.is_file():
+        raise OhloraError(f"resume={folder}: no {SETTINGS} there, so no run to go on with")
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if changed := sorted(key for key in {*told, *before} if told.get(key) != before.get(key)):
+        shown = "; ".join(f"{key} was {before.get(key)}, now {told.get(key)}" for key in changed)
+        raise OhloraError(f"resume={folder} was started with other settings: {shown}")
+    kept = folder / CHECKPOINTS
+    return get_last_checkpoint(str(kept)) if kept.is_dir() else None
+
+
+def one_folder(folder: Path, device: torch.device) -> Path:
+    """The first process's folder in all of those that `accelerate launch` or `torchrun` started.
+
+    Each read its own config, and a folder named for the second it was made in would be another in each.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        PartialState(cpu=device.type == "cpu")
+        told = [str(folder)]
+        broadcast_object_list(told)
+        return Path(told[0])
+    return folder
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let torch draw from `seed`, and leave its global generator as it was."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,33 @@
+"""The small model's own tokenizer."""
+
+import pytest
+
+from ohlora.narrator.slots import SLOTS
+from ohlora.narrator.training import read_source
+
+
+def test_every_line_comes_back(tokenizer):
+    for line in read_source():
+        ids = tokenizer(line.text)["input_ids"]
+        assert tokenizer.unk_token_id not in ids, line.text
+        assert tokenizer.decode(ids) == line.text
+
+
+def test_a_slot_is_one_token_and_digits_stand_alone(tokenizer):
+    for name in SLOTS:
+        assert len(tokenizer(f"{{{name}}}")["input_ids"]) == 1
+    assert len(tokenizer("12345")["input_ids"]) == 5
+
+
+def test_turns_are_closed(tokenizer):
+    told = [{"role": "user", "content": "데이터 MNIST\n최종 무승부"}]
+    text = tokenizer.apply_chat_template(told, add_generation_prompt=True, tokenize=False)
+    assert text == "<user>데이터 MNIST\n최종 무승부<end><assistant>"
+    whole = tokenizer.apply_chat_template([*told, {"role": "assistant", "content": "비겼다"}], tokenize=False)
+    assert whole == f"{text}비겼다<end>"
+
+
+@pytest.mark.parametrize("token", ["pad_token", "eos_token", "unk_token"])
+def test_special_tokens_differ(tokenizer, token):
+    others = {"pad_token", "eos_token", "unk_token"} - {token}
+    assert getattr(tokenizer, token) not in {getattr(tokenizer, other) for other in others}
