@@ -88,7 +88,7 @@ def training_arguments(
     }
 
 
-def recomputing(arguments: type[TrainingArguments], on: bool) -> dict[str, bool]:
+def recomputing(arguments: type[TrainingArguments], on: bool) -> dict[str, Any]:
     """Gradient checkpointing under the name that the installed transformers knows."""
     names = {field.name for field in fields(arguments)}
     newer, older = "activation_checkpointing", "gradient_checkpointing"  # 5.21 renamed it
