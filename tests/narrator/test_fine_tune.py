@@ -47,6 +47,37 @@ def test_examples_hold_every_line_as_often_as_asked():
     assert {row["completion"] for row in train}.isdisjoint(row["completion"] for row in held)
 
 
+def test_the_loss_on_a_cpu_is_trl_s_own(babbler, tmp_path):
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    from ohlora.narrator.language_model import load_tokenizer, turns
+    from ohlora.narrator.line_trainer import LineTrainer
+    from ohlora.narrator.trainers import recomputing
+
+    rows = [line.row() for line in read_source()[:8]]
+    lessons = Dataset.from_list(
+        [turns(row["prompt"], row["language"], None, row["completion"]) for row in rows]
+    )
+    losses = []
+    for kind in (SFTTrainer, LineTrainer):
+        trainer = kind(
+            model=str(babbler),
+            args=SFTConfig(
+                str(tmp_path),
+                use_cpu=True,
+                report_to="none",
+                completion_only_loss=True,
+                **recomputing(SFTConfig, False),
+            ),
+            train_dataset=lessons,
+            eval_dataset=lessons,
+            processing_class=load_tokenizer(str(babbler)),
+        )
+        losses.append(trainer.evaluate()["eval_loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
 @pytest.mark.slow
 def test_a_voice_is_trained_kept_and_speaks(door, babbler, tmp_path):
     done = door(FINE_TUNE, f"fine_tuning.model={babbler}", *SMALL, "logger=wandb", cwd=tmp_path)

@@ -62,10 +62,11 @@ class FineTune:
         from peft import LoraConfig
         from rich.console import Console
         from transformers import EarlyStoppingCallback, PrinterCallback
-        from trl import SFTConfig, SFTTrainer
+        from trl import SFTConfig
 
         from ohlora.narrator.card import model_card, plot_losses
         from ohlora.narrator.language_model import load_tokenizer, turns
+        from ohlora.narrator.line_trainer import LineTrainer
         from ohlora.narrator.trainers import (
             Told,
             last_checkpoint,
@@ -102,7 +103,7 @@ class FineTune:
             for part in (rows, held)
         )
         with seeded(self.seed):
-            trainer = SFTTrainer(
+            trainer = LineTrainer(
                 model=self.load(device),
                 args=SFTConfig(
                     **training_arguments(
