@@ -69,6 +69,7 @@ class FineTune:
         from ohlora.narrator.line_trainer import LineTrainer
         from ohlora.narrator.trainers import (
             Told,
+            cost,
             last_checkpoint,
             losses,
             one_folder,
@@ -149,9 +150,8 @@ class FineTune:
             **settings,
             "rows": len(train),
             "held_out_rows": len(evaluation),
-            "steps": trainer.state.global_step,
+            **cost(trainer.state, checkpoint, elapsed_s),
             "processes": world_size(),
-            "elapsed_s": round(elapsed_s, 1),
             "device": str(device),
             "precision": precision,
             "eval_loss": loss,
