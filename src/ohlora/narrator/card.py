@@ -28,6 +28,9 @@ def model_card(tuning: Mapping[str, Any], pretraining: Mapping[str, Any]) -> str
         adapter=tuning["adapter"],
         whole=", ".join(tuning["adapter"]["trained_whole"]) or "nothing",
         lessons=tuning["lessons"],
+        held_out="the lines of six cases held out whole"
+        if tuning["lessons"]["held_out"]
+        else f"{tuning['held_out_rows']} spliced lines left out",
         command=command_line(),
         commit=current_commit(),
         libraries=", ".join(f"{name} {version}" for name, version in library_versions(LIBRARIES).items()),
