@@ -1,7 +1,7 @@
 """What draws faces, renderer or network: an identity and property values -> an image.
 
 Images are uint8, 0 to 255, wherever they are kept or handed over, and float, -1 to 1, in networks: only the
-painter's brush works from 0 to 1. Properties are raw (conf/face/renderer.yaml gives their ranges), latents
+painter's brush works from 0 to 1. Properties are raw (conf/faces/renderer.yaml gives their ranges), latents
 standard normal.
 """
 
