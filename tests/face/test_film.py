@@ -121,6 +121,24 @@ def test_every_fault_at_once(composed, tmp_path):
         assert fault in str(caught.value)
 
 
+def test_settings_of_the_wrong_kind(composed):
+    overrides = (
+        "fps=often",
+        "seed=1.5",
+        "resolution=large",
+        "face=x",
+        "mood=5",
+        "seconds=[1]",
+        "out=7",
+        "say=5",
+    )
+    job = instantiate(composed("animate", *overrides).job, logger=None, _convert_="all")
+    with pytest.raises(OhloraError) as caught:
+        job.run()
+    for name in ("fps='often'", "seed=1.5", "resolution=large", "face=x", "mood=5", "seconds=[1]", "out=7"):
+        assert name in str(caught.value)
+
+
 def test_properties_nobody_has(job):
     odd = Person(torch.zeros(44), {"hair_color": 0.3, "hair_length": 3.0})
     with pytest.raises(OhloraError) as caught:

@@ -38,7 +38,7 @@ class Animate:
         from ohlora.face.speech import cleaned
 
         generator, person = self.checked()
-        line = cleaned(self.say or "")
+        line = cleaned("" if self.say is None else str(self.say))
         mood = self.expressions.mood(self.mood) if self.mood else self.expressions.heard(line)
         performance = Performance.of(person.at_rest(self.expressions), self.expressions, self.seed)
         performance = performance.say(line, LEAD_S)
@@ -51,19 +51,21 @@ class Animate:
 
     def checked(self) -> tuple[Any, ...]:
         """Generator and person, or every setting that cannot be filmed, at once."""
-        from ohlora.errors import OhloraError
+        from ohlora.errors import OhloraError, whole_fault
         from ohlora.face.film import film_faults
-        from ohlora.face.person import cast
+        from ohlora.face.person import HIGHEST, cast
         from ohlora.space import Real
 
         built, faults = cast(self.generator, self.person, self.face)
         if self.mood is not None and (fault := self.expressions.fault("mood", self.mood)):
             faults.append(fault)
-        ranges = [("fps", self.fps, Real(1, 60)), ("seed", self.seed, Real(0, 2**31 - 1))]
+        if fault := whole_fault("seed", self.seed, 0, HIGHEST):
+            faults.append(fault)
+        ranges = [("fps", self.fps, Real(1, 60))]
         if self.seconds is not None:
             ranges.append(("seconds", self.seconds, Real(0.1, 60)))
         faults += [f"{name}{fault}" for name, value, axis in ranges if (fault := axis.fault(value))]
-        faults += film_faults(self.out, self.fps, self.resolution)
+        faults += film_faults(str(self.out), self.fps, self.resolution)
         if faults:
             raise OhloraError("; ".join(faults))
         return built

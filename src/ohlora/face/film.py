@@ -136,7 +136,7 @@ def film_faults(out: str, fps: float, resolution: int) -> list[str]:
             faults.append(f"out={out} needs PyAV: pip install 'ohlora[video]'; .gif does not")
         if isinstance(resolution, int) and resolution % 2:
             faults.append(f"resolution={resolution} is odd, a video's is even")
-    elif ending == ".gif" and fps > 50:
+    elif ending == ".gif" and isinstance(fps, int | float) and fps > 50:
         faults.append(f"fps={fps} is above 50, the most a GIF shows")
     if path.is_dir():
         faults.append(f"out={out} is a folder")

@@ -32,17 +32,18 @@ class Live:
 
     def server(self) -> Any:
         """The server, not yet serving; every setting that is wrong at once."""
-        from ohlora.errors import OhloraError
-        from ohlora.face.person import cast
+        from ohlora.errors import OhloraError, whole_fault
+        from ohlora.face.person import HIGHEST, cast
         from ohlora.face.server import LiveServer
         from ohlora.face.stage import Stage
         from ohlora.space import Real
 
         built, faults = cast(self.generator, self.person, self.face)
-        ranges = (("fps", self.fps, Real(1, 60)), ("seed", self.seed, Real(0, 2**31 - 1)))
-        faults += [f"{name}{fault}" for name, value, axis in ranges if (fault := axis.fault(value))]
-        if not isinstance(self.port, int) or not 0 <= self.port < 2**16:
-            faults.append(f"port={self.port} is not a whole number from 0 to 65535")
+        if fault := Real(1, 60).fault(self.fps):
+            faults.append(f"fps{fault}")
+        for name, value, highest in (("seed", self.seed, HIGHEST), ("port", self.port, 2**16 - 1)):
+            if fault := whole_fault(name, value, 0, highest):
+                faults.append(fault)
         if self.language not in ("ko", "en"):
             faults.append(f"language={self.language} is not one of ko | en")
         if faults:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ohlora.errors import OhloraError, nearest
+from ohlora.errors import OhloraError, nearest, whole_fault
 from ohlora.face.expression import MOVING, NEUTRAL, Expressions
 from ohlora.face.generator import Generator
 from ohlora.face.sample import Population
@@ -44,16 +44,9 @@ class Person:
         return np.array([resting[name] for name in expressions.properties])
 
 
-def face_fault(face: object) -> str | None:
-    """Why `face` is nobody's number, or None."""
-    if isinstance(face, int) and not isinstance(face, bool) and 0 <= face <= HIGHEST:
-        return None
-    return f"face={face} is not a whole number from 0 to {HIGHEST}"
-
-
 def drawn(population: Population, seed: int, face: int, properties: Mapping[str, float]) -> Person:
     """Person number `face` of a world, photographed once."""
-    if fault := face_fault(face):
+    if fault := whole_fault("face", face, 0, HIGHEST):
         raise OhloraError(fault)
     return Person(population.sample(seed, [face]).latents[0], properties)
 
