@@ -201,6 +201,11 @@ def test_every_fault_is_named_before_anything_is_loaded(sweep):
         assert words in str(caught.value)
 
 
+def test_only_one_trial_can_be_watched(sweep):
+    with pytest.raises(OhloraError, match=r"driver=trainer watches one trial .*, not 6"):
+        dataclasses.replace(sweep, driver="trainer", trials=3, repeats=2, dataset=None).run()
+
+
 def test_subsets_can_be_looked_at(sweep, tmp_path):
     dataclasses.replace(sweep, save_subset=str(tmp_path / "seen"), trials=3).run()
     assert len(list((tmp_path / "seen").iterdir())) == 2

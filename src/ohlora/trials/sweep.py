@@ -98,6 +98,11 @@ class Sweep:
         ]
         if self.driver not in ("auto", "stacked", "lean", "trainer"):
             faults.append(f"driver={self.driver} is not one of auto | stacked | lean | trainer")
+        elif self.driver == "trainer" and not faults and self.trials * self.repeats > 1:
+            faults.append(
+                f"driver=trainer watches one trial (trials=1, repeats=1), not {self.trials * self.repeats};"
+                " many run under auto | stacked | lean"
+            )
         if faults:
             raise OhloraError("; ".join(faults))
         # refuses a device that is not there before anything is loaded
