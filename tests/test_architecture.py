@@ -31,7 +31,7 @@ DOORS = [ROOT / "train.py", ROOT / "battle.py"]
 # Rooms with a door of their own: python -m ohlora.narrator.say
 SIDE_DOORS = [
     *(HOUSE / "narrator" / f"{name}.py" for name in ("pretrain", "fine_tune", "measure", "say")),
-    HOUSE / "face" / "contact_sheet.py",
+    *(HOUSE / "face" / f"{name}.py" for name in ("contact_sheet", "animate", "live")),
 ]
 FILES = sorted(HOUSE.rglob("*.py"))
 PLUGINS = sorted((ROOT / "src" / "hydra_plugins").rglob("*.py"))
