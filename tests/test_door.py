@@ -52,7 +52,7 @@ class TestExplain:
     def test_a_misspelt_config(self, composed):
         with pytest.raises(HydraException) as caught:
             composed("trainn")
-        assert "(did you mean train?)" in (explain(caught.value) or "")
+        assert "(did you mean train" in (explain(caught.value) or "")
 
     def test_a_config_file_that_is_not_yaml(self, tmp_path):
         from omegaconf import OmegaConf
