@@ -31,7 +31,7 @@ DOORS = [ROOT / "train.py", ROOT / "battle.py"]
 # Rooms with a door of their own: python -m ohlora.narrator.say
 SIDE_DOORS = [
     *(HOUSE / "narrator" / f"{name}.py" for name in ("pretrain", "fine_tune", "measure", "say")),
-    *(HOUSE / "face" / f"{name}.py" for name in ("contact_sheet", "convert_weights")),
+    *(HOUSE / "face" / f"{name}.py" for name in ("contact_sheet", "convert_weights", "photo_sheet")),
 ]
 # Reads official StyleGAN pickles as data, for convert_weights and nobody else.
 RESTRICTED = HOUSE / "face" / "stylegan" / "restricted.py"
