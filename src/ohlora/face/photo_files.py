@@ -147,7 +147,9 @@ def find_folder(root: Path, resolution: int, faults: list[str]) -> list[Photo]:
             faults.append(f"images without a map in maps/: {some(without)}")
         if strangers:
             faults.append(f"maps of no image: {some(strangers)}")
-        photos = [replace(photo, masks={"": maps[photo.name]}) for photo in photos if photo.name in maps]
+        photos = [
+            replace(photo, masks={"": maps[photo.name]} if photo.name in maps else {}) for photo in photos
+        ]
     return labelled(photos, root, faults)
 
 

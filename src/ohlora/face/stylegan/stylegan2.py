@@ -141,12 +141,12 @@ class Block2(Filtered):
 
     def forward(self, x: Tensor | None, image: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
         """`w` [faces, 2 or 3, w]: a style for each layer, the last for RGB."""
-        x = self.const.expand(len(w), -1, -1, -1) if x is None else self.conv0(x, w[:, 0])
-        x = self.conv1(x, w[:, -2])
-        rgb: Tensor = self.torgb(x, w[:, -1])
+        start = self.const.expand(len(w), -1, -1, -1) if x is None else self.conv0(x, w[:, 0])
+        features: Tensor = self.conv1(start, w[:, -2])
+        rgb: Tensor = self.torgb(features, w[:, -1])
         if image is not None:
             rgb = upsampled(image, self.resample_filter) + rgb
-        return x, rgb
+        return features, rgb
 
 
 class Synthesis2(nn.Module):
