@@ -31,7 +31,8 @@ DOORS = [ROOT / "train.py", ROOT / "battle.py"]
 # Rooms with a door of their own: python -m ohlora.narrator.say
 SIDE_DOORS = [
     *(HOUSE / "narrator" / f"{name}.py" for name in ("pretrain", "fine_tune", "measure", "say")),
-    *(HOUSE / "face" / f"{name}.py" for name in ("contact_sheet", "convert_weights", "photo_sheet")),
+    *(HOUSE / "face" / f"{name}.py" for name in ("contact_sheet", "animate", "live")),
+    *(HOUSE / "face" / f"{name}.py" for name in ("photo_sheet", "convert_weights")),
 ]
 # Reads official StyleGAN pickles as data, for convert_weights and nobody else.
 RESTRICTED = HOUSE / "face" / "stylegan" / "restricted.py"

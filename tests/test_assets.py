@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -36,8 +38,10 @@ def test_the_command_says_what_was_typed_but_not_where(
 ) -> None:
     typed = ["/home/me/train.py", "model=autoencoder", "paths.output_dir=/home/me", "hydra.run.dir=/tmp/x"]
     monkeypatch.setattr("sys.argv", typed)
-    save_model(tmp_path, "a", {}, CARD)
-    assert load_model(tmp_path, "a", "encoder")[1]["command"] == "python train.py model=autoencoder"
+    for spec, program in ((None, "train.py"), (SimpleNamespace(name="ohlora.train"), "-m ohlora.train")):
+        monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+        save_model(tmp_path, "a", {}, CARD)
+        assert load_model(tmp_path, "a", "encoder")[1]["command"] == f"python {program} model=autoencoder"
 
 
 def truncate(folder: Path) -> None:

@@ -53,6 +53,12 @@ class TestCsv:
             use(csv_logger(str(tmp_path)), tmp_path, fail=True)
         assert "0.75" in (tmp_path / "csv" / "metrics.csv").read_text()
 
+    def test_a_run_that_goes_on_keeps_what_was_logged_before(self, tmp_path):
+        for _ in range(2):
+            use(csv_logger(str(tmp_path)), tmp_path)
+        first, second = (tmp_path / name / "metrics.csv" for name in ("csv", "csv_2"))
+        assert first.read_text() == second.read_text()
+
 
 class TestTensorboard:
     @pytest.fixture(autouse=True)

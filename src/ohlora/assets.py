@@ -100,7 +100,9 @@ def command_line() -> str:
     """What was typed, less what only says where files lie on this machine."""
     places = ("hydra.", "paths.")
     said = [argument for argument in sys.argv[1:] if not argument.lstrip("+~").startswith(places)]
-    return shlex.join(["python", Path(sys.argv[0]).name, *said])
+    module = getattr(sys.modules["__main__"], "__spec__", None)  # python -m
+    program = ["-m", module.name] if module else [Path(sys.argv[0]).name]
+    return shlex.join(["python", *program, *said])
 
 
 def library_versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:

@@ -29,7 +29,14 @@ from yaml import MarkedYAMLError, YAMLError
 from ohlora.errors import OhloraError, nearest
 
 # Parts of the config that say how things are built or where they lie, not what is being tried.
-NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"}
+NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"} | {
+    "renderer",
+    "population",
+    "person",
+    "moods",
+    "expressions",
+    "ombre",
+}
 CONF = Path(__file__).resolve().parents[2] / "conf"
 USER_MISTAKE = 2
 INTERRUPTED = 130

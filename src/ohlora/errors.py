@@ -25,6 +25,13 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     return f" (did you mean {' | '.join(close)}?)" if close else ""
 
 
+def whole_fault(name: str, value: object, low: int, high: int) -> str | None:
+    """Why `value` is no whole number from `low` to `high`, or None."""
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return None
+    return f"{name}={value} is not a whole number from {low} to {high}"
+
+
 def need_packages(extra: str, *packages: str) -> None:
     """Raise OhloraError with the command that installs them where some of an extra's packages are missing."""
     missing = [package for package in packages if find_spec(package) is None]

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -35,8 +36,13 @@ warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 
 
 def csv_logger(save_dir: str) -> CSVLogger:
-    """Numbers as `csv/metrics.csv`, config as `csv/hparams.yaml` in `save_dir`."""
-    return CSVLogger(save_dir, name="", version="csv")
+    """Numbers as `csv/metrics.csv`, config as `csv/hparams.yaml` in `save_dir`.
+
+    A run that goes on in its folder writes `csv_2` and so on: Lightning would delete what was there.
+    """
+    names = chain(["csv"], map("csv_{}".format, count(2)))
+    free = next(name for name in names if not (Path(save_dir) / name).exists())
+    return CSVLogger(save_dir, name="", version=free)
 
 
 def tensorboard_logger(save_dir: str) -> TensorBoardLogger:

@@ -50,6 +50,9 @@ def test_a_human_plays_to_the_end(door: Door, tmp_path: Path) -> None:
     for name in ("curves.png", "contact_sheet.png"):
         with Image.open(run / name) as picture:
             assert picture.size[0] > 200
+    for name in ("ohlora.png", "ohlora.gif"):
+        with Image.open(run / name) as picture:
+            assert picture.size == (128, 128)
     # Her choice is sealed before anything is trained, and no test score is told before the last training.
     assert done.stdout.index("sealed") < done.stdout.index("training attempt")
     assert f"{own:.3f}" not in done.stdout[: done.stdout.rindex("training attempt")]
@@ -146,6 +149,7 @@ def test_a_folder_of_pictures(door: Door, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["human.first.learning_rate=9"], "learning_rate=9 is outside 2e-05 to 0.006"),
+        (["face=termnal"], "face=termnal is not one of none | files | terminal (did you mean terminal?)"),
         (["language=fr"], "language=fr is not one of ko | en"),
         (["opponent=optuna", "opponent.sampler=tpx"], "opponent.sampler=tpx is not one of"),
         (["paths.predictor=nowhere"], "no ohlora.hp_predictor at nowhere"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from hydra.utils import instantiate
 
+from ohlora.face.expression import Expressions
 from ohlora.face.faces import Faces, render
+from ohlora.face.person import Person
 from ohlora.face.renderer import Renderer
 from ohlora.face.sample import Population
 
@@ -40,3 +42,18 @@ def some_faces(renderer, population) -> Faces:
     draws = population.sample(seed=5, indices=range(160))
     draws.severity.zero_()
     return render(renderer, draws)
+
+
+@pytest.fixture(scope="session")
+def expressions_config(composed):
+    return lambda *overrides: composed("animate", *overrides)
+
+
+@pytest.fixture(scope="session")
+def expressions(expressions_config) -> Expressions:
+    return instantiate(expressions_config().expressions, _convert_="all")
+
+
+@pytest.fixture(scope="session")
+def person(expressions_config) -> Person:
+    return instantiate(expressions_config().person, _convert_="all")()

@@ -60,3 +60,8 @@ def test_a_wrong_setting_is_one_line(own_world):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "fase is not a setting (did you mean face" in done.stderr
+
+
+def test_a_face_is_asked_for_by_number(face_config):
+    """A config group called `face` would take the number for the name of a file."""
+    assert face_config("face=7").job.face == 7

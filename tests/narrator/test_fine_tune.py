@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
 import yaml
@@ -40,11 +41,57 @@ def test_spliced_lines_are_new_true_and_keep_away_from_held_out_cases():
 
 
 def test_examples_hold_every_line_as_often_as_asked():
-    train, held = examples(draws=3, splices=0.0, seed=0)
+    train, held = examples(draws=3, splices=0.0, held_out=True, seed=0)
     written = [line for line in read_source() if line.verdicts not in HELD_OUT]
-    assert len(train) == 3 * len(written)
-    assert len({row["prompt"] for row in train}) > len({row["prompt"] for row in train[::3]})
-    assert {row["completion"] for row in train}.isdisjoint(row["completion"] for row in held)
+    times = Counter(row["completion"] for row in train)
+    assert {times[line.text] for line in written if line.language == "ko"} == {3}
+    rows = Counter(row["language"] for row in train)
+    assert rows["en"] == pytest.approx(rows["ko"], rel=0.2)
+    one = [row["prompt"] for row in train if row["completion"] == written[0].text]
+    assert len(set(one)) > 1
+    assert {row["completion"] for row in held} == {
+        line.text for line in read_source() if line.verdicts in HELD_OUT
+    }
+    assert not times.keys() & {row["completion"] for row in held}
+
+
+def test_without_held_out_cases_unseen_splices_are_evaluated_on():
+    train, held = examples(draws=1, splices=0.03, held_out=False, seed=0)
+    trained = {row["completion"] for row in train}
+    assert {line.text for line in read_source()} < trained
+    assert len(held) > 50
+    assert not trained & {row["completion"] for row in held}
+
+
+def test_the_loss_on_a_cpu_is_trl_s_own(babbler, tmp_path):
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    from ohlora.narrator.language_model import load_tokenizer, turns
+    from ohlora.narrator.line_trainer import LineTrainer
+    from ohlora.narrator.trainers import recomputing
+
+    rows = [line.row() for line in read_source()[:8]]
+    lessons = Dataset.from_list(
+        [turns(row["prompt"], row["language"], None, row["completion"]) for row in rows]
+    )
+    losses = []
+    for kind in (SFTTrainer, LineTrainer):
+        trainer = kind(
+            model=str(babbler),
+            args=SFTConfig(
+                str(tmp_path),
+                use_cpu=True,
+                report_to="none",
+                completion_only_loss=True,
+                **recomputing(SFTConfig, False),
+            ),
+            train_dataset=lessons,
+            eval_dataset=lessons,
+            processing_class=load_tokenizer(str(babbler)),
+        )
+        losses.append(trainer.evaluate()["eval_loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ohlora.narrator.facts import Facts
+from ohlora.narrator.prompt import narrator_prompt, phrases
 from ohlora.narrator.slots import SLOTS
 from ohlora.narrator.training import read_source
 
@@ -19,10 +21,32 @@ def test_a_slot_is_one_token_and_digits_stand_alone(tokenizer):
     assert len(tokenizer("12345")["input_ids"]) == 5
 
 
+def test_a_prompt_s_fact_is_one_token_and_no_line_holds_one(tokenizer):
+    facts = phrases()
+    assert len(tokenizer("\n".join(facts))["input_ids"]) == len(facts)
+    alone = {tokenizer(fact)["input_ids"][0] for fact in facts}
+    assert len(alone) == len(facts)
+    for line in read_source():
+        assert not alone & set(tokenizer(line.text)["input_ids"]), line.text
+
+
+def test_a_prompt_is_facts_alone(tokenizer, match):
+    prompt = narrator_prompt(Facts.read(match("lost_clearly", "won_by_far")), "en")
+    assert tokenizer.convert_ids_to_tokens(tokenizer(prompt)["input_ids"]) == [
+        "data Fashion-MNIST",
+        "first you lost clearly",
+        "lr low",
+        "second you won by far",
+        "score higher",
+        "lr low",
+        "final: you win",
+    ]
+
+
 def test_turns_are_closed(tokenizer):
-    told = [{"role": "user", "content": "데이터 MNIST\n최종 무승부"}]
+    told = [{"role": "user", "content": "데이터 MNIST\n종합 무승부"}]
     text = tokenizer.apply_chat_template(told, add_generation_prompt=True, tokenize=False)
-    assert text == "<user>데이터 MNIST\n최종 무승부<end><assistant>"
+    assert text == "<user>데이터 MNIST\n종합 무승부<end><assistant>"
     whole = tokenizer.apply_chat_template([*told, {"role": "assistant", "content": "비겼다"}], tokenize=False)
     assert whole == f"{text}비겼다<end>"
 

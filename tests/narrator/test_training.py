@@ -122,7 +122,7 @@ def test_a_tenth_is_held_out_by_whole_cases():
 
 def test_a_prompt_names_the_facts(match):
     assert narrator_prompt(Facts.read(match("lost_clearly", "draw")), "ko") == (
-        "데이터 Fashion-MNIST\n첫 판 너 확실히 짐 lr 낮음\n두 번째 비김 점수 오름 lr 낮음\n최종 무승부"
+        "데이터 Fashion-MNIST\n첫 판 너 확실히 짐 lr 낮음\n두 번째 비김 점수 오름 lr 낮음\n종합 무승부"
     )
     assert narrator_prompt(Facts.read(match("won_by_far", language="en")), "en") == (
         "data Fashion-MNIST\nonly you won by far lr low\nfinal: you win"

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from ohlora.battle.contestants import ContestantConf, OhLora, Table
+from ohlora.battle.face import Face
 from ohlora.battle.narration import Narrator, Told
 from ohlora.battle.phrases import say
 from ohlora.battle.referee import Played, Referee
@@ -71,6 +72,7 @@ class PlayMatch:
     hardware: Hardware
     challenger: ContestantConf
     narrator: Narrator
+    face: Face | None
     predictor: str
     encoders: str
     cache_dir: str
@@ -145,6 +147,8 @@ class PlayMatch:
         told = self.narrator.tell(asdict(result))
         self._show(console, result, told.line)
         self._keep(out, result, told, [*hers, *theirs], sheet)
+        if self.face:
+            log_picture(self.logger, "ohlora", self.face.react(asdict(result), told.line, out, console))
         console.print(
             say("again", self.language, command=again(subset.recipe.seed)), style="dim", soft_wrap=True
         )

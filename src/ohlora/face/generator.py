@@ -1,18 +1,28 @@
 """What draws faces, renderer or network: an identity and property values -> an image.
 
 Images are uint8, 0 to 255, wherever they are kept or handed over, and float, -1 to 1, in networks: only the
-painter's brush works from 0 to 1. Properties are raw (conf/face/renderer.yaml gives their ranges), latents
+painter's brush works from 0 to 1. Properties are raw (conf/faces/renderer.yaml gives their ranges), latents
 standard normal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
 from ohlora.space import Real
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Faces as they are kept, and what is where on them."""
+
+    images: Tensor  # uint8 [faces, 3, resolution, resolution]
+    label_maps: Tensor  # uint8 [faces, resolution, resolution], the ids of classes.py
+    hair: Tensor  # float32 [faces, resolution, resolution]: the share of each pixel that is hair, 0 to 1
 
 
 class Generator(Protocol):
@@ -40,6 +50,10 @@ class Generator(Protocol):
 
     def synthesis(self, w: Tensor) -> Tensor:
         """Images [faces, 3, resolution, resolution], -1 to 1."""
+        ...
+
+    def picture(self, w: Tensor) -> Picture:
+        """The same images with their maps: exact ones of a renderer, those of its mask head of a network."""
         ...
 
 

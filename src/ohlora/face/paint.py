@@ -1,4 +1,4 @@
-"""Layers -> picture and label map."""
+"""Layers -> picture, label map and share of hair."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ohlora.face.classes import HAIR
 from ohlora.face.layers import Grid, Named, layers
 
 
-def paint(p: Named, resolution: int, supersample: int) -> tuple[Tensor, Tensor]:
-    """Colours [faces, 3, resolution, resolution], 0 to 1, and labels [faces, resolution, resolution], uint8.
+def paint(p: Named, resolution: int, supersample: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Colours [faces, 3, resolution, resolution], 0 to 1; labels [faces, resolution, resolution], uint8; and
+    the share of each pixel that is hair, of the labels' shape, 0 to 1.
 
     A layer covers a sample as far as its edge has passed it, over the width of one sample. The label of a
     pixel is that of the topmost layer its centre lies in.
@@ -20,6 +22,7 @@ def paint(p: Named, resolution: int, supersample: int) -> tuple[Tensor, Tensor]:
     faces = some.shape[0]
     colours = torch.zeros(faces, 3, grid.size, grid.size, device=some.device)
     labels = torch.zeros(faces, resolution, resolution, dtype=torch.uint8, device=some.device)
+    hair = torch.zeros(faces, grid.size, grid.size, device=some.device)
     sharpness = p["scale"] * grid.size / 2  # samples a unit of the face
     for layer in layers(p, grid):
         rows, columns = layer.window.slices
@@ -30,6 +33,9 @@ def paint(p: Named, resolution: int, supersample: int) -> tuple[Tensor, Tensor]:
             layer.colour.expand(faces, 3, *coverage.shape[1:]), coverage[:, None]
         )
         if layer.label is not None:
+            hair[:, rows, columns] *= 1 - coverage
+            if layer.label == HAIR:
+                hair[:, rows, columns] += coverage
             # Between neighbouring samples a distance is as good as linear: their mean is the centre's.
             middle = F.avg_pool2d(layer.distance, supersample) if supersample > 1 else layer.distance
             part = labels[
@@ -39,5 +45,5 @@ def paint(p: Named, resolution: int, supersample: int) -> tuple[Tensor, Tensor]:
             ]
             part.masked_fill_(middle.expand(part.shape) < 0, layer.label)
     if supersample > 1:
-        colours = F.avg_pool2d(colours, supersample)
-    return colours.clamp_(0, 1), labels
+        colours, hair = F.avg_pool2d(colours, supersample), F.avg_pool2d(hair, supersample)
+    return colours.clamp_(0, 1), labels, hair

@@ -10,19 +10,11 @@ import torch
 from torch import Tensor
 
 from ohlora.errors import OhloraError
-from ohlora.face.generator import to_uint8
+from ohlora.face.generator import Picture, to_uint8
 from ohlora.face.paint import paint
 from ohlora.space import Real
 
 RESOLUTIONS = (16, 512)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Faces as they are kept."""
-
-    images: Tensor  # uint8 [faces, 3, resolution, resolution]
-    label_maps: Tensor  # uint8 [faces, resolution, resolution], the ids of classes.py
 
 
 @dataclass(frozen=True)
@@ -104,16 +96,16 @@ class Renderer:
 
     def picture(self, w: Tensor) -> Picture:
         """Images and exact label maps."""
-        colours, labels = self.paint(w)
-        return Picture(to_uint8(colours * 2 - 1), labels)
+        colours, labels, hair = self.paint(w)
+        return Picture(to_uint8(colours * 2 - 1), labels, hair)
 
     @torch.no_grad()
-    def paint(self, w: Tensor) -> tuple[Tensor, Tensor]:
-        """Colours, 0 to 1, and labels, a chunk of faces at a time."""
+    def paint(self, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Colours, 0 to 1, labels and shares of hair, a chunk of faces at a time."""
         painted = []
         for part in w.split(self.chunk):
             named = {name: part[:, column, None, None] for column, name in enumerate(self.names)}
             named["clip_at"] = torch.full_like(named["scale"], self.clip_at)
             painted.append(paint(named, self.resolution, self.supersample))
-        colours, labels = zip(*painted, strict=True)
-        return torch.cat(colours), torch.cat(labels)
+        colours, labels, hair = zip(*painted, strict=True)
+        return torch.cat(colours), torch.cat(labels), torch.cat(hair)

@@ -20,18 +20,25 @@ def model_card(tuning: Mapping[str, Any], pretraining: Mapping[str, Any]) -> str
     text = files("ohlora.narrator").joinpath("card.md").read_text(encoding="utf-8")
     return text.format(
         before=pretraining,
-        before_minutes=pretraining["elapsed_s"] / 60,
+        before_minutes=minutes(pretraining),
         shape=pretraining["shape"],
         sources="\n".join(f"| {source['name']} | {source['licence']} |" for source in pretraining["sources"]),
         tuning=tuning,
-        tuning_minutes=tuning["elapsed_s"] / 60,
+        tuning_minutes=minutes(tuning),
         adapter=tuning["adapter"],
         whole=", ".join(tuning["adapter"]["trained_whole"]) or "nothing",
         lessons=tuning["lessons"],
+        held_out="the lines of six cases held out whole"
+        if tuning["lessons"]["held_out"]
+        else f"{tuning['held_out_rows']} spliced lines left out",
         command=command_line(),
         commit=current_commit(),
         libraries=", ".join(f"{name} {version}" for name, version in library_versions(LIBRARIES).items()),
     )
+
+
+def minutes(run: Mapping[str, Any]) -> str:
+    return f"{run['elapsed_s'] / 60:.0f}" if run["elapsed_s"] else "an unknown number of"
 
 
 def plot_losses(runs: Mapping[str, Mapping[str, Any]], path: Path) -> Path:

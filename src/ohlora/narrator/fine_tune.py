@@ -20,8 +20,9 @@ from ohlora.door import open_door
 class Lessons:
     """What is trained on, made from the written lines."""
 
-    draws: int  # matches each written line is set beside
-    splices: float  # share of the pairs of a case's lines whose halves make a new one, 0 to 1
+    draws: int  # matches each line is set beside
+    splices: float  # share of the pairs of a case's lines whose halves make a new one, 0 to 0.9
+    held_out: bool  # keep the lines of six cases for evaluation
     max_length: int  # tokens of a prompt and its line
 
 
@@ -38,7 +39,7 @@ class Adapter:
 
 @dataclass(frozen=True)
 class FineTune:
-    """Train an adapter, judge it on the cases held out, keep it, merged into its model or alone."""
+    """Train an adapter, judge it on lines held out, keep it, merged into its model or alone."""
 
     model: str  # a folder, or a name on the Hub
     persona: Mapping[str, str] | None  # what the model is told it is, by language
@@ -56,18 +57,20 @@ class FineTune:
     logger: Any
 
     def run(self) -> float:
-        """Return the loss on held-out cases, nats a token of the line."""
+        """Return the loss on held-out lines, nats a token."""
         self.refuse_nonsense()
         from datasets import Dataset
         from peft import LoraConfig
         from rich.console import Console
         from transformers import EarlyStoppingCallback, PrinterCallback
-        from trl import SFTConfig, SFTTrainer
+        from trl import SFTConfig
 
         from ohlora.narrator.card import model_card, plot_losses
         from ohlora.narrator.language_model import load_tokenizer, turns
+        from ohlora.narrator.line_trainer import LineTrainer
         from ohlora.narrator.trainers import (
             Told,
+            cost,
             last_checkpoint,
             losses,
             one_folder,
@@ -84,7 +87,7 @@ class FineTune:
         console = Console(highlight=False)
         out = one_folder(Path(self.resume or self.output_dir), device)
         tokenizer = load_tokenizer(self.model)
-        rows, held = examples(self.lessons.draws, self.lessons.splices, self.seed)
+        rows, held = examples(self.lessons.draws, self.lessons.splices, self.lessons.held_out, self.seed)
         settings = {
             "model": self.model,
             "persona": self.persona,
@@ -102,7 +105,7 @@ class FineTune:
             for part in (rows, held)
         )
         with seeded(self.seed):
-            trainer = SFTTrainer(
+            trainer = LineTrainer(
                 model=self.load(device),
                 args=SFTConfig(
                     **training_arguments(
@@ -148,9 +151,8 @@ class FineTune:
             **settings,
             "rows": len(train),
             "held_out_rows": len(evaluation),
-            "steps": trainer.state.global_step,
+            **cost(trainer.state, checkpoint, elapsed_s),
             "processes": world_size(),
-            "elapsed_s": round(elapsed_s, 1),
             "device": str(device),
             "precision": precision,
             "eval_loss": loss,
@@ -167,7 +169,7 @@ class FineTune:
         if self.save_to:
             shutil.copytree(folder, self.save_to, dirs_exist_ok=True)
         console.print(
-            f"{report['steps']} steps, {elapsed_s:.0f} s: loss on held-out cases {loss:.3f}\n"
+            f"{report['steps']} steps, {elapsed_s:.0f} s: loss on held-out lines {loss:.3f}\n"
             f"{folder.name}: {folder}",
             soft_wrap=True,
         )
@@ -191,7 +193,7 @@ class FineTune:
             ),
             ("bits", self.bits, not (self.bits and self.merge), "null where the model is merged"),
             ("lessons.draws", self.lessons.draws, self.lessons.draws >= 1, "1 or more"),
-            ("lessons.splices", self.lessons.splices, 0 <= self.lessons.splices <= 1, "0 to 1"),
+            ("lessons.splices", self.lessons.splices, 0 <= self.lessons.splices <= 0.9, "0 to 0.9"),
             ("adapter.rank", self.adapter.rank, self.adapter.rank >= 1, "1 or more"),
             ("schedule.batch_size", self.schedule.batch_size, self.schedule.batch_size >= 1, "1 or more"),
             ("schedule.checks", self.schedule.checks, self.schedule.checks >= 1, "1 or more"),

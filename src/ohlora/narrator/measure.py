@@ -36,7 +36,7 @@ class Measure:
         from ohlora.tracking import write_json
 
         out = Path(self.output_dir)
-        rows, _ = examples(self.lessons.draws, self.lessons.splices, self.seed)
+        rows, _ = examples(1, self.lessons.splices, self.lessons.held_out, self.seed)
         narrators = dict(self.narrators)
         if self.base:
             tuned = next(iter(narrators.values()))

@@ -53,7 +53,7 @@ class Pretrain:
         from ohlora.narrator.facts import LANGUAGES
         from ohlora.narrator.template import all_lines
         from ohlora.narrator.tokenizer import train_tokenizer
-        from ohlora.narrator.trainers import Told, last_checkpoint, losses, seeded, training_arguments
+        from ohlora.narrator.trainers import Told, cost, last_checkpoint, losses, seeded, training_arguments
         from ohlora.narrator.training import read_rows
         from ohlora.tracking import write_json
 
@@ -124,12 +124,11 @@ class Pretrain:
             **size,
             "tokens": train.numel(),
             "parameters": sum(weight.numel() for weight in model.parameters()),
-            "steps": trainer.state.global_step,
+            **cost(trainer.state, checkpoint, elapsed_s),
             "tokens_seen": trainer.state.global_step
             * self.schedule.batch_size
             * self.schedule.accumulate
             * self.block,
-            "elapsed_s": round(elapsed_s, 1),
             "device": str(self.hardware.resolve()[0]),
             "eval_loss": loss,
             "bits_a_character": a_character / math.log(2),

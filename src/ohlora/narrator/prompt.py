@@ -29,7 +29,7 @@ WORDS: dict[str, dict[Any, Any]] = {
         Verdict.WON_NARROWLY: "너 아슬아슬하게 이김",
         Verdict.WON_CLEARLY: "너 확실히 이김",
         Verdict.WON_BY_FAR: "너 크게 이김",
-        "final": {"ohlora": "최종 오로라 승리", "draw": "최종 무승부", "challenger": "최종 너 승리"},
+        "final": {"ohlora": "종합 오로라 승리", "draw": "종합 무승부", "challenger": "종합 너 승리"},
         "rate": {1: "lr 높음", 0: "lr 같음", -1: "lr 낮음"},
         "second": {1: "점수 오름", 0: "점수 그대로", -1: "점수 내림"},
     },
@@ -41,13 +41,13 @@ WORDS: dict[str, dict[Any, Any]] = {
         Verdict.LOST_BY_FAR: "you lost by far",
         Verdict.LOST_CLEARLY: "you lost clearly",
         Verdict.LOST_NARROWLY: "you lost narrowly",
-        Verdict.DRAW: "a draw",
+        Verdict.DRAW: "you drew",
         Verdict.WON_NARROWLY: "you won narrowly",
         Verdict.WON_CLEARLY: "you won clearly",
         Verdict.WON_BY_FAR: "you won by far",
         "final": {"ohlora": "final: Oh-LoRA wins", "draw": "final: a draw", "challenger": "final: you win"},
         "rate": {1: "lr high", 0: "lr same", -1: "lr low"},
-        "second": {1: "score up", 0: "score same", -1: "score down"},
+        "second": {1: "score higher", 0: "score equal", -1: "score lower"},
     },
 }
 
@@ -73,6 +73,17 @@ def narrator_prompt(facts: Facts, language: str) -> str:
         lines.append(" ".join(parts))
     lines.append(words["final"][facts.winner])
     return "\n".join(lines)
+
+
+def phrases() -> list[str]:
+    """Every piece a prompt is put together from, each a whole fact: a small model reads each as one token."""
+    found = []
+    for words in WORDS.values():
+        names = (*words["attempts"], words["only"])
+        found += [f"{words['dataset']} {name}" for name in (*dict.fromkeys(KNOWN.values()), words["yours"])]
+        found += [f"{name} {words[verdict]}" for name in names for verdict in Verdict]
+        found += [*words["second"].values(), *words["rate"].values(), *words["final"].values()]
+    return found
 
 
 def compare(one: float, other: float) -> int:

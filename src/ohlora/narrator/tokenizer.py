@@ -1,4 +1,4 @@
-"""A tokenizer for a small model: every slot is one token, her emoji are known, digits stand alone."""
+"""A tokenizer for a small model: every slot and every fact of a prompt is one token, her emoji are known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import chain
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from ohlora.narrator.prompt import phrases
 from ohlora.narrator.slots import SLOTS
 
 EMPHASIS = 100  # each line counts as so many documents: her words become tokens, English ones above all
@@ -25,8 +26,10 @@ def train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Byte-pair encoding (arXiv:1508.07909), learned from a corpus and from what she reads and says.
 
-    A character that is rare in the corpus and foreign to `lines` is unknown.
+    A character that is rare in the corpus and foreign to `lines` is unknown. Facts are whole tokens because a
+    small model that read them word by word took first attempts for second ones.
     """
+    facts = phrases()
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -38,7 +41,7 @@ def train_tokenizer(
     )
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="never")
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - len(SLOTS),
+        vocab_size=vocab_size - len(SLOTS) - len(facts),
         special_tokens=[UNKNOWN, PAD, END, *TURNS.values()],
         initial_alphabet=sorted({char for line in lines for char in line}),
         limit_alphabet=2000,
@@ -46,6 +49,7 @@ def train_tokenizer(
     )
     tokenizer.train_from_iterator(chain(corpus, *[lines] * EMPHASIS), trainer)
     tokenizer.add_tokens([AddedToken(f"{{{name}}}", normalized=False) for name in SLOTS])
+    tokenizer.add_tokens([AddedToken(fact, normalized=False, lstrip=True) for fact in facts])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         unk_token=UNKNOWN,

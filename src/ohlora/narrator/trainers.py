@@ -26,6 +26,7 @@ from ohlora.trials import Hardware
 
 SETTINGS, CHECKPOINTS = "settings.json", "checkpoints"  # in the folder of a run
 transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
 datasets.disable_progress_bars()
 # TRL 1.16 and PEFT 0.21 still ask transformers the old way; nothing a user could do about it.
 warnings.filterwarnings(
@@ -112,6 +113,16 @@ class Told(TrainerCallback):
         if state.is_world_process_zero and logs:
             numbers = {key: float(value) for key, value in logs.items() if isinstance(value, int | float)}
             self.logger.log_metrics(numbers, step=state.global_step)
+
+
+def cost(state: transformers.TrainerState, checkpoint: str | None, elapsed_s: float) -> dict[str, Any]:
+    """Steps of a whole run, and its seconds: where it was resumed, those before cost what the others did.
+
+    The seconds are None for a run that had no step left.
+    """
+    before = int(checkpoint.rpartition("-")[2]) if checkpoint else 0
+    share = (state.global_step - before) / state.global_step
+    return {"steps": state.global_step, "elapsed_s": round(elapsed_s / share, 1) if share else None}
 
 
 def losses(state: transformers.TrainerState) -> dict[str, list[tuple[float, float]]]:

@@ -40,6 +40,7 @@ HELD_OUT = {
     (Verdict.WON_NARROWLY, Verdict.WON_CLEARLY),
     (Verdict.WON_BY_FAR, Verdict.DRAW),
 }
+EVALUATED = 0.02  # of all pairs of a case's lines: spliced to be evaluated on where no case is held out
 NEAR = 0.4  # two lines that share this much of their three-letter pieces are near copies
 # Gaps in macro-F1 well inside each margin: three decimals never round one across its boundary.
 GAPS = {"none": (0, 0), "narrow": (0.002, 0.019), "clear": (0.021, 0.149), "far": (0.151, 0.36)}
@@ -209,17 +210,33 @@ def is_true(line: Line, draws: int = 2) -> bool:
     return True
 
 
-def examples(draws: int, splices: float, seed: int) -> tuple[list[Row], list[Row]]:
+def examples(draws: int, splices: float, held_out: bool, seed: int) -> tuple[list[Row], list[Row]]:
     """Rows to train on and rows to evaluate on.
 
-    Every written line with `draws` matches each, and lines spliced from `splices` of the pairs; the lines of
-    held-out cases are evaluated on, and nothing is made from them.
+    Every written line and every one spliced from `splices` of the pairs, each beside `draws` matches or,
+    in the language that has fewer lines, so many more that both have as many rows: beside one match only,
+    a model learns by heart which line goes with which dataset. With `held_out` nothing is made from the
+    lines of the held-out cases, which are evaluated on; without, spliced lines that were left out are.
     """
     written = read_source()
-    lines = [line for line in written if line.verdicts not in HELD_OUT]
-    train = [line.row(draw) for line in lines for draw in range(draws)]
-    train += [line.row() for line in spliced(lines, splices, seed)]
-    return train, [line.row() for line in written if line.verdicts in HELD_OUT]
+    lines = [line for line in written if not (held_out and line.verdicts in HELD_OUT)]
+    made = spliced(lines, splices, seed)
+    trained = {
+        language: [line for line in (*lines, *made) if line.language == language] for language in LANGUAGES
+    }
+    most = max(map(len, trained.values()))
+    rows = [
+        line.row(draw)
+        for native in trained.values()
+        for draw in range(round(draws * most / len(native)))
+        for line in native
+    ]
+    if held_out:
+        unseen = [line for line in written if line.verdicts in HELD_OUT]
+    else:
+        known = {line.text for line in made}
+        unseen = [line for line in spliced(lines, splices + EVALUATED, seed) if line.text not in known]
+    return rows, [line.row() for line in unseen]
 
 
 def pieces(line: str) -> set[str]:

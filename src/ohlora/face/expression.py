@@ -1,0 +1,96 @@
+"""What moves her, and what it looks like: verdicts and lines -> a mood -> eyes, mouth and head."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ohlora.battle.verdict import Verdict
+from ohlora.errors import OhloraError, nearest
+from ohlora.space import Real
+
+NEUTRAL = "neutral"
+MOVING = ("eyes", "mouth", "roll", "yaw")  # the properties a mood sets
+RISE = "rise_s"  # how long she takes to get there, seconds
+
+
+@dataclass(frozen=True)
+class Expressions:
+    """The table of moods (conf/faces/moods.yaml) and what brings them about (conf/faces/reactions.yaml)."""
+
+    moods: Mapping[str, Mapping[str, float]]
+    verdicts: Mapping[str, str]  # the challenger's verdict -> her mood
+    signs: Mapping[str, Sequence[str]]  # mood -> what a line says that sounds like it
+    properties: Mapping[str, Real]
+
+    def __post_init__(self) -> None:
+        faults = [f"moods has no {NEUTRAL}"] if NEUTRAL not in self.moods else []
+        for mood, row in self.moods.items():
+            faults += [f"moods.{mood} has no {name}" for name in (*MOVING, RISE) if name not in row]
+            for name in MOVING:
+                if name in row and (fault := self.properties[name].fault(row[name])):
+                    faults.append(f"moods.{mood}.{name}{fault}")
+            if (fault := Real(0.05, 10).fault(row.get(RISE, 1.0))) is not None:
+                faults.append(f"moods.{mood}.{RISE}{fault}")
+        known = [verdict.value for verdict in Verdict]
+        faults += [f"verdicts has no {verdict}" for verdict in known if verdict not in self.verdicts]
+        faults += [
+            f"verdicts.{verdict} is not a verdict{nearest(verdict, known)}"
+            for verdict in self.verdicts
+            if verdict not in known
+        ]
+        for where, moods in (("verdicts", self.verdicts.values()), ("signs", self.signs)):
+            faults += [f"{where}: {fault}" for mood in moods if (fault := self.fault("mood", mood, known=()))]
+        if faults:
+            raise OhloraError("; ".join(faults))
+
+    def fault(self, setting: str, word: object, known: Sequence[str] | None = None) -> str | None:
+        """Why `word` means nothing here, or None."""
+        allowed = [*self.moods, *(self.verdicts if known is None else known)]
+        if word in allowed:
+            return None
+        return f"{setting}={word} is not one of {' | '.join(allowed)}{nearest(word, allowed)}"
+
+    def mood(self, word: str) -> str:
+        """The mood that a word, of a mood or of the challenger's verdict, stands for."""
+        return word if word in self.moods else self.verdicts[word]
+
+    def rise_s(self, mood: str) -> float:
+        return self.moods[mood][RISE]
+
+    def offset(self, mood: str) -> np.ndarray:
+        """How far a mood moves each property [properties] from where it rests."""
+        row, rest = self.moods[mood], self.moods[NEUTRAL]
+        return np.array([row[name] - rest[name] if name in MOVING else 0.0 for name in self.properties])
+
+    @cached_property
+    def patterns(self) -> dict[str, re.Pattern[str]]:
+        return {
+            mood: re.compile("|".join(sign_pattern(sign) for sign in sorted(signs, key=len, reverse=True)))
+            for mood, signs in self.signs.items()
+        }
+
+    def heard(self, line: str) -> str:
+        """The mood a line sounds like: the one it shows most signs of, the table's first of several such."""
+        counts = {mood: len(pattern.findall(line.lower())) for mood, pattern in self.patterns.items()}
+        loudest = max(counts, key=lambda mood: counts[mood])  # the first of equals
+        return loudest if counts[loudest] else NEUTRAL
+
+
+def sign_pattern(sign: str) -> str:
+    """A sign as a regular expression; where a word may begin and end is told in reactions.yaml."""
+    begins = (
+        r"(?<![a-z])" if re.match(r"[a-z]", sign) else r"(?<![가-힣])" if re.match("[가-힣]", sign) else ""
+    )
+    ends = (
+        r"(?![a-z])"
+        if re.search(r"[a-z]$", sign)
+        else r"(?![가-힣])"
+        if re.fullmatch("[가-힣]", sign)
+        else ""
+    )
+    return begins + re.escape(sign) + ends

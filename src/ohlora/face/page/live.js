@@ -1,0 +1,137 @@
+// Her face on a canvas: asks for one frame after the other, and sends wishes. Text is only ever set as text.
+
+const WORDS = {
+  en: {
+    moods: "MOODS", looks: "LOOKS", ombre: "ombre hair ends", say: "Say", type: "Type a line for her to say",
+    gone: "She cannot be reached.",
+  },
+  ko: {
+    moods: "기분", looks: "모습", ombre: "옴브레 머리끝", say: "말하기", type: "오로라가 할 말을 적어 봐",
+    gone: "오로라와 연결이 끊겼어.",
+    neutral: "평소", happy: "기쁨", laughing: "웃음", surprised: "놀람", proud: "으쓱", thinking: "생각", shy: "수줍음",
+    sad: "슬픔", sulky: "삐침",
+    eyes: "눈", hair_colour: "머리 밝기", hair_length: "머리 길이", mouth: "입", roll: "갸웃", yaw: "고개 돌림",
+    background_mean: "배경 밝기", background_std: "배경 무늬",
+  },
+};
+
+export class LiveFace {
+  constructor(canvas, { onframe = () => {}, ongone = () => {} } = {}) {
+    Object.assign(this, { canvas, onframe, ongone, running: false });
+  }
+
+  async frame(after) {
+    const answer = await fetch(`/frame?after=${after}`);
+    if (!answer.ok) throw new Error(answer.statusText);
+    return { number: Number(answer.headers.get("X-Frame")), picture: await createImageBitmap(await answer.blob()) };
+  }
+
+  // One frame is drawn over there while the one before it is shown here; a hidden page shows none and asks for none.
+  async run() {
+    this.running = true;
+    const context = this.canvas.getContext("2d");
+    let coming = this.frame(-1);
+    while (this.running) {
+      try {
+        const { number, picture } = await coming;
+        coming = this.frame(number);
+        coming.catch(() => {}); // told where it is awaited
+        await new Promise(requestAnimationFrame);
+        if (this.canvas.width !== picture.width) this.canvas.width = this.canvas.height = picture.width;
+        context.drawImage(picture, 0, 0);
+        picture.close();
+        this.onframe(number);
+      } catch {
+        this.ongone();
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        coming = this.frame(-1);
+        coming.catch(() => {});
+      }
+    }
+  }
+
+  async wish(wish) {
+    const answer = await fetch("/wish", {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish),
+    });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.error);
+    return told;
+  }
+}
+
+const at = (id) => document.getElementById(id);
+
+async function start() {
+  const about = await (await fetch("/about")).json();
+  const words = WORDS[about.language] ?? WORDS.en;
+  const name = (word) => words[word] ?? word.replaceAll("_", " ");
+  document.documentElement.lang = about.language;
+  for (const place of document.querySelectorAll("[data-label]")) place.textContent = words[place.dataset.label];
+  at("text").placeholder = words.type;
+  at("text").maxLength = about.longest;
+  at("line").querySelector("button").textContent = words.say;
+
+  const times = [];
+  const face = new LiveFace(at("face"), {
+    onframe() {
+      const now = performance.now();
+      times.push(now);
+      while (times[0] < now - 2000) times.shift();
+      const rate = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
+      at("rate").textContent = `${about.resolution} px, ${rate.toFixed(0)} fps`;
+      at("problem").textContent = "";
+    },
+    ongone() { at("problem").textContent = words.gone; },
+  });
+  const wish = async (wanted) => {
+    try {
+      const told = await face.wish(wanted);
+      at("problem").textContent = "";
+      if (told.line) {
+        at("bubble").textContent = told.line;
+        at("bubble").hidden = false;
+      }
+    } catch (error) {
+      at("problem").textContent = error.message;
+    }
+  };
+
+  for (const mood of about.moods) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: name(mood) });
+    button.dataset.mood = mood;
+    button.addEventListener("click", () => wish({ mood }));
+    at("moods").append(button);
+  }
+  for (const [property, { low, high, value }] of Object.entries(about.properties)) {
+    const slider = Object.assign(document.createElement("input"), {
+      type: "range", id: `slider-${property}`, min: low, max: high, step: (high - low) / 200, value,
+    });
+    const label = Object.assign(document.createElement("label"), {
+      htmlFor: slider.id, textContent: name(property),
+    });
+    const shown = Object.assign(document.createElement("output"), { textContent: value.toFixed(2) });
+    let waiting = false;
+    slider.addEventListener("input", () => {
+      shown.textContent = slider.valueAsNumber.toFixed(2);
+      if (waiting) return; // a wish every 50 ms follows a hand well enough
+      waiting = true;
+      setTimeout(() => {
+        waiting = false;
+        wish({ rest: { [property]: Math.min(Math.max(slider.valueAsNumber, low), high) } });
+      }, 50);
+    });
+    at("sliders").append(label, slider, shown);
+  }
+  at("ombre").checked = about.ombre;
+  at("ombre").addEventListener("change", () => wish({ ombre: at("ombre").checked }));
+  at("line").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const say = at("text").value;
+    if (say.trim()) wish({ say });
+    at("text").value = "";
+  });
+  face.run();
+}
+
+start();
