@@ -52,6 +52,16 @@ Parser = Callable[
 ]  # images [faces, 3, rows, columns], -1 to 1 -> logits [faces, 11, rows, columns]
 
 
+@torch.no_grad()
+def class_logits(parser: Parser, images: Tensor) -> Tensor:
+    """What a parser says of images; OhloraError where that is not 11 logits a pixel."""
+    logits = parser(images)
+    wanted = (len(images), len(classes.CLASSES), *images.shape[-2:])
+    if logits.shape != wanted:
+        raise OhloraError(f"the parser gave {list(logits.shape)} instead of {list(wanted)}")
+    return logits
+
+
 def mean_x(mask: Tensor) -> Tensor:
     """Mean column of each mask [faces, rows, columns]; NaN where it is empty."""
     columns = mask.sum(dim=1).float()

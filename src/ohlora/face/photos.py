@@ -20,7 +20,7 @@ from ohlora.errors import OhloraError
 from ohlora.face import classes
 from ohlora.face.faces import Faces
 from ohlora.face.generator import to_network
-from ohlora.face.parsing import Parser, painted, sided
+from ohlora.face.parsing import Parser, class_logits, painted, sided
 from ohlora.face.photo_files import Photo, find_photos, some
 from ohlora.face.scores import SOFT_SCORES, one_hot, soft_scores
 
@@ -299,11 +299,6 @@ class PhotoPart:
         return self.faces(torch.arange(len(self)))
 
 
-@torch.no_grad()
 def parsed(parser: Parser, images: Tensor) -> Tensor:
     """Label maps, uint8 [faces, rows, columns], as a parser sees uint8 images."""
-    logits = parser(to_network(images))
-    wanted = (len(images), len(classes.CLASSES), *images.shape[-2:])
-    if logits.shape != wanted:
-        raise OhloraError(f"the parser gave {list(logits.shape)} instead of {list(wanted)}")
-    return logits.argmax(dim=1).byte()
+    return class_logits(parser, to_network(images)).argmax(dim=1).byte()

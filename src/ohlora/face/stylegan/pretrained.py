@@ -12,6 +12,9 @@ from torch import Tensor
 
 from ohlora.assets import load_model
 from ohlora.errors import OhloraError
+from ohlora.face.classes import HAIR
+from ohlora.face.generator import Picture, to_uint8
+from ohlora.face.parsing import Parser, class_logits
 from ohlora.face.stylegan.naming import KINDS, Network, network_for
 from ohlora.space import Real
 
@@ -28,6 +31,7 @@ class PretrainedGenerator:
     network: Network
     card: Mapping[str, Any]
     psi: float = 1.0
+    parser: Parser | None = None  # tells what is where on its pictures
 
     def __post_init__(self) -> None:
         if not 0 <= self.psi <= 1:
@@ -75,6 +79,17 @@ class PretrainedGenerator:
             )
         return self.network.synthesis(w)
 
+    def picture(self, w: Tensor) -> Picture:
+        """The images with their maps, as the parser sees them; OhloraError without a parser."""
+        if self.parser is None:
+            raise OhloraError(
+                "a borrowed generator draws no maps: load_generator(..., parser=...) gives it eyes"
+            )
+        images = self.synthesis(w)
+        logits = class_logits(self.parser, images)
+        hair = logits.float().softmax(dim=1)[:, HAIR]
+        return Picture(to_uint8(images), logits.argmax(dim=1).byte(), hair)
+
     def mixed(self, coarse: Tensor, fine: Tensor, first_fine: int) -> Tensor:
         """Style mixing [faces, layers, w]: `coarse` [faces, w], but `fine` from layer `first_fine` on.
 
@@ -89,7 +104,7 @@ def truncated(w: Tensor, w_mean: Tensor, psi: float) -> Tensor:
     return w if psi == 1 else w_mean.lerp(w, psi)
 
 
-def load_generator(path: Path | str, psi: float = 1.0) -> PretrainedGenerator:
+def load_generator(path: Path | str, psi: float = 1.0, parser: Parser | None = None) -> PretrainedGenerator:
     """The generator convert_weights wrote; OhloraError where the file is missing, damaged or another's."""
     path = Path(path)
     path = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
@@ -101,7 +116,7 @@ def load_generator(path: Path | str, psi: float = 1.0) -> PretrainedGenerator:
             f"{path}: the card says {card.get('resolution')} px, the weights are for"
             f" {network.plan.resolution}"
         )
-    return PretrainedGenerator(network, card, psi)
+    return PretrainedGenerator(network, card, psi, parser)
 
 
 def card_kind(path: Path) -> str:
