@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from ohlora.face.defects import spoil
-from ohlora.face.renderer import Renderer
+from ohlora.face.renderer import Picture, Renderer
 from ohlora.face.sample import Draws
 
 
@@ -28,10 +28,20 @@ class Faces:
     def __len__(self) -> int:
         return len(self.images)
 
+    def to(self, device: torch.device | str) -> Faces:
+        """The same faces elsewhere; Lightning moves batches by it."""
+        moved = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Faces(**{name: None if value is None else value.to(device) for name, value in moved.items()})
+
 
 def render(renderer: Renderer, draws: Draws, twin_of: Tensor | None = None) -> Faces:
-    """Photos of what was drawn, spoilt where it says so. The label map shows what lies under a defect."""
+    """Photos of what was drawn, spoilt where it says so."""
     picture = renderer.picture(renderer.mapping(draws.latents, draws.properties))
+    return described(renderer, draws, picture, twin_of)
+
+
+def described(renderer: Renderer, draws: Draws, picture: Picture, twin_of: Tensor | None = None) -> Faces:
+    """What is known of drawn faces, given their clean pictures. The map shows what lies under a defect."""
     return Faces(
         images=spoil(picture.images, draws),
         label_maps=picture.label_maps,
