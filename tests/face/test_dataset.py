@@ -79,7 +79,7 @@ def test_steps_go_through_everybody_and_do_not_depend_on_where_a_run_began(world
     assert len(set(turn.tolist())) == 9
     later = FaceSteps(part, batch_size=3, seed=4, first=5, last=7)
     assert [faces.identity.tolist() for faces in later] == [faces.identity.tolist() for faces in steps][5:]
-    assert len(later) == 2
+    assert len(later) == len(steps) == 7
     halves = [replace(later, rank=rank, world_size=2) for rank in (0, 1)]
     shared = [torch.cat([faces.identity for faces in both]) for both in zip(*halves, strict=True)]
     assert [sorted(one.tolist()) for one in shared] == [sorted(faces.identity.tolist()) for faces in later]

@@ -218,7 +218,8 @@ class FaceSteps:
     world_size: int = 1
 
     def __len__(self) -> int:
-        return self.last - self.first
+        """Steps of the whole run: Lightning counts those taken before."""
+        return self.last
 
     def rows(self, step: int) -> Tensor:
         """Every row once before any comes again; those that fill no batch wait for the next turn."""
