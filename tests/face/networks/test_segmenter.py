@@ -21,7 +21,7 @@ LESSON = {"learning_rate": 3e-3, "weight_decay": 0.0, "total_steps": 60, "seed":
 
 
 def test_it_has_half_a_million_weights_at_width_16():
-    assert sum(weight.numel() for weight in UNet(16).parameters()) == pytest.approx(0.49e6, rel=0.02)
+    assert sum(weight.numel() for weight in UNet(16).parameters()) == pytest.approx(0.482e6, rel=0.01)
 
 
 def test_features_halve(batch):

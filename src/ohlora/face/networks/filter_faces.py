@@ -27,18 +27,7 @@ class FilterFaces(FaceTask):
 
     def run(self) -> float:
         """Return the share of kept faces that are women's and good, 0 to 1."""
-        source = self.prepare(
-            *(
-                f"least.{name}={value} is outside 0 to 1"
-                for name, value in self.least.items()
-                if not 0 <= value <= 1
-            ),
-            *(
-                f"least.{name} is not one of {' | '.join(TARGETS)}"
-                for name in self.least
-                if name not in TARGETS
-            ),
-        )
+        source = self.prepare()
         judges = {name: load_judge(self.judges, name) for name in self.least}
         for judge in judges.values():
             need_resolution(judge.card, source.renderer.resolution)
@@ -73,6 +62,20 @@ class FilterFaces(FaceTask):
             ],
         )
         return scores["precision"]
+
+    def faults(self, source: RenderedFaces) -> list[str]:
+        return [
+            *(
+                f"least.{name} is not one of {' | '.join(TARGETS)}"
+                for name in self.least
+                if name not in TARGETS
+            ),
+            *(
+                f"least.{name}={value} is outside 0 to 1"
+                for name, value in self.least.items()
+                if not 0 <= value <= 1
+            ),
+        ]
 
 
 def filter_scores(kept: Tensor, part: FacePart) -> dict[str, float]:

@@ -145,10 +145,13 @@ class Workshop:
         return Path(self.resume or self.output_dir)
 
     def inside(self, name: str) -> Workshop:
-        """A folder within, for one of several networks of a run; only the run's own numbers are logged."""
+        """A folder within, for one of several small networks of a run, each trained in one go."""
         folder = self.folder / name
         resumed = str(folder) if self.resume and folder.is_dir() else None
-        return replace(self, output_dir=str(folder), resume=resumed, logger=False)
+        quiet = {**self.trainer, "enable_checkpointing": False}
+        return replace(
+            self, output_dir=str(folder), resume=resumed, logger=False, callbacks={}, trainer=quiet
+        )
 
     def check(self) -> None:
         """Refuse a device or a number of processes that is not here."""
@@ -223,11 +226,15 @@ class FaceTask:
         assert self.workshop.logger
         return self.workshop.logger
 
-    def prepare(self, *faults: str) -> RenderedFaces:
+    def faults(self, source: RenderedFaces) -> list[str]:
+        """Every setting that cannot work with these faces."""
+        return []
+
+    def prepare(self) -> RenderedFaces:
         """The faces; OhloraError with every fault there is, before anything starts."""
         if not isinstance(self.dataset, RenderedFaces):
             raise OhloraError("models of faces are trained on faces: dataset=faces")
-        if faults:
+        if faults := self.faults(self.dataset):
             raise OhloraError("; ".join(faults))
         self.workshop.check()
         self.workshop.hardware.use_threads()
@@ -253,8 +260,8 @@ class FaceJob(FaceTask):
 
     lesson: Lesson
 
-    def prepare(self, *faults: str) -> RenderedFaces:
-        return super().prepare(*self.lesson.faults(), *faults)
+    def faults(self, source: RenderedFaces) -> list[str]:
+        return self.lesson.faults()
 
     def fit(
         self,

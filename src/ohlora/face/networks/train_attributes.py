@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ohlora.assets import load_network, save_model
 from ohlora.errors import nearest
-from ohlora.face.dataset import FacePart
+from ohlora.face.dataset import FacePart, RenderedFaces
 from ohlora.face.networks.attributes import (
     TARGETS,
     AttributeLearner,
@@ -48,7 +48,7 @@ class TrainAttributes(FaceJob):
 
     def run(self) -> float:
         """Return the area under the ROC curve on the unlabelled faces, 0 to 1."""
-        source = self.prepare(*self.faults())
+        source = self.prepare()
         pool = source.part("train", self.pool)
         rest = pool.keep(torch.arange(self.labels, self.pool))
         curve = {}
@@ -88,22 +88,25 @@ class TrainAttributes(FaceJob):
         )
         return scores["auroc"]
 
-    def faults(self) -> list[str]:
-        """What is wrong with the settings of this job alone."""
-        faults = [*number_fault("pool", self.pool, 2), *number_fault("folds", self.folds, 2)]
+    def faults(self, source: RenderedFaces) -> list[str]:
+        faults = [
+            *super().faults(source),
+            *number_fault("pool", self.pool, 2),
+            *number_fault("folds", self.folds, 2),
+        ]
         if self.target not in TARGETS:
             faults.append(
                 f"target={self.target} is not one of {' | '.join(TARGETS)}{nearest(self.target, TARGETS)}"
             )
-        if faults:
-            return faults
+        if number_fault("pool", self.pool, 2) or number_fault("folds", self.folds, 2):
+            return faults  # what labels may be depends on both
         for name, labels in (("labels", self.labels), *(("curve", one) for one in self.curve)):
             faults += number_fault(name, labels, 2 * self.folds) or (
                 [f"{name}={labels} leaves none of pool={self.pool} images to test on"]
                 if labels >= self.pool
                 else []
             )
-        if self.target == "quality" and getattr(self.dataset, "spoilt", None) is False:
+        if self.target == "quality" and not source.spoilt:
             faults.append("dataset.spoilt=false leaves no bad pictures to tell from good ones")
         return faults
 

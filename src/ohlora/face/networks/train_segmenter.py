@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from ohlora.face.dataset import FacePart
+from ohlora.face.dataset import FacePart, RenderedFaces
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.evaluate import evaluating
 from ohlora.face.networks.learner import FaceJob, number_fault
@@ -37,11 +37,7 @@ class TrainSegmenter(FaceJob):
 
     def run(self) -> float:
         """Return the mean intersection over union on test faces, 0 to 1."""
-        size = getattr(getattr(self.dataset, "renderer", None), "resolution", 8)
-        source = self.prepare(
-            *number_fault("width", self.width, 1),
-            *([f"renderer.resolution={size} is not a multiple of 8"] if size % 8 else []),
-        )
+        source = self.prepare()
         settings = {
             "scorer": self.scorer,
             "seed": self.seed,
@@ -62,7 +58,7 @@ class TrainSegmenter(FaceJob):
             training = self.fit(learner, train, val, settings)
         if not is_main():
             return float("nan")
-        card = {"kind": SEGMENTER_KIND, "resolution": size, "width": self.width}
+        card = {"kind": SEGMENTER_KIND, "resolution": source.renderer.resolution, "width": self.width}
         scores = segmenter_scores(Segmenter(network, card), source.part("test_b", self.counts.test))
         self.keep(
             f"segmenter_{self.scorer}",
@@ -77,6 +73,14 @@ class TrainSegmenter(FaceJob):
             ],
         )
         return scores["mean_iou"]
+
+    def faults(self, source: RenderedFaces) -> list[str]:
+        size = source.renderer.resolution
+        return [
+            *super().faults(source),
+            *number_fault("width", self.width, 1),
+            *([f"renderer.resolution={size} is not a multiple of 8"] if size % 8 else []),
+        ]
 
 
 def segmenter_scores(segmenter: Segmenter, part: FacePart) -> dict[str, float]:

@@ -55,7 +55,7 @@ class TrainVae(FaceJob):
 
     def run(self) -> float:
         """Return the lowest correlation of what is asked and what is measured: of eyes, mouth, roll."""
-        source = self.prepare(*self.faults())
+        source = self.prepare()
         teachers, segmenter, regressor = self.networks(source)
         train = kept_faces(source, self.kept, self.counts.train)
         val, test = (self.good(source, split) for split in ("val", "test_b"))
@@ -75,7 +75,12 @@ class TrainVae(FaceJob):
             },
         }
         with self.workshop.seeded(self.seed):
-            network = FaceVae(self.network, source.renderer.properties, source.renderer.resolution)
+            network = FaceVae(
+                self.network,
+                source.renderer.properties,
+                source.renderer.resolution,
+                self.variant.conditions,
+            )
             names_of_weights = [name for name, _ in network.named_parameters()]
             for part in self.variant.trains:
                 if not any(name.startswith(part) for name in names_of_weights):
@@ -138,12 +143,9 @@ class TrainVae(FaceJob):
         )
         return min(scores[f"r_{name}"] for name in ("eyes", "mouth", "roll"))
 
-    def faults(self) -> list[str]:
-        """Every setting of this job that cannot work."""
-        if not isinstance(self.dataset, RenderedFaces):
-            return []
-        names, known = list(self.dataset.renderer.properties), [*TERMS, ADVERSARIAL]
-        faults = self.network.faults(self.dataset.renderer.resolution)
+    def faults(self, source: RenderedFaces) -> list[str]:
+        names, known = list(source.renderer.properties), [*TERMS, ADVERSARIAL]
+        faults = [*super().faults(source), *self.network.faults(source.renderer.resolution)]
         faults += [
             f"variant.losses.{term} is not a term{nearest(term, known)}; allowed: {', '.join(known)}"
             for term in self.variant.losses
@@ -217,6 +219,8 @@ def begin(network: FaceVae, folder: str, name: str) -> None:
     need_resolution(other.card, network.resolution)
     if other.network.settings != network.settings:
         raise OhloraError(f"{Path(folder) / name} has another network than this variant's; train it again")
+    if not torch.equal(other.network.told, network.told):
+        raise OhloraError(f"{Path(folder) / name} is told of other properties than this variant")
     network.load_state_dict(other.network.state_dict())
 
 

@@ -8,7 +8,7 @@ that are sums over resolutions. There is no noise input: the same (z, properties
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -198,9 +198,15 @@ class FaceEncoder(nn.Module):
 
 
 class FaceVae(nn.Module):
-    """Encoder and decoder with the ranges of the properties, which are -1 to 1 inside."""
+    """Encoder and decoder, with the ranges of the properties, and which they are `told` of (None: all)."""
 
-    def __init__(self, settings: VaeSettings, properties: Mapping[str, Real], resolution: int) -> None:
+    def __init__(
+        self,
+        settings: VaeSettings,
+        properties: Mapping[str, Real],
+        resolution: int,
+        told: Collection[str] | None = None,
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.resolution = resolution
@@ -208,13 +214,19 @@ class FaceVae(nn.Module):
         self.decoder = StyleDecoder(settings, len(properties), resolution)
         self.register_buffer("low", torch.tensor([axis.low for axis in properties.values()]))
         self.register_buffer("high", torch.tensor([axis.high for axis in properties.values()]))
+        heard = [told is None or name in told for name in properties]
+        self.register_buffer("told", torch.tensor(heard, dtype=torch.float32))
 
     low: Tensor
     high: Tensor
+    told: Tensor
 
     def conditions(self, properties: Tensor) -> Tensor:
-        """Raw property values [n, properties] as the networks take them, -1 to 1 over their ranges."""
-        return 2 * (properties - self.low) / (self.high - self.low) - 1
+        """Raw property values [n, properties] as the networks take them, -1 to 1 over their ranges.
+
+        Those the network is not told of are 0 whatever they are.
+        """
+        return (2 * (properties - self.low) / (self.high - self.low) - 1) * self.told
 
     def forward(self, images: Tensor, properties: Tensor) -> tuple[Tensor, Tensor]:
         """Images rebuilt from their mean latent, and their map logits."""

@@ -37,6 +37,7 @@ class Variant:
     name: str
     losses: Mapping[str, float]  # term -> weight; those of TERMS, and `adversarial`
     conditions: Sequence[str] | None  # properties it is told of; None: all
+    direct: bool  # they enter every style, not the mapping alone
     emphasis: Mapping[str, float]  # weight of a property in the property terms; 1 where none is given
     free_bits: float  # nats a dimension
     kl_warm_up: float  # share of the steps until the KL has its whole weight
@@ -75,7 +76,7 @@ class Scene:
         self.images, self.twin_images = to_network(faces.images).split(half)
         self.label_maps, self.twin_maps = faces.label_maps.split(half)
         self.asked, self.twin_asked = faces.properties.split(half)
-        conditions = self.vae.conditions(faces.properties) * learner.told
+        conditions = self.vae.conditions(faces.properties)
         self.conditions, self.twin_conditions = conditions.split(half)
         latent = self.vae.settings.latent
         device = faces.images.device
@@ -201,16 +202,13 @@ class VaeLearner(Learner):
         self.variant = variant
         self.teachers = teachers  # a plain object: teachers are neither trained nor saved
         self.betas = betas
-        told = [variant.conditions is None or name in variant.conditions for name in properties]
-        self.register_buffer("told", torch.tensor(told, dtype=torch.float32))
         emphasis = [float(variant.emphasis.get(name, 1.0)) for name in properties]
-        self.register_buffer("emphasis", torch.tensor(emphasis) * self.told)
+        self.register_buffer("emphasis", torch.tensor(emphasis) * network.told)
         for name, weight in network.named_parameters():
             weight.requires_grad_(any(name.startswith(part) for part in variant.trains))
         self.average = AveragedModel(network, avg_fn=warmed_average(ema), use_buffers=True)
         self.average.requires_grad_(False)
 
-    told: Tensor
     emphasis: Tensor
 
     def on_fit_start(self) -> None:
@@ -331,7 +329,7 @@ class Watch(Callback):
             len(self.asked), network.settings.latent, generator=torch.Generator().manual_seed(0)
         ).to(pl_module.device)
         with evaluating(network):
-            conditions = network.conditions(self.asked.to(pl_module.device)) * pl_module.told
+            conditions = network.conditions(self.asked.to(pl_module.device))
             images = to_uint8(network.decoder(latents, conditions)[0]).cpu()
             same = conditions[:1].expand(self.people, -1)
             people = network.decoder(latents[: self.people], same)[0].clamp(-1, 1)
