@@ -232,6 +232,13 @@ class FaceSteps:
         for step in range(self.first, self.last):
             yield self.part.faces(self.rows(step)[self.rank :: self.world_size], self.twins)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing to remember: the step a run has reached says all. Lightning asks before it resumes one."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to recall."""
+
 
 def step_seed(seed: int, step: int) -> int:
     """A seed of its own for every step, so that a resumed run draws what it would have drawn."""

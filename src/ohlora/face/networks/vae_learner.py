@@ -288,7 +288,8 @@ class AdversarialLearner(VaeLearner):
         self.discriminator.requires_grad_(True)
         for scheduler in self.lr_schedulers():  # type: ignore[union-attr]
             scheduler.step()
-        self.log_dict({f"train_{name}": value.detach() for name, value in {**parts, **told}.items()})
+        everything = {f"train_{name}": value.detach() for name, value in {**parts, **told}.items()}
+        self.log_dict(everything, batch_size=len(faces))
 
     def judged(self, scene: Scene, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """One step of the discriminator, past Lightning's wrapper: steps count the generator's."""
