@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,8 +31,8 @@ class Faces:
 
     def to(self, device: torch.device | str) -> Faces:
         """The same faces elsewhere; Lightning moves batches by it."""
-        moved = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Faces(**{name: None if value is None else value.to(device) for name, value in moved.items()})
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{k: value.to(device) for k, value in values.items() if value is not None})
 
 
 def render(renderer: Renderer, draws: Draws, twin_of: Tensor | None = None) -> Faces:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from ohlora.datasets import Digits
 from ohlora.errors import OhloraError
 from ohlora.face import classes
 from ohlora.face.generator import to_network
@@ -104,4 +107,4 @@ def test_every_fault_is_named_before_anything_starts(face_job, tmp_path):
 
 def test_other_data_are_refused(face_job, tmp_path):
     with pytest.raises(OhloraError, match="dataset=faces"):
-        face_job("face_seg", tmp_path, "dataset=digits").run()
+        replace(face_job("face_seg", tmp_path), dataset=Digits()).run()

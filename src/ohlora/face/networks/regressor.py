@@ -19,7 +19,7 @@ from ohlora.face import classes
 from ohlora.face.faces import Faces
 from ohlora.face.generator import to_network
 from ohlora.face.networks.augment import Augmentation
-from ohlora.face.networks.evaluate import predict
+from ohlora.face.networks.evaluate import evaluating, predict
 from ohlora.face.networks.learner import Learner
 from ohlora.face.networks.segmenter import UNet
 from ohlora.face.scores import FAINT, centroid
@@ -140,7 +140,8 @@ class PartRegressor(nn.Module):
         hidden: int,
     ) -> None:
         super().__init__()
-        self.segmenter = segmenter.requires_grad_(False)
+        # In the mode of the whole, or Lightning warns; it is asked in eval mode whatever that is.
+        self.segmenter = segmenter.requires_grad_(False).train(self.training)
         self.resolution = resolution
         told = [name for crop in CROPS for name in crop.properties]
         if set(told) != set(properties):
@@ -161,13 +162,8 @@ class PartRegressor(nn.Module):
         zoom = 2 if crop.rows < 0.5 else 1
         return round(zoom * crop.rows * self.resolution), round(zoom * crop.columns * self.resolution)
 
-    def train(self, mode: bool = True) -> PartRegressor:
-        super().train(mode)
-        self.segmenter.eval()
-        return self
-
     def forward(self, images: Tensor) -> Tensor:
-        with torch.no_grad():
+        with evaluating(self.segmenter):
             p = self.segmenter(images).float().softmax(dim=1)
             solid = ((p - FAINT) / (1 - FAINT)).clamp_min(0)
         told = []

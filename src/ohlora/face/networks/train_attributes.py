@@ -51,11 +51,11 @@ class TrainAttributes(FaceJob):
         source = self.prepare()
         pool = source.part("train", self.pool)
         rest = pool.keep(torch.arange(self.labels, self.pool))
-        curve = {}
+        curve, ensembles = {}, {}
         for labels in sorted({*self.curve, self.labels}):
-            ensemble, folds = self.ensemble(replace(pool.keep(torch.arange(labels)), labelled=True))
+            ensembles[labels], folds = self.ensemble(replace(pool.keep(torch.arange(labels)), labelled=True))
             if is_main():
-                judge = Judge(ensemble, {})
+                judge = Judge(ensembles[labels], {})
                 curve[labels] = {**attribute_scores(judge, rest, self.target), **folds}
         if not is_main():
             return float("nan")
@@ -73,7 +73,7 @@ class TrainAttributes(FaceJob):
         }
         self.keep(
             self.target,
-            ensemble.state_dict(),
+            ensembles[self.labels].state_dict(),
             card,
             [
                 f"{self.target} from {self.labels} labels, on the other {len(rest)} faces"

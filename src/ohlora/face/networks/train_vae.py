@@ -89,7 +89,8 @@ class TrainVae(FaceJob):
                     )
             if self.variant.start:
                 begin(network, self.teachers, self.variant.start)
-            given = (network, self.variant, teachers, names, self.ema, tuple(self.betas))
+            first, second = self.betas
+            given = (network, self.variant, teachers, names, self.ema, (first, second))
             lesson = {**self.lesson.of_learner(), "seed": self.seed}
             learner: VaeLearner
             if self.variant.losses.get(ADVERSARIAL):

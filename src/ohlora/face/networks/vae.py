@@ -249,13 +249,17 @@ class VaeGenerator:
     def latent_dim(self) -> int:
         return self.network.settings.latent
 
-    @cached_property
+    @property
     def properties(self) -> Mapping[str, Real]:
         return properties_of(self.card)
 
-    @cached_property
+    @property
     def w_mean(self) -> Tensor:
         """The style [w] of the average face: the mean over fixed random latents and property values."""
+        return self.average_style
+
+    @cached_property
+    def average_style(self) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         latents = torch.randn(MEAN_FACES, self.latent_dim, generator=generator)
         u = torch.rand(MEAN_FACES, len(self.properties), generator=generator)
