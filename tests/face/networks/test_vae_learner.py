@@ -259,17 +259,18 @@ def test_a_resumed_run_ends_where_it_would_have_ended(face_job, taught, tmp_path
         "trainer.enable_checkpointing=true",
     )
     whole = face_job("face_vae", tmp_path / "whole", *words)
-    keeper = ModelCheckpoint(
-        tmp_path / "whole" / "checkpoints", "last", every_n_train_steps=2, enable_version_counter=False
-    )
-    first = ModelCheckpoint(tmp_path / "early", "step{step}", every_n_train_steps=2, save_top_k=-1)
-    replace(whole, workshop=replace(whole.workshop, callbacks={"keep": keeper, "first": first})).run()
+
+    def kept(job, folder):
+        each = ModelCheckpoint(folder, "step{step}", every_n_train_steps=2, save_top_k=-1)
+        return replace(job, workshop=replace(job.workshop, callbacks={"each": each}))
+
+    kept(whole, tmp_path / "early").run()
     early = sorted((tmp_path / "early").glob("*.ckpt"))[0]
     half = tmp_path / "half"
     (half / "checkpoints").mkdir(parents=True)
     (half / "checkpoints" / "last.ckpt").write_bytes(early.read_bytes())
     (half / "settings.json").write_bytes((tmp_path / "whole" / "settings.json").read_bytes())
-    face_job("face_vae", half, *words, f"resume={half}").run()
+    kept(face_job("face_vae", half, *words, f"resume={half}"), tmp_path / "late").run()
     weights = [
         load_generator(folder, "generator_ours").network.state_dict() for folder in (tmp_path / "whole", half)
     ]

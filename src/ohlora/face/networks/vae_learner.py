@@ -326,15 +326,14 @@ class Watch(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, VaeLearner)
         network, told = pl_module.averaged, {}
-        latents = torch.randn(
-            len(self.asked), network.settings.latent, generator=torch.Generator().manual_seed(0)
-        ).to(pl_module.device)
+        drawn = torch.Generator().manual_seed(0)
+        latents = torch.randn(len(self.asked) + self.people, network.settings.latent, generator=drawn)
         with evaluating(network):
             conditions = network.conditions(self.asked.to(pl_module.device))
-            images = to_uint8(network.decoder(latents, conditions)[0]).cpu()
-            same = conditions[:1].expand(self.people, -1)
-            people = network.decoder(latents[: self.people], same)[0].clamp(-1, 1)
-        measured = self.judge.measure(images)
+            conditions = torch.cat([conditions, conditions[:1].expand(self.people, -1)])
+            images = network.decoder(latents.to(pl_module.device), conditions)[0].clamp(-1, 1)
+        obeying, people = images.split([len(self.asked), self.people])
+        measured = self.judge.measure(to_uint8(obeying).cpu())
         for i, name in enumerate(self.judge.properties):
             told[f"val_r_{name}"] = pearson(self.asked[:, i], measured[:, i])
         told["val_spread"] = float(people.float().std(dim=0).mean())
