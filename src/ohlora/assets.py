@@ -10,20 +10,21 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from ohlora.errors import OhloraError, nearest
 from ohlora.records import current_commit
 
 FORMAT = 1  # of the pair of files; raise it when older ones can no longer be read
+Network = TypeVar("Network", bound=nn.Module)
 LIBRARIES = ("ohlora", "torch", "lightning", "safetensors")
 
 
@@ -94,6 +95,31 @@ def load_model(folder: Path, name: str, kind: str) -> tuple[dict[str, Tensor], d
     if not isinstance(stated, dict) or stated.get("sha256") != hashlib.sha256(data).hexdigest():
         raise OhloraError(f"{weights_path} is not the file its card {card_path.name} was written for")
     return tensors, card
+
+
+def load_network(
+    folder: Path, name: str, kind: str, build: Callable[[dict[str, Any]], Network]
+) -> tuple[Network, dict[str, Any]]:
+    """A saved network, built by its card, in eval mode and without gradients of its own; and the card."""
+    tensors, card = load_model(folder, name, kind)
+    try:
+        network = build(card)
+        network.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise OhloraError(
+            f"{folder / name}: the {kind}'s card and weights do not fit this version ({why})"
+        ) from None
+    return network.eval().requires_grad_(False), card
+
+
+def need_resolution(card: Mapping[str, Any], resolution: int) -> None:
+    """Raise OhloraError where a network was trained on pictures of another size."""
+    if card.get("resolution") != resolution:
+        raise OhloraError(
+            f"resolution={resolution}, but the {card['kind']} there is for {card.get('resolution')} px"
+            f" (renderer.resolution={card.get('resolution')}, or weights of {resolution} px: paths.face=DIR)"
+        )
 
 
 def command_line() -> str:

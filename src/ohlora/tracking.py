@@ -24,6 +24,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 from ohlora.errors import OhloraError
 from ohlora.processes import is_main
 
+SETTINGS = "settings.json"  # of a run that can be resumed
+
 # Lightning's own handlers print every line a second time under Hydra, and its tips are advertisements.
 for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
     logging.getLogger(_name).handlers.clear()
@@ -147,3 +149,21 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(
         json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
+
+
+def remember_settings(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
+    """Write down what a run that can be resumed was started with.
+
+    Raises OhloraError where `folder`, to be resumed, is no run's or was started with something else.
+    """
+    path = folder / SETTINGS
+    told = json.loads(json.dumps(settings))
+    if not resume:
+        write_json(path, told)
+        return
+    if not path.is_file():
+        raise OhloraError(f"resume={folder}: no {SETTINGS} there, so no run to go on with")
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if changed := sorted(key for key in {*told, *before} if told.get(key) != before.get(key)):
+        shown = "; ".join(f"{key} was {before.get(key)}, now {told.get(key)}" for key in changed)
+        raise OhloraError(f"resume={folder} was started with other settings: {shown}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,13 +29,26 @@ class Faces:
     def __len__(self) -> int:
         return len(self.images)
 
+    def to(self, device: torch.device | str) -> Faces:
+        """The same faces elsewhere; Lightning moves batches by it."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{k: value.to(device) for k, value in values.items() if value is not None})
+
 
 def render(renderer: Renderer, draws: Draws, twin_of: Tensor | None = None) -> Faces:
-    """Photos of what was drawn, spoilt where it says so. The label map shows what lies under a defect."""
+    """Photos of what was drawn, spoilt where it says so."""
     picture = renderer.picture(renderer.mapping(draws.latents, draws.properties))
+    return described(renderer, draws, (picture.images, picture.label_maps), twin_of)
+
+
+def described(
+    renderer: Renderer, draws: Draws, clean: tuple[Tensor, Tensor], twin_of: Tensor | None = None
+) -> Faces:
+    """What is known of drawn faces, given their clean images and label maps, which show what lies under defects."""
+    images, label_maps = clean
     return Faces(
-        images=spoil(picture.images, draws),
-        label_maps=picture.label_maps,
+        images=spoil(images, draws),
+        label_maps=label_maps,
         properties=renderer.bounded(draws.properties),
         gender=draws.gender,
         quality=draws.quality,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ohlora.errors import OhloraError, nearest
 from ohlora.face import classes
+from ohlora.face.chance import uniform
 from ohlora.face.sample import Draws
 from ohlora.space import Real
 
@@ -36,6 +38,18 @@ def twin(draws: Draws, properties: Mapping[str, Real], name: str, values: Tensor
     if name not in names:
         raise OhloraError(f"{name} is not a property{nearest(name, names)}; allowed: {', '.join(names)}")
     return draws.with_property(names.index(name), values)
+
+
+def counterfactuals(draws: Draws, others: Tensor) -> Draws:
+    """A twin to each photo: half of them differ in one property, the others in all, each by a hash.
+
+    `others` [faces, properties] are the values taken over: those of another photo of the same person.
+    """
+    width = others.shape[1]
+    alone, which = uniform(draws.identity.numpy(), "counterfactual", 2).T
+    one = torch.from_numpy((which * width).astype("int64"))[:, None] == torch.arange(width)
+    changed = one | torch.from_numpy(alone >= 0.5)[:, None]
+    return replace(draws, properties=torch.where(changed, others, draws.properties))
 
 
 def may_change(name: str, label_maps: Tensor, twin_maps: Tensor) -> Tensor:

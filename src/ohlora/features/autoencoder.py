@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from ohlora.assets import load_model, save_model
-from ohlora.errors import OhloraError
+from ohlora.assets import load_network, save_model
 from ohlora.features.views import Views
 from ohlora.processes import share, summed, world_size
 
@@ -286,18 +285,17 @@ def load_encoder(path: Path | str) -> Encoder:
     """The encoder at `<path>.safetensors` with its card beside it; OhloraError where it is not one."""
     path = Path(path)
     path = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
-    tensors, card = load_model(path.parent, path.name, ENCODER_KIND)
-    try:
-        channels, height, width = (int(x) for x in card["image_shape"])
-        settings = NetworkSettings(**card["network"])
-        network = ImageEncoder(settings, (channels, height, width))
-        network.load_state_dict(tensors)
-        if int(card["code_size"]) != settings.code:
-            raise ValueError(f"code_size={card['code_size']} but network.code={settings.code}")
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise OhloraError(f"{path}: the encoder's card and weights do not fit this version ({why})") from None
-    return Encoder(network.eval().requires_grad_(False), card)
+    network, card = load_network(path.parent, path.name, ENCODER_KIND, build_encoder)
+    return Encoder(network, card)
+
+
+def build_encoder(card: Mapping[str, Any]) -> ImageEncoder:
+    """The network a card tells of, its weights still random."""
+    channels, height, width = (int(x) for x in card["image_shape"])
+    settings = NetworkSettings(**card["network"])
+    if int(card["code_size"]) != settings.code:
+        raise ValueError(f"code_size={card['code_size']} but network.code={settings.code}")
+    return ImageEncoder(settings, (channels, height, width))
 
 
 def network_card(settings: NetworkSettings, image_shape: tuple[int, int, int]) -> dict[str, Any]:

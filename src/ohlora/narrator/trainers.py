@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,11 +19,10 @@ from lightning.pytorch.loggers import Logger
 from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from ohlora.errors import OhloraError
-from ohlora.tracking import write_json
+from ohlora.tracking import remember_settings
 from ohlora.trials import Hardware
 
-SETTINGS, CHECKPOINTS = "settings.json", "checkpoints"  # in the folder of a run
+CHECKPOINTS = "checkpoints"  # in the folder of a run
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 datasets.disable_progress_bars()
@@ -138,17 +136,9 @@ def last_checkpoint(folder: Path, settings: Mapping[str, Any], resume: bool) -> 
 
     Raises OhloraError where the folder to resume is of another run.
     """
-    path = folder / SETTINGS
-    told = json.loads(json.dumps(settings))
+    remember_settings(folder, settings, resume)
     if not resume:
-        write_json(path, told)
         return None
-    if not path.is_file():
-        raise OhloraError(f"resume={folder}: no {SETTINGS} there, so no run to go on with")
-    before = json.loads(path.read_text(encoding="utf-8"))
-    if changed := sorted(key for key in {*told, *before} if told.get(key) != before.get(key)):
-        shown = "; ".join(f"{key} was {before.get(key)}, now {told.get(key)}" for key in changed)
-        raise OhloraError(f"resume={folder} was started with other settings: {shown}")
     kept = folder / CHECKPOINTS
     return get_last_checkpoint(str(kept)) if kept.is_dir() else None
 

@@ -1,0 +1,1 @@
+"""What is learned from faces: maps, property values, judgements, and a generator."""

@@ -1,0 +1,97 @@
+"""`train.py model=face_bank`: draw people at random, let them pass or not, keep those who did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+
+from ohlora.assets import need_resolution
+from ohlora.errors import OhloraError
+from ohlora.face.dataset import RenderedFaces
+from ohlora.face.generator import to_uint8
+from ohlora.face.networks.attributes import load_judge
+from ohlora.face.networks.face_bank import BANK_KIND, ROW, PassProtocol, examine
+from ohlora.face.networks.learner import FaceTask, number_fault
+from ohlora.face.networks.regressor import load_regressor
+from ohlora.face.networks.segmenter import load_segmenter
+from ohlora.face.networks.vae import load_generator
+
+BANK = "bank"
+
+
+@dataclass(frozen=True)
+class FillBank(FaceTask):
+    """Judge a chooses among `candidates` random people, until `faces` are found; judge b tests them again."""
+
+    networks: str  # the folder of generator, regressors, segmenter b and quality ensemble
+    generator: str  # its name there
+    protocol: PassProtocol
+    candidates: int
+    faces: int  # kept at most
+    seed: int
+
+    def run(self) -> float:
+        """Return the share of random people that pass, 0 to 1."""
+        source = self.prepare()
+        generator = load_generator(self.networks, self.generator)
+        chooser, judge = (load_regressor(self.networks, f"regressor_{one}") for one in "ab")
+        segmenter = load_segmenter(self.networks, "segmenter_b")
+        quality = load_judge(self.networks, "quality") if self.protocol.least_quality is not None else None
+        for network in (generator, chooser, judge, segmenter, quality):
+            if network is not None:
+                need_resolution(network.card, source.renderer.resolution)
+        asks = quality.judge if quality else None
+        drawn = torch.Generator().manual_seed(self.seed)
+        latents = torch.randn(self.candidates, generator.latent_dim, generator=drawn)
+        bases = source.renderer.bounded(source.part("test_b", self.candidates).draws.properties)
+        first, second, passed, again = [], [], [], []
+        for i, (latent, base) in enumerate(zip(latents, bases, strict=True)):
+            report = examine(generator, chooser.measure, segmenter.label_maps, latent, base, asks)
+            if report.faults(self.protocol):
+                continue
+            other = examine(generator, judge.measure, segmenter.label_maps, latent, base, asks)
+            passed.append(i)
+            again.append(not other.faults(self.protocol))
+            first.append(report.row)
+            second.append(other.row)
+        if not passed:
+            raise OhloraError(
+                f"none of {self.candidates} people pass pass_protocol={self.protocol.name}:"
+                f" train {self.generator} longer, or ask for less"
+            )
+        kept = torch.tensor(passed)[: self.faces]
+        w = generator.mapping(latents[kept], bases[kept])
+        scores = {
+            "candidates": self.candidates,
+            "passed": len(passed) / self.candidates,
+            "passed_again": sum(again) / len(again),
+            "kept": len(kept),
+        }
+        self.keep(
+            BANK,
+            {
+                "latents": latents[kept],
+                "bases": bases[kept],
+                "thumbnails": to_uint8(generator.synthesis(w)).cpu(),
+                "first": torch.stack(first)[: self.faces],
+                "second": torch.stack(second)[: self.faces],
+            },
+            {
+                "kind": BANK_KIND,
+                "generator": generator.card["weights"]["sha256"],
+                "protocol": asdict(self.protocol),
+                "columns": list(ROW),
+                "seed": self.seed,
+                "scores": scores,
+            },
+            [
+                f"{len(passed)} of {self.candidates} random people pass ({scores['passed']:.1%}),"
+                f" {scores['passed_again']:.1%} of them a second time before the other judge",
+                f"the first {len(kept)} are kept",
+            ],
+        )
+        return scores["passed"]
+
+    def faults(self, source: RenderedFaces) -> list[str]:
+        return [*number_fault("candidates", self.candidates, 1), *number_fault("faces", self.faces, 1)]

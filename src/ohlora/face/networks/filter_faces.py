@@ -1,0 +1,103 @@
+"""`train.py model=face_filter`: keep the good pictures of women, and count what was kept in vain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ohlora.assets import load_model, need_resolution
+from ohlora.errors import OhloraError
+from ohlora.face.dataset import FacePart, RenderedFaces
+from ohlora.face.networks.attributes import TARGETS, load_judge
+from ohlora.face.networks.learner import FaceTask
+
+FILTER_KIND = "face_filter"
+FILTER = "kept"
+
+
+@dataclass(frozen=True)
+class FilterFaces(FaceTask):
+    """Keep the faces of the training part whose gender and quality are judged high enough."""
+
+    judges: str  # the folder of the ensembles
+    least: dict[str, float]  # probability, of each target
+
+    def run(self) -> float:
+        """Return the share of kept faces that are women's and good, 0 to 1."""
+        source = self.prepare()
+        judges = {name: load_judge(self.judges, name) for name in self.least}
+        for judge in judges.values():
+            need_resolution(judge.card, source.renderer.resolution)
+        part = source.part("train", self.counts.train)
+        told: dict[str, list[Tensor]] = {name: [] for name in judges}
+        for faces in part.in_order():
+            for name, judge in judges.items():
+                told[name].append(judge.judge(faces.images))
+        probabilities = {name: torch.cat(values) for name, values in told.items()}
+        kept = torch.stack([probabilities[name] >= least for name, least in self.least.items()]).all(dim=0)
+        taught = max(int(judge.card["labels"]) for judge in judges.values())
+        unseen = torch.arange(len(part)) >= taught
+        scores = {"kept": int(kept.sum()), "faces": len(part), **filter_scores(kept, part)}
+        if unseen.any():  # the same without the faces whose labels taught the judges
+            rest = filter_scores(kept[unseen], part.keep(unseen))
+            scores |= {f"unseen_{key}": value for key, value in rest.items()}
+        card = {
+            "kind": FILTER_KIND,
+            "split": part.split,
+            "pictures": source.key,
+            "least": dict(self.least),
+            "judges": {name: judge.card["weights"]["sha256"] for name, judge in judges.items()},
+            "scores": scores,
+        }
+        self.keep(
+            FILTER,
+            {"positions": part.positions[kept], **probabilities},
+            card,
+            [
+                f"kept {scores['kept']} of {scores['faces']} faces ({scores['yield']:.1%})",
+                f"precision {scores['precision']:.3f}, recall {scores['recall']:.3f} against the truth",
+            ],
+        )
+        return scores["precision"]
+
+    def faults(self, source: RenderedFaces) -> list[str]:
+        return [
+            *(
+                f"least.{name} is not one of {' | '.join(TARGETS)}"
+                for name in self.least
+                if name not in TARGETS
+            ),
+            *(
+                f"least.{name}={value} is outside 0 to 1"
+                for name, value in self.least.items()
+                if not 0 <= value <= 1
+            ),
+        ]
+
+
+def filter_scores(kept: Tensor, part: FacePart) -> dict[str, float]:
+    """Yield, and precision and recall of being a woman's and good, all 0 to 1."""
+    wanted = (part.draws.gender > 0.5) & (part.draws.quality > 0.5)
+    both = int((kept & wanted).sum())
+    return {
+        "yield": float(kept.float().mean()),
+        "precision": both / max(1, int(kept.sum())),
+        "recall": both / max(1, int(wanted.sum())),
+    }
+
+
+def kept_faces(source: RenderedFaces, folder: str | None, count: int) -> FacePart:
+    """The faces a filter kept of the first `count`; without a filter, the good pictures of women by truth."""
+    part = source.part("train", count)
+    if folder is None:
+        return part.keep((part.draws.gender > 0.5) & (part.draws.quality > 0.5))
+    tensors, card = load_model(Path(folder), FILTER, FILTER_KIND)
+    if card["pictures"] != source.key:
+        raise OhloraError(
+            f"{Path(folder) / FILTER} was made of other pictures (resolution, renderer or seed); run"
+            " model=face_filter again"
+        )
+    return part.keep(torch.isin(part.positions, tensors["positions"]))

@@ -1,0 +1,113 @@
+"""`train.py model=face_seg`: train a segmenter on exact label maps and measure it on people it never saw."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+import torch
+
+from ohlora.face.dataset import FacePart, RenderedFaces
+from ohlora.face.networks.augment import Augmentation
+from ohlora.face.networks.evaluate import evaluating
+from ohlora.face.networks.learner import FaceJob, number_fault
+from ohlora.face.networks.measures import pearson
+from ohlora.face.networks.segmenter import (
+    SEGMENTER_KIND,
+    Segmenter,
+    SegmenterLearner,
+    UNet,
+    confusion,
+    overlap_scores,
+)
+from ohlora.face.scores import SCORES, v2_scores
+from ohlora.processes import is_main
+
+
+@dataclass(frozen=True)
+class TrainSegmenter(FaceJob):
+    """Segmenter `scorer`: a teaches other networks, b only judges."""
+
+    scorer: str
+    seed: int
+    split: str  # whose people teach it
+    width: int  # channels at full resolution
+    augmentation: Augmentation
+    dice: float  # weight of the overlap beside the cross-entropy
+
+    def run(self) -> float:
+        """Return the mean intersection over union on test faces, 0 to 1."""
+        source = self.prepare()
+        settings = {
+            "scorer": self.scorer,
+            "seed": self.seed,
+            "width": self.width,
+            "split": self.split,
+            "counts": asdict(self.counts),
+            "augmentation": asdict(self.augmentation),
+            "dice": self.dice,
+            "lesson": asdict(self.lesson),
+            "faces": source.key,
+        }
+        with self.workshop.seeded(self.seed):
+            network = UNet(self.width)
+            learner = SegmenterLearner(
+                network, self.augmentation, self.dice, **self.lesson.of_learner(), seed=self.seed
+            )
+            train, val = source.part(self.split, self.counts.train), source.part("val", self.counts.val)
+            training = self.fit(learner, train, val, settings)
+        if not is_main():
+            return float("nan")
+        card = {"kind": SEGMENTER_KIND, "resolution": source.renderer.resolution, "width": self.width}
+        scores = segmenter_scores(Segmenter(network, card), source.part("test_b", self.counts.test))
+        self.keep(
+            f"segmenter_{self.scorer}",
+            network.state_dict(),
+            {**card, "settings": settings, "training": training, "scores": scores},
+            [
+                f"segmenter {self.scorer}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+                f"mean IoU {scores['mean_iou']:.3f}, worst of eyes and lips"
+                f" {scores['worst_eye_or_lip_iou']:.3f}",
+                f"hair IoU {scores['iou_hair']:.3f}, Dice {scores['hair_dice']:.3f}",
+                f"{scores['ms_a_frame']:.1f} ms a frame",
+            ],
+        )
+        return scores["mean_iou"]
+
+    def faults(self, source: RenderedFaces) -> list[str]:
+        size = source.renderer.resolution
+        return [
+            *super().faults(source),
+            *number_fault("width", self.width, 1),
+            *([f"renderer.resolution={size} is not a multiple of 8"] if size % 8 else []),
+        ]
+
+
+def segmenter_scores(segmenter: Segmenter, part: FacePart) -> dict[str, float]:
+    """Overlap with the exact maps, agreement of the v2 scores of both maps, and what a single frame takes."""
+    counts, exact, told = torch.zeros(11, 11, dtype=torch.int64), [], []
+    for faces in part.in_order():
+        assert faces.label_maps is not None
+        predicted = segmenter.label_maps(faces.images)
+        counts += confusion(faces.label_maps, predicted)
+        exact.append(v2_scores(faces.label_maps, faces.images))
+        told.append(v2_scores(predicted, faces.images))
+    truth, answer = torch.cat(exact), torch.cat(told)
+    return {
+        **overlap_scores(counts),
+        **{f"r_{name}": pearson(truth[:, i], answer[:, i]) for i, name in enumerate(SCORES)},
+        "ms_a_frame": frame_ms(segmenter, part),
+        "faces": len(part),
+    }
+
+
+def frame_ms(segmenter: Segmenter, part: FacePart, frames: int = 20) -> float:
+    """Median milliseconds of one image alone."""
+    images = part.faces(torch.zeros(frames, dtype=torch.long)).images
+    device, times = next(segmenter.network.parameters()).device, []
+    with evaluating(segmenter.network):
+        for image in images:
+            started = time.perf_counter()
+            segmenter.ask(image[None].to(device)).cpu()
+            times.append(time.perf_counter() - started)
+    return 1000 * sorted(times)[frames // 2]

@@ -1,0 +1,243 @@
+"""`train.py model=face_vae variant=...`: train a generator of faces and measure whether it obeys."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ohlora.assets import need_resolution
+from ohlora.datasets.pictures import to_picture
+from ohlora.errors import OhloraError, nearest
+from ohlora.face.dataset import FacePart, RenderedFaces
+from ohlora.face.generator import to_network, to_uint8
+from ohlora.face.networks.attributes import load_judge
+from ohlora.face.networks.discriminator import Discriminator
+from ohlora.face.networks.filter_faces import kept_faces
+from ohlora.face.networks.learner import FaceJob
+from ohlora.face.networks.obedience import counterfactual_error, draw, obedience, spread_of_people
+from ohlora.face.networks.regressor import Regressor, load_regressor
+from ohlora.face.networks.segmenter import Segmenter, confusion, load_segmenter, overlap_scores
+from ohlora.face.networks.vae import VAE_KIND, FaceVae, VaeGenerator, VaeSettings, load_generator
+from ohlora.face.networks.vae_learner import (
+    ADVERSARIAL,
+    NEEDS,
+    TERMS,
+    AdversarialLearner,
+    Teachers,
+    VaeLearner,
+    Variant,
+    Watch,
+    settings_of,
+)
+from ohlora.processes import is_main
+from ohlora.tracking import log_picture
+
+SHEET_COLUMNS = 12
+
+
+@dataclass(frozen=True)
+class TrainVae(FaceJob):
+    """Generator of one variant. Networks a teach it; networks b, which it never met, judge it."""
+
+    variant: Variant
+    network: VaeSettings
+    teachers: str  # the folder of segmenters, regressors and judges
+    kept: str | None  # the folder of a filter's answer; None: good pictures of women, by truth
+    seed: int
+    ema: float  # of the weights that are kept
+    betas: tuple[float, float]  # of Adam
+    watched: int  # faces that are asked for at every validation
+    least_spread: float  # of pixels, -1 to 1, over people of whom the same is asked; below: collapsed
+
+    def run(self) -> float:
+        """Return the lowest correlation of what is asked and what is measured: of eyes, mouth, roll."""
+        source = self.prepare()
+        teachers, segmenter, regressor = self.networks(source)
+        train = kept_faces(source, self.kept, self.counts.train)
+        val, test = (self.good(source, split) for split in ("val", "test_b"))
+        names = list(source.renderer.properties)
+        settings = {
+            "variant": settings_of(self.variant),
+            "network": asdict(self.network),
+            "kept": self.kept is not None,
+            "counts": asdict(self.counts),
+            "lesson": asdict(self.lesson),
+            "seed": self.seed,
+            "ema": self.ema,
+            "betas": list(self.betas),
+            "faces": source.key,
+            "teachers": {
+                name: teacher.card["weights"]["sha256"] for name, teacher in vars(teachers).items() if teacher
+            },
+        }
+        with self.workshop.seeded(self.seed):
+            network = FaceVae(
+                self.network,
+                source.renderer.properties,
+                source.renderer.resolution,
+                self.variant.conditions,
+            )
+            names_of_weights = [name for name, _ in network.named_parameters()]
+            for part in self.variant.trains:
+                if not any(name.startswith(part) for name in names_of_weights):
+                    raise OhloraError(
+                        f"variant.trains={part} begins no weight's name (encoder, decoder, decoder.map, ...)"
+                    )
+            if self.variant.start:
+                begin(network, self.teachers, self.variant.start)
+            first, second = self.betas
+            given = (network, self.variant, teachers, names, self.ema, (first, second))
+            lesson = {**self.lesson.of_learner(), "seed": self.seed}
+            learner: VaeLearner
+            if self.variant.losses.get(ADVERSARIAL):
+                opponent = Discriminator(
+                    source.renderer.resolution,
+                    len(names),
+                    self.network.base,
+                    self.network.most_channels,
+                    self.variant.projection,
+                )
+                learner = AdversarialLearner(opponent, *given, **lesson)
+            else:
+                learner = VaeLearner(*given, **lesson)
+            asked = source.renderer.bounded(val.draws.properties)[: self.watched]
+            watch = Watch(regressor, asked, self.least_spread)
+            training = self.fit(learner, train, val, settings, twins=True, callbacks=[watch])
+        if not is_main():
+            return float("nan")
+        card = {
+            "kind": VAE_KIND,
+            "resolution": source.renderer.resolution,
+            "network": asdict(self.network),
+            "properties": {name: [axis.low, axis.high] for name, axis in source.renderer.properties.items()},
+            "variant": self.variant.name,
+        }
+        generator = VaeGenerator(learner.averaged.eval().requires_grad_(False), card)
+        scores = generator_scores(generator, regressor, segmenter, test)
+        name = f"generator_{self.variant.name}"
+        self.sheet(generator, val, name)
+        self.keep(
+            name,
+            generator.network.state_dict(),
+            {
+                **card,
+                "settings": settings,
+                "training": {**training, "faces": len(train)},
+                "scores": scores,
+            },
+            [
+                f"generator {self.variant.name}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+                *(
+                    f"{name:16} r {scores[f'r_{name}']:.3f} ({scores[f'r_{name}_low']:.3f} to"
+                    f" {scores[f'r_{name}_high']:.3f}), slope {scores[f'slope_{name}']:.2f}"
+                    for name in names
+                ),
+                f"largest leak {scores['largest_leak']:.3f}, counterfactual over strangers"
+                f" {scores['counterfactual_over_strangers']:.3f}",
+                f"spread of people {scores['spread_of_people']:.3f} (photos"
+                f" {scores['spread_of_photos']:.3f}), mask head IoU {scores['mask_iou']:.3f}",
+            ],
+        )
+        return min(scores[f"r_{name}"] for name in ("eyes", "mouth", "roll"))
+
+    def faults(self, source: RenderedFaces) -> list[str]:
+        names, known = list(source.renderer.properties), [*TERMS, ADVERSARIAL]
+        faults = [*super().faults(source), *self.network.faults(source.renderer.resolution)]
+        faults += [
+            f"variant.losses.{term} is not a term{nearest(term, known)}; allowed: {', '.join(known)}"
+            for term in self.variant.losses
+            if term not in known
+        ]
+        faults += [
+            f"variant: {name} is not a property{nearest(name, names)}"
+            for name in {*(self.variant.conditions or []), *self.variant.emphasis}
+            if name not in names
+        ]
+        if not any(self.variant.losses.values()):
+            faults.append("variant.losses has no term with a weight")
+        return faults
+
+    def networks(self, source: RenderedFaces) -> tuple[Teachers, Segmenter, Regressor]:
+        """Teachers a, of which no more are read than the variant asks; and both judges b."""
+        needed = {NEEDS[term] for term, weight in self.variant.losses.items() if weight and term in NEEDS}
+        teachers = Teachers(
+            load_segmenter(self.teachers, "segmenter_a") if "segmenter" in needed else None,
+            load_regressor(self.teachers, "regressor_a") if "regressor" in needed else None,
+            load_judge(self.teachers, "gender") if "gender" in needed else None,
+        )
+        judges = load_segmenter(self.teachers, "segmenter_b"), load_regressor(self.teachers, "regressor_b")
+        names = tuple(source.renderer.properties)
+        for one in (*vars(teachers).values(), *judges):
+            if one is not None:
+                need_resolution(one.card, source.renderer.resolution)
+                if isinstance(one, Regressor) and one.properties != names:
+                    raise OhloraError(
+                        f"regressors in {self.teachers} tell of {', '.join(one.properties)};"
+                        f" the renderer's properties are {', '.join(names)}"
+                    )
+        return teachers, *judges
+
+    def good(self, source: RenderedFaces, split: str) -> FacePart:
+        """Good pictures of women, by truth: what the generator should learn to draw."""
+        part = source.part(split, self.counts.val if split == "val" else self.counts.test)
+        return part.keep((part.draws.gender > 0.5) & (part.draws.quality > 0.5))
+
+    def sheet(self, generator: VaeGenerator, part: FacePart, name: str) -> Path:
+        """Photos, the same rebuilt, their twins, the same imagined, samples, and their masks' hair."""
+        faces = part.faces(torch.arange(min(SHEET_COLUMNS, len(part))), twins=True)
+        assert faces.properties is not None
+        half = len(faces) // 2
+        images, twins = faces.images.split(half)
+        own, other = faces.properties.split(half)
+        z = generator.encode(to_network(images), own)
+        imagined = [to_uint8(generator.synthesis(generator.mapping(z, c))).cpu() for c in (own, other)]
+        w, samples = draw(generator, other)
+        hair = (generator.picture(w).hair * 255).byte().cpu()[:, None].expand(-1, 3, -1, -1)
+        path = self.workshop.folder / f"{name}.png"
+        save_rows([images, imagined[0], twins, imagined[1], samples, hair], path)
+        log_picture(self.logger, name, path)
+        return path
+
+
+def save_rows(rows: list[Tensor], path: Path, gap: int = 2) -> None:
+    """A PNG with a row of uint8 images [n, 3, side, side] each."""
+    side = rows[0].shape[-1] + gap
+    sheet = Image.new("RGB", (side * max(map(len, rows)), side * len(rows)), "white")
+    for y, row in enumerate(rows):
+        for x, image in enumerate(row):
+            sheet.paste(to_picture(image), (x * side, y * side))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+
+
+def begin(network: FaceVae, folder: str, name: str) -> None:
+    """Take over the weights of another generator; OhloraError where they do not fit this one."""
+    other = load_generator(folder, name)
+    need_resolution(other.card, network.resolution)
+    if other.network.settings != network.settings:
+        raise OhloraError(f"{Path(folder) / name} has another network than this variant's; train it again")
+    if not torch.equal(other.network.told, network.told):
+        raise OhloraError(f"{Path(folder) / name} is told of other properties than this variant")
+    network.load_state_dict(other.network.state_dict())
+
+
+def generator_scores(
+    generator: VaeGenerator, regressor: Regressor, segmenter: Segmenter, part: FacePart
+) -> dict[str, float]:
+    """On random people asked to look as those of `part` do, by judges that taught nothing."""
+    asked = part.source.renderer.bounded(part.draws.properties)
+    w, images = draw(generator, asked)
+    maps = torch.cat([generator.picture(some).label_maps for some in w.split(256)]).cpu()
+    photos = part.faces(torch.arange(min(64, len(part)))).images
+    return {
+        **obedience(regressor.properties, asked, regressor.measure(images)),
+        **counterfactual_error(generator, part),
+        "mask_iou": overlap_scores(confusion(segmenter.label_maps(images), maps))["mean_iou"],
+        "spread_of_people": spread_of_people(generator, asked),
+        "spread_of_photos": float((photos.float() / 255).std(dim=0).mean()),
+        "faces": len(part),
+    }

@@ -1,0 +1,98 @@
+"""Rendered faces at 32 px, cached for the session, and jobs of the door on few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from ohlora.face.dataset import RenderedFaces
+from ohlora.face.faces import Faces
+
+QUIET = (
+    "size=smoke",
+    "renderer.resolution=32",
+    "renderer.supersample=1",
+    "hardware.device=cpu",
+    "hardware.precision=32",
+    "hardware.threads=1",
+    "trainer.enable_progress_bar=false",
+    "trainer.enable_checkpointing=false",
+    "callbacks=none",
+    "face_counts.train=64",
+    "face_counts.val=16",
+    "face_counts.test=32",
+)
+
+
+@pytest.fixture(scope="session")
+def face_job(composed, lasting_cache) -> Callable[..., Any]:
+    """`face_job("face_seg", tmp_path, "scorer=b")`: the job that train.py would run."""
+
+    def build(model: str, folder: Path, *overrides: str) -> Any:
+        cfg = composed("train", f"model={model}", *QUIET, *overrides)
+        cfg.paths.run_dir = str(folder)
+        cfg.paths.cache_dir = str(lasting_cache)
+        return instantiate(cfg.job, _convert_="all")
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def faces_dataset(composed, lasting_cache) -> RenderedFaces:
+    cfg = composed("train", "model=face_seg", *QUIET)
+    cfg.paths.cache_dir = str(lasting_cache)
+    return instantiate(cfg.dataset, _convert_="all")
+
+
+@pytest.fixture(scope="session")
+def batch(faces_dataset) -> Faces:
+    """16 faces and a twin to each."""
+    return faces_dataset.part("train", 16).faces(torch.arange(16), twins=True)
+
+
+@pytest.fixture(scope="session")
+def overfits() -> Callable[..., None]:
+    """`overfits(learner, batch)`: some sixty steps on one batch take four fifths of its loss away."""
+
+    def check(learner: Any, faces: Faces, steps: int = 60, left: float = 0.2, lr: float = 3e-3) -> None:
+        learner.train()
+        generator = torch.Generator()
+        optimizer = torch.optim.Adam(learner.network.parameters(), lr=lr)
+        losses = []
+        for _ in range(steps):
+            loss = learner.losses(faces, generator.manual_seed(0))["loss"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss.detach()))
+        assert losses[-1] < left * losses[0], losses
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def still() -> Any:
+    """An augmentation that changes nothing."""
+    from ohlora.face.networks.augment import Augmentation
+
+    return Augmentation(
+        light=0,
+        hue=0,
+        noise=0,
+        blur_share=0,
+        jpeg_share=0,
+        jpeg_quality=(90, 90),
+        cutout_share=0,
+        cutout_side=0,
+    )
+
+
+@pytest.fixture(scope="session")
+def unspoilt(faces_dataset) -> Callable[..., RenderedFaces]:
+    return lambda **changes: replace(faces_dataset, **changes)
