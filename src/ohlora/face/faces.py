@@ -44,7 +44,7 @@ def render(renderer: Renderer, draws: Draws, twin_of: Tensor | None = None) -> F
 def described(
     renderer: Renderer, draws: Draws, clean: tuple[Tensor, Tensor], twin_of: Tensor | None = None
 ) -> Faces:
-    """What is known of drawn faces, given their clean images and label maps, which show what lies under defects."""
+    """What is known of drawn faces, given their clean images and the maps of what lies under defects."""
     images, label_maps = clean
     return Faces(
         images=spoil(images, draws),
