@@ -1,4 +1,4 @@
-"""Rendered people for training and judging: parts that never share a person, as batches.
+"""Rendered people for training and judging: parts that never share a person, as batches of any source.
 
 Clean pictures are rendered once, a block at a time, into memory-mapped files named by a hash of everything
 that decides a pixel; defects and whatever else is known of a face are drawn again when it is read.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,9 @@ from ohlora.errors import OhloraError
 from ohlora.face.faces import Faces, described
 from ohlora.face.renderer import Renderer
 from ohlora.face.sample import Draws, Population
+from ohlora.face.source import FacePart, InOrder
 from ohlora.face.twins import counterfactuals
+from ohlora.space import Real
 
 BLOCK = 128  # pictures a file: a kill costs at most so many renders
 PAINTERS = ("shapes", "layers", "paint", "renderer", "chance", "sample", "twins")
@@ -67,12 +69,45 @@ class RenderedFaces:
             " face_filter | face_vae"
         )
 
-    def part(self, split: str, count: int) -> FacePart:
-        """The first `count` people of a split."""
-        return FacePart(self, split, torch.arange(count))
+    @property
+    def resolution(self) -> int:
+        return self.renderer.resolution
+
+    @property
+    def properties(self) -> Mapping[str, Real]:
+        return self.renderer.properties
+
+    @property
+    def has_twins(self) -> bool:
+        return True
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """All is known exactly, but quality of a part that is labelled by hand."""
+        return dict.fromkeys(("label_maps", "properties", "gender", "quality", "identity"), "rendered")
+
+    @property
+    def domain(self) -> str:
+        return "rendered faces"
+
+    def part(self, split: str, count: int) -> RenderedPart:
+        """The first `count` people of a split, of whom there is no end."""
+        return RenderedPart(self, split, torch.arange(count))
+
+    def wanted(self, split: str, count: int) -> Tensor:
+        """What the first `count` people of a split show."""
+        return self.part(split, count).properties
+
+    def best_accuracy(self, target: str) -> float | None:
+        """Bayes' for gender; a defect too weak to see has none."""
+        return self.population.best_accuracy if target == "gender" else None
+
+    @property
+    def key(self) -> str:
+        return self.fingerprint
 
     @cached_property
-    def key(self) -> str:
+    def fingerprint(self) -> str:
         """Names everything that decides a clean picture: the painter's source and all it is given."""
         renderer, population = asdict(self.renderer), asdict(self.population)
         told = {
@@ -138,7 +173,7 @@ class RenderedFaces:
 
 
 @dataclass(frozen=True)
-class FacePart:
+class RenderedPart:
     """Some people of one split. Row i is the same person and photo whoever asks, whenever."""
 
     source: RenderedFaces
@@ -153,7 +188,18 @@ class FacePart:
     def draws(self) -> Draws:
         return self.source.draws(self.split, self.positions)
 
-    def keep(self, rows: Tensor) -> FacePart:
+    @property
+    def properties(self) -> Tensor:
+        return self.source.renderer.bounded(self.draws.properties)
+
+    def told(self, name: str) -> Tensor:
+        """gender or quality of each, float32: 1 a woman or good, 0 a man or bad."""
+        return self.draws.quality_label if name == "quality" and self.labelled else getattr(self.draws, name)
+
+    def labelled_by_hand(self) -> RenderedPart:
+        return replace(self, labelled=True)
+
+    def keep(self, rows: Tensor) -> RenderedPart:
         """Only these rows, numbers or a mask."""
         if not len(self.positions[rows]):
             raise OhloraError(f"nobody is left of {len(self)} faces of split={self.split}")
@@ -178,22 +224,6 @@ class FacePart:
 
     def whole(self) -> Faces:
         return self.faces(torch.arange(len(self)))
-
-
-@dataclass(frozen=True)
-class InOrder:
-    """Every row of a part once, as often as it is gone through."""
-
-    part: FacePart
-    twins: bool
-    batch_size: int = 128
-
-    def __len__(self) -> int:
-        return -(-len(self.part) // self.batch_size)
-
-    def __iter__(self) -> Iterator[Faces]:
-        for rows in torch.arange(len(self.part)).split(self.batch_size):
-            yield self.part.faces(rows, self.twins)
 
 
 def joined(first: Faces, second: Faces) -> Faces:

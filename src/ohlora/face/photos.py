@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from ohlora.face.generator import to_network
 from ohlora.face.parsing import Parser, class_logits, painted, sided
 from ohlora.face.photo_files import Photo, find_photos, some
 from ohlora.face.scores import SOFT_SCORES, one_hot, soft_scores
+from ohlora.face.source import MISSING, InOrder
+from ohlora.space import Real
 
 VERSION = 1  # of what is read into the cache; raise it when the same files give other pixels
 RESOLUTIONS = (16, 1024)
@@ -30,6 +32,7 @@ LICENCES = {
     "ffhq": "FFHQ is under CC BY-NC-SA 4.0 and its photos under their own licences: not for commercial use.",
     "celebamask": "CelebAMask-HQ is for non-commercial research and education only.",
 }
+RANGE = (0.01, 0.99)  # quantiles: beyond lie what a map has wrong
 BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
@@ -106,17 +109,42 @@ class PhotoFaces:
     @property
     def provenance(self) -> dict[str, str]:
         """Where each thing that is known of a face comes from."""
-        maps = "given" if self.has_maps else "predicted" if self.parser else "missing"
+        maps = "given" if self.has_maps else "predicted" if self.parser else MISSING
         known = {
-            name: "given" if any(np.isfinite(getattr(photo, name)) for photo in self.photos) else "missing"
+            name: "given" if any(np.isfinite(getattr(photo, name)) for photo in self.photos) else MISSING
             for name in ("gender", "quality", "young", "glasses", "yaw")
         }
         return {
             "label_maps": maps,
-            "properties": "missing" if maps == "missing" else f"scored on {maps} maps",
+            "properties": MISSING if maps == MISSING else f"scored on {maps} maps",
             **known,
-            "identity": "missing" if self.photos[0].identity is None else "given",
+            "identity": MISSING if self.photos[0].identity is None else "given",
         }
+
+    @property
+    def has_twins(self) -> bool:
+        return False
+
+    @property
+    def domain(self) -> str:
+        return f"photos. {LICENCES.get(self.layout, 'Their rights are those of the folder.')}"
+
+    @property
+    def properties(self) -> Mapping[str, Real]:
+        return self.ranges
+
+    @cached_property
+    def ranges(self) -> dict[str, Real]:
+        """The soft scores (v3) and between which values nearly all photos of the first split lie."""
+        values = self.part(next(iter(self.splits))).properties
+        low, high = values.quantile(torch.tensor(RANGE), dim=0).tolist()
+        return {
+            name: Real(a, b if b > a else a + 1e-3)  # a score that no photo varies in
+            for name, a, b in zip(SOFT_SCORES, low, high, strict=True)
+        }
+
+    def best_accuracy(self, target: str) -> None:
+        """Nobody knows."""
 
     @cached_property
     def pixels(self) -> np.ndarray:
@@ -168,15 +196,22 @@ class PhotoFaces:
             raise OhloraError(f"{self.root} as layout={self.layout}: {told}")
 
     def part(self, split: str, count: int | None = None) -> PhotoPart:
-        """The first `count` photos of a split, or all of them."""
+        """The first `count` photos of a split, or all of them where there are fewer."""
         if split not in self.splits:
             raise OhloraError(f"split={split} is not one of {' | '.join(self.splits)}")
         rows = (self.split_of == list(self.splits).index(split)).nonzero()[:, 0]
-        if not len(rows) or (count or 0) > len(rows):
-            wanted = "none to take" if count is None else f"{count:,} were asked for"
-            raise OhloraError(f"split={split} of {self.root} has {len(rows):,} photos; {wanted}")
+        if not len(rows):
+            raise OhloraError(
+                f"split={split} of {self.root} has none of the {len(self.photos):,} photos:"
+                " give more of them, or other dataset.splits"
+            )
         assert self.pixels.shape[0] == len(self.photos)  # read now, not in the middle of a training
         return PhotoPart(self, split, rows[:count])
+
+    def wanted(self, split: str, count: int) -> Tensor:
+        """What the photos of a split show, one after the other and again from the first."""
+        shown = self.part(split, count).properties
+        return shown[torch.arange(count) % len(shown)]
 
 
 def drawn_split(photo: Photo, splits: Mapping[str, float]) -> str:
@@ -252,6 +287,8 @@ class PhotoPart:
 
     def keep(self, rows: Tensor) -> PhotoPart:
         """Only these rows, numbers or a mask."""
+        if not len(self.positions[rows]):
+            raise OhloraError(f"no photo is left of {len(self):,} of split={self.split}")
         return replace(self, positions=self.positions[rows])
 
     def told(self, name: str) -> Tensor | None:
@@ -259,6 +296,22 @@ class PhotoPart:
         photos = self.source.photos
         values = torch.tensor([getattr(photos[row], name) for row in self.positions.tolist()])
         return None if bool(values.isnan().all()) else values
+
+    @property
+    def properties(self) -> Tensor:
+        return self.scores
+
+    @cached_property
+    def scores(self) -> Tensor:
+        """Soft scores (v3) of all of them, float32 [photos, 8]; OhloraError where there is no map."""
+        if self.source.provenance["properties"] == MISSING:
+            raise OhloraError(f"{self.source.root} has no label maps to score properties on: give a parser")
+        batches = [faces.properties for faces in self.in_order()]
+        return torch.cat([one for one in batches if one is not None])
+
+    def labelled_by_hand(self) -> PhotoPart:
+        """Photos have no other labels."""
+        return self
 
     def faces(self, rows: Tensor, twins: bool = False) -> Faces:
         """These rows as one batch. Properties are soft scores (v3) of the map, as SOFT_SCORES has them."""
@@ -290,10 +343,9 @@ class PhotoPart:
             split=source.split_of[part.positions],
         )
 
-    def in_order(self, batch_size: int = 256, twins: bool = False) -> Iterator[Faces]:
-        """All of them, once."""
-        for rows in torch.arange(len(self)).split(batch_size):
-            yield self.faces(rows, twins)
+    def in_order(self, twins: bool = False) -> InOrder:
+        """All of them, once, in batches."""
+        return InOrder(self, twins)
 
     def whole(self) -> Faces:
         return self.faces(torch.arange(len(self)))

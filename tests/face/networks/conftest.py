@@ -14,10 +14,9 @@ from hydra.utils import instantiate
 from ohlora.face.dataset import RenderedFaces
 from ohlora.face.faces import Faces
 
+RENDERED = ("renderer.resolution=32", "renderer.supersample=1")
 QUIET = (
     "size=smoke",
-    "renderer.resolution=32",
-    "renderer.supersample=1",
     "hardware.device=cpu",
     "hardware.precision=32",
     "hardware.threads=1",
@@ -35,7 +34,8 @@ def face_job(composed, lasting_cache) -> Callable[..., Any]:
     """`face_job("face_seg", tmp_path, "scorer=b")`: the job that train.py would run."""
 
     def build(model: str, folder: Path, *overrides: str) -> Any:
-        cfg = composed("train", f"model={model}", *QUIET, *overrides)
+        drawn = [] if any(word.startswith("dataset=") for word in overrides) else RENDERED
+        cfg = composed("train", f"model={model}", *QUIET, *drawn, *overrides)
         cfg.paths.run_dir = str(folder)
         cfg.paths.cache_dir = str(lasting_cache)
         return instantiate(cfg.job, _convert_="all")
@@ -45,7 +45,7 @@ def face_job(composed, lasting_cache) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def faces_dataset(composed, lasting_cache) -> RenderedFaces:
-    cfg = composed("train", "model=face_seg", *QUIET)
+    cfg = composed("train", "model=face_seg", *QUIET, *RENDERED)
     cfg.paths.cache_dir = str(lasting_cache)
     return instantiate(cfg.dataset, _convert_="all")
 

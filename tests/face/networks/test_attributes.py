@@ -84,11 +84,11 @@ def test_a_resumed_run_trains_no_fold_twice(face_job, judged, tmp_path):
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("labels=100", "labels=100 leaves none of pool=100 images to test on"),
+        ("labels=100", "labels=100 leaves none of the pool's 100 labelled images to test on"),
         ("labels=3", "labels=3 is not a whole number from 4 up"),
         ("curve=[5000]", "curve=5000 leaves none"),
         ("target=gendr", r"target=gendr is not one of gender \| quality \(did you mean gender"),
-        ("dataset.spoilt=false", "dataset.spoilt=false leaves no bad pictures"),
+        ("spoilt=false", "target=quality: every picture is alike"),
     ],
 )
 def test_what_cannot_be_learned_is_told_at_once(face_job, tmp_path, word, told):

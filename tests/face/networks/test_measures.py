@@ -39,7 +39,7 @@ def test_recall_at_precision():
     score = torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
     assert recall_at_precision(truth, score, 1.0) == pytest.approx(2 / 3)
     assert recall_at_precision(truth, score, 0.75) == pytest.approx(1)
-    assert recall_at_precision(truth, -score, 0.9) == 0
+    assert recall_at_precision(truth, 1 - score, 0.9) == 0
 
 
 def test_an_interval_holds_the_mean_and_shrinks_with_rows():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 
 from ohlora.assets import need_resolution
 from ohlora.errors import OhloraError
-from ohlora.face.dataset import RenderedFaces
 from ohlora.face.generator import to_uint8
 from ohlora.face.networks.attributes import load_judge
 from ohlora.face.networks.face_bank import BANK_KIND, ROW, PassProtocol, examine
@@ -16,6 +16,7 @@ from ohlora.face.networks.learner import FaceTask, number_fault
 from ohlora.face.networks.regressor import load_regressor
 from ohlora.face.networks.segmenter import load_segmenter
 from ohlora.face.networks.vae import load_generator
+from ohlora.face.source import FaceSource
 
 BANK = "bank"
 
@@ -40,11 +41,11 @@ class FillBank(FaceTask):
         quality = load_judge(self.networks, "quality") if self.protocol.least_quality is not None else None
         for network in (generator, chooser, judge, segmenter, quality):
             if network is not None:
-                need_resolution(network.card, source.renderer.resolution)
+                need_resolution(network.card, source.resolution)
         asks = quality.judge if quality else None
         drawn = torch.Generator().manual_seed(self.seed)
         latents = torch.randn(self.candidates, generator.latent_dim, generator=drawn)
-        bases = source.renderer.bounded(source.part("test_b", self.candidates).draws.properties)
+        bases = source.wanted("test_b", self.candidates)
         first, second, passed, again = [], [], [], []
         for i, (latent, base) in enumerate(zip(latents, bases, strict=True)):
             report = examine(generator, chooser.measure, segmenter.label_maps, latent, base, asks)
@@ -93,5 +94,9 @@ class FillBank(FaceTask):
         )
         return scores["passed"]
 
-    def faults(self, source: RenderedFaces) -> list[str]:
+    @property
+    def needs(self) -> Sequence[str]:
+        return ("properties",)
+
+    def faults(self, source: FaceSource) -> list[str]:
         return [*number_fault("candidates", self.candidates, 1), *number_fault("faces", self.faces, 1)]

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ohlora.assets import load_model, need_resolution
 from ohlora.errors import OhloraError
-from ohlora.face.dataset import FacePart, RenderedFaces
 from ohlora.face.networks.attributes import TARGETS, load_judge
 from ohlora.face.networks.learner import FaceTask
+from ohlora.face.source import FacePart, FaceSource
 
 FILTER_KIND = "face_filter"
 FILTER = "kept"
@@ -26,11 +26,11 @@ class FilterFaces(FaceTask):
     least: dict[str, float]  # probability, of each target
 
     def run(self) -> float:
-        """Return the share of kept faces that are women's and good, 0 to 1."""
+        """Return the share of kept faces that are women's and good, 0 to 1; NaN where that is not told."""
         source = self.prepare()
         judges = {name: load_judge(self.judges, name) for name in self.least}
         for judge in judges.values():
-            need_resolution(judge.card, source.renderer.resolution)
+            need_resolution(judge.card, source.resolution)
         part = source.part("train", self.counts.train)
         told: dict[str, list[Tensor]] = {name: [] for name in judges}
         for faces in part.in_order():
@@ -58,12 +58,16 @@ class FilterFaces(FaceTask):
             card,
             [
                 f"kept {scores['kept']} of {scores['faces']} faces ({scores['yield']:.1%})",
-                f"precision {scores['precision']:.3f}, recall {scores['recall']:.3f} against the truth",
+                *(
+                    [f"precision {scores['precision']:.3f}, recall {scores['recall']:.3f} against the truth"]
+                    if "precision" in scores
+                    else []
+                ),
             ],
         )
-        return scores["precision"]
+        return scores.get("precision", float("nan"))
 
-    def faults(self, source: RenderedFaces) -> list[str]:
+    def faults(self, source: FaceSource) -> list[str]:
         return [
             *(
                 f"least.{name} is not one of {' | '.join(TARGETS)}"
@@ -79,21 +83,35 @@ class FilterFaces(FaceTask):
 
 
 def filter_scores(kept: Tensor, part: FacePart) -> dict[str, float]:
-    """Yield, and precision and recall of being a woman's and good, all 0 to 1."""
-    wanted = (part.draws.gender > 0.5) & (part.draws.quality > 0.5)
-    both = int((kept & wanted).sum())
-    return {
-        "yield": float(kept.float().mean()),
-        "precision": both / max(1, int(kept.sum())),
-        "recall": both / max(1, int(wanted.sum())),
-    }
+    """Yield; and precision and recall of being a woman's and good, on faces where both are told. 0 to 1."""
+    scores = {"yield": float(kept.float().mean())}
+    truth = [part.told(name) for name in TARGETS]
+    known = torch.stack([torch.zeros(len(part)) if one is None else one.isfinite() for one in truth]).all(0)
+    if known.any():
+        kept, wanted = kept[known], good(part)[known]
+        both = int((kept & wanted).sum())
+        scores |= {
+            "precision": both / max(1, int(kept.sum())),
+            "recall": both / max(1, int(wanted.sum())),
+        }
+    return scores
 
 
-def kept_faces(source: RenderedFaces, folder: str | None, count: int) -> FacePart:
-    """The faces a filter kept of the first `count`; without a filter, the good pictures of women by truth."""
+def good(part: FacePart) -> Tensor:
+    """Good pictures of women, as far as that is told of them, bool [faces]."""
+    rows = torch.ones(len(part), dtype=torch.bool)
+    for name in TARGETS:
+        told = part.told(name)
+        if told is not None:
+            rows &= ~(told <= 0.5)
+    return rows
+
+
+def kept_faces(source: FaceSource, folder: str | None, count: int) -> FacePart:
+    """The faces a filter kept of the first `count`; without a filter, those that are told to be good."""
     part = source.part("train", count)
     if folder is None:
-        return part.keep((part.draws.gender > 0.5) & (part.draws.quality > 0.5))
+        return part.keep(good(part))
     tensors, card = load_model(Path(folder), FILTER, FILTER_KIND)
     if card["pictures"] != source.key:
         raise OhloraError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor
 
 from ohlora.assets import need_resolution
 from ohlora.errors import nearest
-from ohlora.face.dataset import RenderedFaces
 from ohlora.face.generator import to_uint8
 from ohlora.face.networks.directions import (
     DIRECTIONS_KIND,
@@ -23,6 +23,7 @@ from ohlora.face.networks.directions import (
 from ohlora.face.networks.learner import FaceTask, number_fault
 from ohlora.face.networks.regressor import load_regressor
 from ohlora.face.networks.vae import load_generator
+from ohlora.face.source import FaceSource
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,10 @@ class FindDirections(FaceTask):
         generator = load_generator(self.networks, self.generator)
         teacher, judge = (load_regressor(self.networks, f"regressor_{one}") for one in "ab")
         for network in (generator, teacher, judge):
-            need_resolution(network.card, source.renderer.resolution)
+            need_resolution(network.card, source.resolution)
         names = list(generator.properties)
-        part = source.part("train", self.samples + self.swept)
-        asked = source.renderer.bounded(part.draws.properties)
-        latents = torch.randn(len(part), generator.latent_dim, generator=torch.Generator().manual_seed(0))
+        asked = source.wanted("train", self.samples + self.swept)
+        latents = torch.randn(len(asked), generator.latent_dim, generator=torch.Generator().manual_seed(0))
         styles = generator.mapping(latents, asked)
         told = torch.cat(
             [
@@ -109,7 +109,11 @@ class FindDirections(FaceTask):
         )
         return min(scores[f"r_{name}"] for name in ("eyes", "mouth", "roll"))
 
-    def faults(self, source: RenderedFaces) -> list[str]:
+    @property
+    def needs(self) -> Sequence[str]:
+        return ("properties",)
+
+    def faults(self, source: FaceSource) -> list[str]:
         return [
             *(
                 f"{name}={value} is not one of {' | '.join(allowed)}{nearest(value, allowed)}"

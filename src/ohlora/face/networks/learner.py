@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from ohlora.assets import load_model, save_model
 from ohlora.errors import OhloraError
-from ohlora.face.dataset import FaceCounts, FaceDataModule, FacePart, RenderedFaces, step_seed
+from ohlora.face.dataset import FaceCounts, FaceDataModule, step_seed
 from ohlora.face.faces import Faces
+from ohlora.face.source import MISSING, FacePart, FaceSource, face_source
 from ohlora.features.autoencoder import one_cycle
 from ohlora.processes import own_draws, process_count, share, trainer_arguments, world_size
 from ohlora.tracking import remember_settings, write_json
@@ -216,7 +217,7 @@ class Workshop:
 class FaceTask:
     """What everything that is done with faces takes."""
 
-    dataset: Any  # RenderedFaces; others are refused by name
+    dataset: Any  # a FaceSource; others are refused by name
     counts: FaceCounts
     workshop: Workshop
     save_to: str  # a folder
@@ -226,25 +227,35 @@ class FaceTask:
         assert self.workshop.logger
         return self.workshop.logger
 
-    def faults(self, source: RenderedFaces) -> list[str]:
+    @property
+    def needs(self) -> Sequence[str]:
+        """What must be known of each face."""
+        return ()
+
+    def faults(self, source: FaceSource) -> list[str]:
         """Every setting that cannot work with these faces."""
         return []
 
-    def prepare(self) -> RenderedFaces:
+    def prepare(self) -> FaceSource:
         """The faces; OhloraError with every fault there is, before anything starts."""
-        if not isinstance(self.dataset, RenderedFaces):
-            raise OhloraError("models of faces are trained on faces: dataset=faces")
-        if faults := self.faults(self.dataset):
+        source = face_source(self.dataset)
+        lacking = [name for name in self.needs if source.provenance[name] == MISSING]
+        if lacking:
+            raise OhloraError(
+                f"these faces come without {' and '.join(lacking)}, which this model learns from"
+                " (python -m ohlora.face.photo_sheet tells what a folder has)"
+            )
+        if faults := self.faults(source):
             raise OhloraError("; ".join(faults))
         self.workshop.check()
         self.workshop.hardware.use_threads()
-        return self.dataset
+        return source
 
     def keep(
         self, name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any], lines: Sequence[str]
     ) -> None:
         """Save weights and card, read them once more, report and print."""
-        path = save_model(Path(self.save_to), name, tensors, {**card, "domain": "rendered faces"})
+        path = save_model(Path(self.save_to), name, tensors, {**card, "domain": self.dataset.domain})
         _, card = load_model(path.parent, name, card["kind"])
         write_json(self.workshop.folder / f"{name}.report.json", card)
         flat = {key: value for key, value in card["scores"].items() if isinstance(value, int | float)}
@@ -260,7 +271,7 @@ class FaceJob(FaceTask):
 
     lesson: Lesson
 
-    def faults(self, source: RenderedFaces) -> list[str]:
+    def faults(self, source: FaceSource) -> list[str]:
         return self.lesson.faults()
 
     def fit(

@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_calibration_error,
+    binary_recall_at_fixed_precision,
+)
 
 
 def pearson(a: Tensor, b: Tensor) -> float:
@@ -20,33 +25,21 @@ def slope(asked: Tensor, got: Tensor) -> float:
     return float((a * b).sum() / a.square().sum().clamp_min(1e-12))
 
 
-def auroc(truth: Tensor, score: Tensor) -> float:
-    """The chance that a true row scores above a false one, ties counting half; 0.5 with one kind only."""
-    truth, score = truth.bool(), score.double()
-    positive, negative = int(truth.sum()), int((~truth).sum())
-    if not positive or not negative:
+def auroc(truth: Tensor, probability: Tensor) -> float:
+    """The chance that a true row is thought likelier than a false one, ties half; 0.5 with one kind."""
+    if len(truth.bool().unique()) < 2:
         return 0.5
-    _, place, size = torch.unique(score, return_inverse=True, return_counts=True)
-    last = size.cumsum(0).double()
-    ranks = (last - (size.double() - 1) / 2)[place]
-    return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
+    return float(binary_auroc(probability, truth.long()))
 
 
 def calibration_error(truth: Tensor, probability: Tensor, bins: int = 15) -> float:
     """Expected calibration error (Guo et al., 2017): how far a stated probability lies from what happens."""
-    place = (probability.double() * bins).long().clamp(0, bins - 1)
-    gap = torch.zeros(bins, dtype=torch.float64)
-    gap.index_add_(0, place, probability.double() - truth.double())
-    return float(gap.abs().sum() / len(truth))
+    return float(binary_calibration_error(probability, truth.long(), n_bins=bins, norm="l1"))
 
 
-def recall_at_precision(truth: Tensor, score: Tensor, precision: float) -> float:
+def recall_at_precision(truth: Tensor, probability: Tensor, precision: float) -> float:
     """The largest share of true rows that a threshold finds while `precision` of what it finds is true."""
-    order = score.double().argsort(descending=True, stable=True)
-    hits = truth.bool()[order].double().cumsum(0)
-    found = hits / torch.arange(1, len(order) + 1)
-    kept = hits[found >= precision]
-    return float(kept.max() / truth.sum().clamp_min(1)) if len(kept) else 0.0
+    return float(binary_recall_at_fixed_precision(probability, truth.long(), min_precision=precision)[0])
 
 
 def interval(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ohlora.face.dataset import FacePart
 from ohlora.face.generator import Generator, to_network, to_uint8
 from ohlora.face.networks.measures import interval, pearson, slope
 from ohlora.face.networks.vae import VaeGenerator
+from ohlora.face.source import FacePart
 
 Measure = Callable[[Tensor], Tensor]  # uint8 images -> raw property values
 
@@ -56,28 +56,31 @@ def spread_of_people(generator: Generator, asked: Tensor, people: int = 64) -> f
     return float((images.float() / 255).std(dim=0).mean())
 
 
-def counterfactual_error(generator: VaeGenerator, part: FacePart) -> dict[str, float]:
-    """L1 between a face with its twin's properties and the true twin, over that between two people.
+def faithfulness(generator: VaeGenerator, part: FacePart) -> dict[str, float]:
+    """L1 between a rebuilt face and itself, over that between two people; the same of imagined twins.
 
-    Beside it the same of faces merely rebuilt, and the share of latents' variance that properties explain.
+    A twin is the face with its twin's properties, beside the true one, where the source has it. Then the
+    share of properties' variance that latents explain, which should hold none of it.
     """
     apart, rebuilt, strangers, latents, asked = [], [], [], [], []
-    for faces in part.in_order(twins=True):
+    shown = ("rebuilt", "counterfactual") if part.source.has_twins else ("rebuilt",)
+    for faces in part.in_order(twins=part.source.has_twins):
         assert faces.properties is not None
-        half = len(faces) // 2
-        images, twins = to_network(faces.images).split(half)
-        own, other = faces.properties.split(half)
-        z = generator.encode(images, own).cpu()
-        for properties, target, errors in ((own, images, rebuilt), (other, twins, apart)):
+        count = len(faces) // len(shown)
+        images, own = to_network(faces.images).split(count), faces.properties.split(count)
+        z = generator.encode(images[0], own[0]).cpu()
+        for target, properties, errors in zip(images, own, (rebuilt, apart), strict=False):
             drawn = generator.synthesis(generator.mapping(z, properties)).cpu()
             errors.append((drawn - target).abs().flatten(1).mean(1))
-        strangers.append((images - images.roll(1, 0)).abs().flatten(1).mean(1))
+        strangers.append((images[0] - images[0].roll(1, 0)).abs().flatten(1).mean(1))
         latents.append(z)
-        asked.append(own)
+        asked.append(own[0])
     scale = torch.cat(strangers).mean()
     return {
-        "rebuilt_over_strangers": float(torch.cat(rebuilt).mean() / scale),
-        "counterfactual_over_strangers": float(torch.cat(apart).mean() / scale),
+        **{
+            f"{name}_over_strangers": float(torch.cat(errors).mean() / scale)
+            for name, errors in zip(shown, (rebuilt, apart), strict=False)
+        },
         "r2_latents_to_properties": probe(torch.cat(latents), torch.cat(asked)),
     }
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ohlora.assets import load_network, save_model
 from ohlora.errors import nearest
-from ohlora.face.dataset import FacePart, RenderedFaces
 from ohlora.face.networks.attributes import (
     TARGETS,
     AttributeLearner,
@@ -23,6 +22,7 @@ from ohlora.face.networks.attributes import (
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.learner import FaceJob, number_fault
 from ohlora.face.networks.measures import auroc, calibration_error, recall_at_precision
+from ohlora.face.source import FacePart, FaceSource
 from ohlora.processes import is_main
 from ohlora.tracking import remember_settings
 
@@ -49,21 +49,21 @@ class TrainAttributes(FaceJob):
     def run(self) -> float:
         """Return the area under the ROC curve on the unlabelled faces, 0 to 1."""
         source = self.prepare()
-        pool = source.part("train", self.pool)
-        rest = pool.keep(torch.arange(self.labels, self.pool))
+        pool = self.labelled(source)
+        rest = pool.keep(torch.arange(self.labels, len(pool)))
         curve, ensembles = {}, {}
         for labels in sorted({*self.curve, self.labels}):
-            ensembles[labels], folds = self.ensemble(replace(pool.keep(torch.arange(labels)), labelled=True))
+            ensembles[labels], folds = self.ensemble(pool.keep(torch.arange(labels)).labelled_by_hand())
             if is_main():
                 judge = Judge(ensembles[labels], {})
                 curve[labels] = {**attribute_scores(judge, rest, self.target), **folds}
         if not is_main():
             return float("nan")
         scores = curve[self.labels]
-        best = source.population.best_accuracy if self.target == "gender" else None
+        best = source.best_accuracy(self.target)
         card = {
             "kind": judge_kind(self.target),
-            "resolution": source.renderer.resolution,
+            "resolution": source.resolution,
             "network": asdict(self.network),
             "folds": self.folds,
             "labels": self.labels,
@@ -88,7 +88,17 @@ class TrainAttributes(FaceJob):
         )
         return scores["auroc"]
 
-    def faults(self, source: RenderedFaces) -> list[str]:
+    @property
+    def needs(self) -> Sequence[str]:
+        return [self.target] if self.target in TARGETS else []
+
+    def labelled(self, source: FaceSource) -> FacePart:
+        """The faces of the pool of which the target is told."""
+        pool = source.part("train", self.pool)
+        told = pool.told(self.target)
+        return pool if told is None else pool.keep(told.isfinite())
+
+    def faults(self, source: FaceSource) -> list[str]:
         faults = [
             *super().faults(source),
             *number_fault("pool", self.pool, 2),
@@ -98,16 +108,18 @@ class TrainAttributes(FaceJob):
             faults.append(
                 f"target={self.target} is not one of {' | '.join(TARGETS)}{nearest(self.target, TARGETS)}"
             )
-        if number_fault("pool", self.pool, 2) or number_fault("folds", self.folds, 2):
-            return faults  # what labels may be depends on both
+        if faults:
+            return faults  # what labels may be depends on them
+        pool = self.labelled(source)
         for name, labels in (("labels", self.labels), *(("curve", one) for one in self.curve)):
             faults += number_fault(name, labels, 2 * self.folds) or (
-                [f"{name}={labels} leaves none of pool={self.pool} images to test on"]
-                if labels >= self.pool
+                [f"{name}={labels} leaves none of the pool's {len(pool)} labelled images to test on"]
+                if labels >= len(pool)
                 else []
             )
-        if self.target == "quality" and not source.spoilt:
-            faults.append("dataset.spoilt=false leaves no bad pictures to tell from good ones")
+        told = pool.told(self.target)
+        if told is None or len((told > 0.5).unique()) < 2:
+            faults.append(f"target={self.target}: every picture is alike (dataset=faces needs spoilt=true)")
         return faults
 
     def settings(self, key: str) -> dict[str, object]:
@@ -123,17 +135,18 @@ class TrainAttributes(FaceJob):
 
     def ensemble(self, labelled: FacePart) -> tuple[Ensemble, dict[str, float]]:
         """A network to each fold, and the folds' mean accuracy on the labels they were not taught."""
-        draws = labelled.draws
-        labels = draws.gender if self.target == "gender" else draws.quality_label
+        told = labelled.told(self.target)
+        assert told is not None
+        labels = (told > 0.5).float()
         fold_of = stratified_folds(labels, self.folds, self.seed)
         members, accuracies = [], []
         for fold in range(self.folds):
             held = labelled.keep(fold_of == fold)
             members.append(self.member(labelled.keep(fold_of != fold), held, fold))
-            told = torch.cat(
+            judged = torch.cat(
                 [Judge(Ensemble(members[-1:]), {}).judge(faces.images) for faces in held.in_order()]
             )
-            accuracies.append(((told > 0.5).float() == labels[fold_of == fold]).float().mean())
+            accuracies.append(((judged > 0.5).float() == labels[fold_of == fold]).float().mean())
         return Ensemble(members), {"fold_accuracy": float(torch.stack(accuracies).mean())}
 
     def member(self, train: FacePart, held: FacePart, fold: int) -> nn.Module:
@@ -167,14 +180,16 @@ def attribute_scores(judge: Judge, part: FacePart, target: str) -> dict[str, flo
 
     `recall_of_0` is the share of men, or of bad pictures, found while four in five so named are.
     """
-    told = torch.cat([judge.judge(faces.images) for faces in part.in_order()])
-    truth: Tensor = getattr(part.draws, target)
+    judged = torch.cat([judge.judge(faces.images) for faces in part.in_order()])
+    told = part.told(target)
+    assert told is not None
+    truth = (told > 0.5).float()
     common = float(truth.mean())
     return {
-        "accuracy": float(((told > 0.5).float() == truth).float().mean()),
+        "accuracy": float(((judged > 0.5).float() == truth).float().mean()),
         "constant_accuracy": max(common, 1 - common),
-        "auroc": auroc(truth, told),
-        "calibration_error": calibration_error(truth, told),
-        "recall_of_0": recall_at_precision(1 - truth, 1 - told, 0.8),
+        "auroc": auroc(truth, judged),
+        "calibration_error": calibration_error(truth, judged),
+        "recall_of_0": recall_at_precision(1 - truth, 1 - judged, 0.8),
         "faces": len(part),
     }

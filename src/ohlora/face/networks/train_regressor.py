@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 
 from ohlora.assets import need_resolution
-from ohlora.face.dataset import FacePart
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.learner import FaceJob
 from ohlora.face.networks.measures import pearson, slope
@@ -19,6 +19,7 @@ from ohlora.face.networks.regressor import (
     TrunkSettings,
 )
 from ohlora.face.networks.segmenter import load_segmenter
+from ohlora.face.source import FacePart
 from ohlora.processes import is_main
 
 
@@ -33,16 +34,20 @@ class TrainRegressor(FaceJob):
     augmentation: Augmentation
     segmenters: str  # the folder of segmenter_<scorer>, which finds the parts
 
+    @property
+    def needs(self) -> Sequence[str]:
+        return ("properties",)
+
     def run(self) -> float:
         """Return the lowest correlation of any property with the truth, on test faces."""
         source = self.prepare()
-        resolution, names = source.renderer.resolution, list(source.renderer.properties)
+        resolution, names = source.resolution, list(source.properties)
         finder = None
         if isinstance(self.network, PartSettings):
             finder = load_segmenter(self.segmenters, f"segmenter_{self.scorer}")
             need_resolution(finder.card, resolution)
         train, val = source.part(self.split, self.counts.train), source.part("val", self.counts.val)
-        values = source.renderer.bounded(train.draws.properties)
+        values = train.properties
         mean, std = values.mean(dim=0), values.std(dim=0)
         settings = {
             "scorer": self.scorer,
@@ -88,7 +93,7 @@ class TrainRegressor(FaceJob):
 def regressor_scores(regressor: Regressor, part: FacePart) -> dict[str, float]:
     """Correlation with the truth, slope on it, and mean absolute error in spreads of the truth."""
     told = torch.cat([regressor.measure(faces.images) for faces in part.in_order()])
-    truth = part.source.renderer.bounded(part.draws.properties)
+    truth = part.properties
     scores: dict[str, float] = {"faces": len(part)}
     for i, name in enumerate(regressor.properties):
         scores[f"r_{name}"] = pearson(truth[:, i], told[:, i])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 
-from ohlora.face.dataset import FacePart, RenderedFaces
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.evaluate import evaluating
 from ohlora.face.networks.learner import FaceJob, number_fault
@@ -21,6 +21,7 @@ from ohlora.face.networks.segmenter import (
     overlap_scores,
 )
 from ohlora.face.scores import SCORES, v2_scores
+from ohlora.face.source import FacePart, FaceSource
 from ohlora.processes import is_main
 
 
@@ -58,7 +59,7 @@ class TrainSegmenter(FaceJob):
             training = self.fit(learner, train, val, settings)
         if not is_main():
             return float("nan")
-        card = {"kind": SEGMENTER_KIND, "resolution": source.renderer.resolution, "width": self.width}
+        card = {"kind": SEGMENTER_KIND, "resolution": source.resolution, "width": self.width}
         scores = segmenter_scores(Segmenter(network, card), source.part("test_b", self.counts.test))
         self.keep(
             f"segmenter_{self.scorer}",
@@ -74,12 +75,16 @@ class TrainSegmenter(FaceJob):
         )
         return scores["mean_iou"]
 
-    def faults(self, source: RenderedFaces) -> list[str]:
-        size = source.renderer.resolution
+    @property
+    def needs(self) -> Sequence[str]:
+        return ("label_maps",)
+
+    def faults(self, source: FaceSource) -> list[str]:
+        size = source.resolution
         return [
             *super().faults(source),
             *number_fault("width", self.width, 1),
-            *([f"renderer.resolution={size} is not a multiple of 8"] if size % 8 else []),
+            *([f"resolution={size} is not a multiple of 8"] if size % 8 else []),
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,19 +13,19 @@ from torch import Tensor
 from ohlora.assets import need_resolution
 from ohlora.datasets.pictures import to_picture
 from ohlora.errors import OhloraError, nearest
-from ohlora.face.dataset import FacePart, RenderedFaces
 from ohlora.face.generator import to_network, to_uint8
 from ohlora.face.networks.attributes import load_judge
 from ohlora.face.networks.discriminator import Discriminator
-from ohlora.face.networks.filter_faces import kept_faces
+from ohlora.face.networks.filter_faces import good, kept_faces
 from ohlora.face.networks.learner import FaceJob
-from ohlora.face.networks.obedience import counterfactual_error, draw, obedience, spread_of_people
+from ohlora.face.networks.obedience import draw, faithfulness, obedience, spread_of_people
 from ohlora.face.networks.regressor import Regressor, load_regressor
 from ohlora.face.networks.segmenter import Segmenter, confusion, load_segmenter, overlap_scores
 from ohlora.face.networks.vae import VAE_KIND, FaceVae, VaeGenerator, VaeSettings, load_generator
 from ohlora.face.networks.vae_learner import (
     ADVERSARIAL,
     NEEDS,
+    OF_TWINS,
     TERMS,
     AdversarialLearner,
     Teachers,
@@ -33,6 +34,7 @@ from ohlora.face.networks.vae_learner import (
     Watch,
     settings_of,
 )
+from ohlora.face.source import FacePart, FaceSource
 from ohlora.processes import is_main
 from ohlora.tracking import log_picture
 
@@ -58,8 +60,8 @@ class TrainVae(FaceJob):
         source = self.prepare()
         teachers, segmenter, regressor = self.networks(source)
         train = kept_faces(source, self.kept, self.counts.train)
-        val, test = (self.good(source, split) for split in ("val", "test_b"))
-        names = list(source.renderer.properties)
+        val, test = self.good(source, "val", self.counts.val), self.good(source, "test_b", self.counts.test)
+        names = list(source.properties)
         settings = {
             "variant": settings_of(self.variant),
             "network": asdict(self.network),
@@ -77,8 +79,8 @@ class TrainVae(FaceJob):
         with self.workshop.seeded(self.seed):
             network = FaceVae(
                 self.network,
-                source.renderer.properties,
-                source.renderer.resolution,
+                source.properties,
+                source.resolution,
                 self.variant.conditions,
             )
             names_of_weights = [name for name, _ in network.named_parameters()]
@@ -95,7 +97,7 @@ class TrainVae(FaceJob):
             learner: VaeLearner
             if self.variant.losses.get(ADVERSARIAL):
                 opponent = Discriminator(
-                    source.renderer.resolution,
+                    source.resolution,
                     len(names),
                     self.network.base,
                     self.network.most_channels,
@@ -104,16 +106,16 @@ class TrainVae(FaceJob):
                 learner = AdversarialLearner(opponent, *given, **lesson)
             else:
                 learner = VaeLearner(*given, **lesson)
-            asked = source.renderer.bounded(val.draws.properties)[: self.watched]
+            asked = val.properties[: self.watched]
             watch = Watch(regressor, asked, self.least_spread)
-            training = self.fit(learner, train, val, settings, twins=True, callbacks=[watch])
+            training = self.fit(learner, train, val, settings, twins=source.has_twins, callbacks=[watch])
         if not is_main():
             return float("nan")
         card = {
             "kind": VAE_KIND,
-            "resolution": source.renderer.resolution,
+            "resolution": source.resolution,
             "network": asdict(self.network),
-            "properties": {name: [axis.low, axis.high] for name, axis in source.renderer.properties.items()},
+            "properties": {name: [axis.low, axis.high] for name, axis in source.properties.items()},
             "variant": self.variant.name,
         }
         generator = VaeGenerator(learner.averaged.eval().requires_grad_(False), card)
@@ -136,17 +138,25 @@ class TrainVae(FaceJob):
                     f" {scores[f'r_{name}_high']:.3f}), slope {scores[f'slope_{name}']:.2f}"
                     for name in names
                 ),
-                f"largest leak {scores['largest_leak']:.3f}, counterfactual over strangers"
-                f" {scores['counterfactual_over_strangers']:.3f}",
+                f"largest leak {scores['largest_leak']:.3f}"
+                + "".join(
+                    f", {key} over strangers {scores[f'{key}_over_strangers']:.3f}"
+                    for key in ("rebuilt", "counterfactual")
+                    if f"{key}_over_strangers" in scores
+                ),
                 f"spread of people {scores['spread_of_people']:.3f} (photos"
                 f" {scores['spread_of_photos']:.3f}), mask head IoU {scores['mask_iou']:.3f}",
             ],
         )
         return min(scores[f"r_{name}"] for name in ("eyes", "mouth", "roll"))
 
-    def faults(self, source: RenderedFaces) -> list[str]:
-        names, known = list(source.renderer.properties), [*TERMS, ADVERSARIAL]
-        faults = [*super().faults(source), *self.network.faults(source.renderer.resolution)]
+    @property
+    def needs(self) -> Sequence[str]:
+        return ("properties", "label_maps")
+
+    def faults(self, source: FaceSource) -> list[str]:
+        names, known = list(source.properties), [*TERMS, ADVERSARIAL]
+        faults = [*super().faults(source), *self.network.faults(source.resolution)]
         faults += [
             f"variant.losses.{term} is not a term{nearest(term, known)}; allowed: {', '.join(known)}"
             for term in self.variant.losses
@@ -157,11 +167,17 @@ class TrainVae(FaceJob):
             for name in {*(self.variant.conditions or []), *self.variant.emphasis}
             if name not in names
         ]
+        if not source.has_twins:
+            faults += [
+                f"variant.losses.{term} needs twins, which these faces lack (variant=photos needs none)"
+                for term in OF_TWINS
+                if self.variant.losses.get(term)
+            ]
         if not any(self.variant.losses.values()):
             faults.append("variant.losses has no term with a weight")
         return faults
 
-    def networks(self, source: RenderedFaces) -> tuple[Teachers, Segmenter, Regressor]:
+    def networks(self, source: FaceSource) -> tuple[Teachers, Segmenter, Regressor]:
         """Teachers a, of which no more are read than the variant asks; and both judges b."""
         needed = {NEEDS[term] for term, weight in self.variant.losses.items() if weight and term in NEEDS}
         teachers = Teachers(
@@ -170,35 +186,40 @@ class TrainVae(FaceJob):
             load_judge(self.teachers, "gender") if "gender" in needed else None,
         )
         judges = load_segmenter(self.teachers, "segmenter_b"), load_regressor(self.teachers, "regressor_b")
-        names = tuple(source.renderer.properties)
+        names = tuple(source.properties)
         for one in (*vars(teachers).values(), *judges):
             if one is not None:
-                need_resolution(one.card, source.renderer.resolution)
+                need_resolution(one.card, source.resolution)
                 if isinstance(one, Regressor) and one.properties != names:
                     raise OhloraError(
                         f"regressors in {self.teachers} tell of {', '.join(one.properties)};"
-                        f" the renderer's properties are {', '.join(names)}"
+                        f" these faces' properties are {', '.join(names)}"
                     )
         return teachers, *judges
 
-    def good(self, source: RenderedFaces, split: str) -> FacePart:
-        """Good pictures of women, by truth: what the generator should learn to draw."""
-        part = source.part(split, self.counts.val if split == "val" else self.counts.test)
-        return part.keep((part.draws.gender > 0.5) & (part.draws.quality > 0.5))
+    def good(self, source: FaceSource, split: str, count: int) -> FacePart:
+        """Good pictures of women: what the generator should learn to draw."""
+        part = source.part(split, count)
+        return part.keep(good(part))
 
     def sheet(self, generator: VaeGenerator, part: FacePart, name: str) -> Path:
-        """Photos, the same rebuilt, their twins, the same imagined, samples, and their masks' hair."""
-        faces = part.faces(torch.arange(min(SHEET_COLUMNS, len(part))), twins=True)
+        """Photos, the same rebuilt, their twins, the same imagined, samples, and their masks' hair.
+
+        Photos that have no twins are imagined with one another's properties.
+        """
+        twins = part.source.has_twins
+        faces = part.faces(torch.arange(min(SHEET_COLUMNS, len(part))), twins=twins)
         assert faces.properties is not None
-        half = len(faces) // 2
-        images, twins = faces.images.split(half)
-        own, other = faces.properties.split(half)
+        count = len(faces) // (2 if twins else 1)
+        images, true = faces.images[:count], [faces.images[count:]] if twins else []
+        own = faces.properties[:count]
+        other = faces.properties[count:] if twins else own.roll(1, 0)
         z = generator.encode(to_network(images), own)
         imagined = [to_uint8(generator.synthesis(generator.mapping(z, c))).cpu() for c in (own, other)]
         w, samples = draw(generator, other)
         hair = (generator.picture(w).hair * 255).byte().cpu()[:, None].expand(-1, 3, -1, -1)
         path = self.workshop.folder / f"{name}.png"
-        save_rows([images, imagined[0], twins, imagined[1], samples, hair], path)
+        save_rows([images, imagined[0], *true, imagined[1], samples, hair], path)
         log_picture(self.logger, name, path)
         return path
 
@@ -229,13 +250,13 @@ def generator_scores(
     generator: VaeGenerator, regressor: Regressor, segmenter: Segmenter, part: FacePart
 ) -> dict[str, float]:
     """On random people asked to look as those of `part` do, by judges that taught nothing."""
-    asked = part.source.renderer.bounded(part.draws.properties)
+    asked = part.properties
     w, images = draw(generator, asked)
     maps = torch.cat([generator.picture(some).label_maps for some in w.split(256)]).cpu()
     photos = part.faces(torch.arange(min(64, len(part)))).images
     return {
         **obedience(regressor.properties, asked, regressor.measure(images)),
-        **counterfactual_error(generator, part),
+        **faithfulness(generator, part),
         "mask_iou": overlap_scores(confusion(segmenter.label_maps(images), maps))["mean_iou"],
         "spread_of_people": spread_of_people(generator, asked),
         "spread_of_photos": float((photos.float() / 255).std(dim=0).mean()),

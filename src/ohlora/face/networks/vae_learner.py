@@ -64,7 +64,10 @@ class Teachers:
 
 
 class Scene:
-    """One batch of faces and twins, and whatever of it the terms ask to be drawn, each once."""
+    """One batch of faces and twins, and whatever of it the terms ask to be drawn, each once.
+
+    Faces that have no twins are asked for one another's properties; no term of OF_TWINS can judge that.
+    """
 
     def __init__(
         self, learner: VaeLearner, faces: Faces, generator: torch.Generator, mixing: float = 0.0
@@ -72,18 +75,21 @@ class Scene:
         assert faces.properties is not None
         assert faces.label_maps is not None
         self.learner, self.vae, self.mixing = learner, learner.network, mixing
-        half = len(faces) // 2  # the twins follow their originals
-        self.images, self.twin_images = to_network(faces.images).split(half)
-        self.label_maps, self.twin_maps = faces.label_maps.split(half)
-        self.asked, self.twin_asked = faces.properties.split(half)
-        conditions = self.vae.conditions(faces.properties)
-        self.conditions, self.twin_conditions = conditions.split(half)
+        twins = faces.twin_of is not None and bool((faces.twin_of >= 0).any())
+        count = len(faces) // 2 if twins else len(faces)  # twins follow their originals
         latent = self.vae.settings.latent
         device = faces.images.device
-        self.noise, self.prior, self.other = torch.randn(3, half, latent, generator=generator).to(device)
-        self.mixed, self.crossing = torch.rand(2, half, generator=generator).to(device)
+        self.noise, self.prior, self.other = torch.randn(3, count, latent, generator=generator).to(device)
+        self.mixed, self.crossing = torch.rand(2, count, generator=generator).to(device)
         # Whoever is drawn from the prior is asked for what somebody else in the batch shows.
-        self.shuffled = torch.randperm(half, generator=generator).to(device)
+        self.shuffled = torch.randperm(count, generator=generator).to(device)
+        self.images, self.label_maps = to_network(faces.images[:count]), faces.label_maps[:count]
+        self.asked = faces.properties[:count]
+        if twins:
+            self.twin_images, self.twin_maps = to_network(faces.images[count:]), faces.label_maps[count:]
+        self.twin_asked = faces.properties[count:] if twins else self.asked.roll(1, 0)
+        self.conditions = self.vae.conditions(self.asked)
+        self.twin_conditions = self.vae.conditions(self.twin_asked)
 
     @cached_property
     def posterior(self) -> tuple[Tensor, Tensor]:
@@ -162,6 +168,7 @@ TERMS: dict[str, Callable[[Scene], Tensor]] = {
     "squared_log_variance": lambda s: losses.squared_log_variance(s.posterior[1]),
     "gender": gender_term,
 }
+OF_TWINS = ("counterfactual", "counterfactual_features", "counterfactual_masks")
 ADVERSARIAL = "adversarial"
 NEEDS = {  # the teacher a term asks
     "features": "segmenter",
