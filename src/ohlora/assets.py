@@ -117,8 +117,8 @@ def need_resolution(card: Mapping[str, Any], resolution: int) -> None:
     """Raise OhloraError where a network was trained on pictures of another size."""
     if card.get("resolution") != resolution:
         raise OhloraError(
-            f"resolution={resolution}, but the {card['kind']} there is for {card.get('resolution')} px"
-            f" (renderer.resolution={card.get('resolution')}, or weights of {resolution} px: paths.face=DIR)"
+            f"resolution={resolution}, but the {card['kind']} there is for {card.get('resolution')} px:"
+            f" ask for that, or give weights of {resolution} px with paths.face=DIR"
         )
 
 

@@ -25,7 +25,6 @@ class Animate:
     fps: float
     seed: int
     ombre: Any
-    resolution: int
     out: str
     logger: Any
 
@@ -56,7 +55,7 @@ class Animate:
         from ohlora.face.person import HIGHEST, cast
         from ohlora.space import Real
 
-        built, faults = cast(self.generator, self.person, self.face)
+        built, faults = cast(self.generator, self.person, self.expressions, self.face)
         if self.mood is not None and (fault := self.expressions.fault("mood", self.mood)):
             faults.append(fault)
         if fault := whole_fault("seed", self.seed, 0, HIGHEST):
@@ -65,7 +64,7 @@ class Animate:
         if self.seconds is not None:
             ranges.append(("seconds", self.seconds, Real(0.1, 60)))
         faults += [f"{name}{fault}" for name, value, axis in ranges if (fault := axis.fault(value))]
-        faults += film_faults(str(self.out), self.fps, self.resolution)
+        faults += film_faults(str(self.out), self.fps, built[0].resolution if built else None)
         if faults:
             raise OhloraError("; ".join(faults))
         return built

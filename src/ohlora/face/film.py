@@ -124,8 +124,8 @@ def save_film(frames: np.ndarray, path: Path, fps: float) -> Path:
     return path
 
 
-def film_faults(out: str, fps: float, resolution: int) -> list[str]:
-    """Every reason why no film of this kind can be written there."""
+def film_faults(out: str, fps: float, resolution: int | None) -> list[str]:
+    """Every reason why no film of this kind can be written there; `resolution` where it is known."""
     path, endings = Path(out), list(WRITERS)
     ending, faults = path.suffix.lower(), []
     if ending not in endings:
@@ -134,7 +134,7 @@ def film_faults(out: str, fps: float, resolution: int) -> list[str]:
     elif WRITERS[ending] is save_video:
         if not has_encoder():
             faults.append(f"out={out} needs PyAV: pip install 'ohlora[video]'; .gif does not")
-        if isinstance(resolution, int) and resolution % 2:
+        if resolution is not None and resolution % 2:
             faults.append(f"resolution={resolution} is odd, a video's is even")
     elif ending == ".gif" and isinstance(fps, int | float) and fps > 50:
         faults.append(f"fps={fps} is above 50, the most a GIF shows")

@@ -38,7 +38,7 @@ class Live:
         from ohlora.face.stage import Stage
         from ohlora.space import Real
 
-        built, faults = cast(self.generator, self.person, self.face)
+        built, faults = cast(self.generator, self.person, self.expressions, self.face)
         if fault := Real(1, 60).fault(self.fps):
             faults.append(f"fps{fault}")
         for name, value, highest in (("seed", self.seed, HIGHEST), ("port", self.port, 2**16 - 1)):

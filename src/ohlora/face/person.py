@@ -52,7 +52,10 @@ def drawn(population: Population, seed: int, face: int, properties: Mapping[str,
 
 
 def cast(
-    generator: Callable[[], Generator], person: Callable[..., Person], face: int | None
+    generator: Callable[[], Generator],
+    person: Callable[..., Person],
+    expressions: Expressions,
+    face: int | None = None,
 ) -> tuple[tuple[Any, ...], list[str]]:
     """(generator, person) as conf describes them, another `face` if one is asked for; and what is wrong."""
     built, faults = [], []
@@ -61,6 +64,16 @@ def cast(
             built.append(part(**settings))
         except OhloraError as error:
             faults.append(str(error))
-    if not faults and (fault := built[1].fault(built[0].properties)):
+    if faults:
+        return (), list(dict.fromkeys(faults))  # both may lack the same folder
+    able, asked = built[0].properties, expressions.properties
+    if {**able} != {**asked}:
+        faults.append(f"moods ask for {spoken(asked)}; this generator's are {spoken(able)}")
+    elif fault := built[1].fault(able):
         faults.append(fault)
     return tuple(built), faults
+
+
+def spoken(properties: Mapping[str, Real]) -> str:
+    """Names and ranges."""
+    return ", ".join(f"{name} {axis}" for name, axis in properties.items())

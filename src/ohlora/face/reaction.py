@@ -17,7 +17,7 @@ from ohlora.face.generator import Generator
 from ohlora.face.half_blocks import HalfBlocks
 from ohlora.face.ombre import Ombre
 from ohlora.face.performance import Performance
-from ohlora.face.person import Person
+from ohlora.face.person import Person, cast
 from ohlora.face.speech import cleaned
 
 SHOWN = ("none", "files", "terminal")
@@ -70,7 +70,7 @@ def reaction(
         raise OhloraError(f"face={shown} is not one of {' | '.join(SHOWN)}{nearest(shown, SHOWN)}")
     if shown == "none":
         return None
-    built = Reaction(generator(), person(), terminal=shown == "terminal", **settings)
-    if fault := built.person.fault(built.generator.properties):
-        raise OhloraError(fault)
-    return built
+    built, faults = cast(generator, person, settings["expressions"])
+    if faults:
+        raise OhloraError("; ".join(faults))
+    return Reaction(*built, terminal=shown == "terminal", **settings)

@@ -18,8 +18,11 @@ from torch import Tensor
 from ohlora.assets import load_model
 from ohlora.errors import OhloraError
 from ohlora.face import classes
+from ohlora.face.expression import MOVING
 from ohlora.face.generator import Generator, to_uint8
 from ohlora.face.networks.measures import pearson, slope
+from ohlora.face.networks.vae import VAE_KIND
+from ohlora.face.person import Person
 from ohlora.space import Real
 
 BANK_KIND = "face_bank"
@@ -141,6 +144,16 @@ class FaceBank:
         if not isinstance(number, int) or not 0 <= number < len(self):
             raise OhloraError(f"face={number} is not in the bank, whose faces are 0 to {len(self) - 1}")
         return self.latents[number], self.bases[number]
+
+
+def banked(
+    folder: Path | str, name: str, generator: str, face: int, properties: Mapping[str, float]
+) -> Person:
+    """Number `face` of a bank; OhloraError where it has none of that number, or is another generator's."""
+    _, card = load_model(Path(folder), generator, VAE_KIND)
+    latents, base = load_bank(folder, name, card["weights"]["sha256"]).face(face)
+    own = {key: float(value) for key, value in zip(card["properties"], base, strict=True)}
+    return Person(latents, {**{key: own[key] for key in own if key not in MOVING}, **properties})
 
 
 def load_bank(folder: Path | str, name: str, generator_sha256: str) -> FaceBank:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ohlora.assets import load_network
+from ohlora.assets import load_network, need_resolution
 from ohlora.face.classes import CLASSES
 from ohlora.face.generator import to_uint8
 from ohlora.face.networks.evaluate import BATCH, evaluating
@@ -311,10 +311,13 @@ def properties_of(card: Mapping[str, Any]) -> dict[str, Real]:
     return {name: Real(low, high) for name, (low, high) in card["properties"].items()}
 
 
-def load_generator(folder: Path | str, name: str) -> VaeGenerator:
-    """The generator `name` in `folder`; OhloraError where it is none."""
+def load_generator(folder: Path | str, name: str, resolution: int | None = None) -> VaeGenerator:
+    """The generator `name` in `folder`; OhloraError where it is none, or draws at another resolution."""
 
     def build(card: dict[str, Any]) -> FaceVae:
         return FaceVae(VaeSettings(**card["network"]), properties_of(card), int(card["resolution"]))
 
-    return VaeGenerator(*load_network(Path(folder), name, VAE_KIND, build))
+    network, card = load_network(Path(folder), name, VAE_KIND, build)
+    if resolution is not None:
+        need_resolution(card, resolution)
+    return VaeGenerator(network, card)
