@@ -29,7 +29,8 @@ class TestExplain:
         [
             (
                 "dataset=digitz",
-                "is not one of cifar10 | digits | fashion | folder | mnist (did you mean digits?)",
+                "is not one of cifar10 | digits | faces | faces_celebamask | faces_ffhq | faces_folder |"
+                " fashion | folder | mnist (did you mean digits?)",
             ),
             ("hydra/launcher=fresj", "(did you mean fresh?)"),
             ("model=cmm", "model=cmm is not one of"),
