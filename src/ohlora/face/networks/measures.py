@@ -53,3 +53,9 @@ def interval(
     )
     low, high = values.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return low, high
+
+
+def with_interval(name: str, measure: Callable[[Tensor], float], rows: int) -> dict[str, float]:
+    """`measure` of all rows as `name`, and the ends of its `interval` as `name_low` and `name_high`."""
+    low, high = interval(measure, rows)
+    return {name: measure(torch.arange(rows)), f"{name}_low": low, f"{name}_high": high}
