@@ -60,8 +60,8 @@ class IdentityNetwork(nn.Module):
 def contrastive(embeddings: Tensor, identity: Tensor, temperature: float) -> Tensor:
     """Supervised contrastive loss (arXiv:2004.11362, equation 2), nats; with two pictures each it is InfoNCE.
 
-    For every picture, how unlikely its person's other pictures are among all others of the batch, by a softmax
-    of cosines over `temperature`. `embeddings` are unit vectors [n, d], `identity` int64 [n].
+    For every picture, how unlikely its person's other pictures are among all others of the batch, by a
+    softmax of cosines over `temperature`. `embeddings` are unit vectors [n, d], `identity` int64 [n].
     """
     with torch.autocast(embeddings.device.type, enabled=False):  # cosines over 0.1 are too coarse in bf16
         alike = embeddings.float() @ embeddings.float().T / temperature

@@ -38,7 +38,12 @@ def calibration_error(truth: Tensor, probability: Tensor, bins: int = 15) -> flo
 
 
 def recall_at_precision(truth: Tensor, probability: Tensor, precision: float) -> float:
-    """The largest share of true rows that a threshold finds while `precision` of what it finds is true."""
+    """The largest share of true rows that a threshold finds while `precision` of what it finds is true.
+
+    0 where no row is true.
+    """
+    if not truth.any():
+        return 0.0
     return float(binary_recall_at_fixed_precision(probability, truth.long(), min_precision=precision)[0])
 
 
