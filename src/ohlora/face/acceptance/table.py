@@ -156,15 +156,15 @@ def rows_of(
     return rows
 
 
-def lines(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, ...], Verdict]]:
-    """Cells and verdict to each line; neighbours that the same thing kept from being measured share one."""
+def lines(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    """Cells of each line; neighbours that the same thing kept from being measured share one."""
     for (subject, why), some in groupby(rows, lambda row: (row.subject, row.why)):
         group = list(some)
         if why is None or len(group) == 1:
-            yield from ((row.cells, row.verdict) for row in group)
+            yield from (row.cells for row in group)
         else:
             told = f"{len(group)} quantities: {', '.join(row.name for row in group)}"
-            yield (subject, told, "-", "-", "-", "-", f"not measured: {why}"), "not measured"
+            yield subject, told, "-", "-", "-", "-", f"not measured: {why}"
 
 
 def rich_table(rows: Sequence[Row]) -> Table:
@@ -178,13 +178,13 @@ def rich_table(rows: Sequence[Row]) -> Table:
 
 def not_measured(rows: Sequence[Row]) -> list[str]:
     """What was not, a line to each reason of a subject."""
-    told = (cells for cells, verdict in lines(rows) if verdict == "not measured")
+    told = lines([row for row in rows if row.why is not None])
     return [f"{subject}, {what}: {why}" for subject, what, *_, why in told]
 
 
 def markdown(rows: Sequence[Row], header: Sequence[str]) -> str:
     """The same as a page, one line of the header a paragraph."""
-    table = [COLUMNS, ("---",) * len(COLUMNS), *(cells for cells, _ in lines(rows))]
+    table = [COLUMNS, ("---",) * len(COLUMNS), *lines(rows)]
     body = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |" for cells in table)
     return "\n\n".join(["# Acceptance of her face", *header, body, summary(rows)]) + "\n"
 
