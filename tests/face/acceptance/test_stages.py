@@ -87,12 +87,6 @@ class TestPeopleAfterAnEdit:
 
 
 class TestLikeness:
-    def test_the_renderer_is_as_good_as_held_out_renders(self, bench_with):
-        painter = bench_with().source.renderer
-        scores = untrained(bench_with({"compared": 60}, generator_ours=painter))
-        assert abs(scores["frechet"]) < 0.3
-        assert 0 < scores["floor"] < 0.6
-
     def test_whoever_draws_one_person_is_told_by_recall(self, bench_with):
         painter = bench_with().source.renderer
 
@@ -112,6 +106,12 @@ class TestLikeness:
         assert poor["recall"] == 0 < 0.6 < good["recall"]
         assert good["precision_low"] <= good["precision"] <= good["precision_high"]
         assert poor["frechet"] > good["frechet"] + 0.3
+        # Of sixty pictures an untrained net tells little, but who is far.
+        near, far = (
+            untrained(bench_with({"compared": 60}, generator_ours=maker)) for maker in (painter, one)
+        )
+        assert near["frechet"] < far["frechet"] - 1
+        assert 0 < near["floor"] == far["floor"] < 1
 
     def test_made_real_and_held_out_are_as_many_and_never_the_same(self, bench_with):
         bench = bench_with(generator_ours=bench_with().source.renderer)
