@@ -32,7 +32,7 @@ DOORS = [ROOT / "train.py", ROOT / "battle.py"]
 SIDE_DOORS = [
     *(HOUSE / "narrator" / f"{name}.py" for name in ("pretrain", "fine_tune", "measure", "say")),
     *(HOUSE / "face" / f"{name}.py" for name in ("contact_sheet", "animate", "live")),
-    *(HOUSE / "face" / f"{name}.py" for name in ("photo_sheet", "convert_weights")),
+    *(HOUSE / "face" / f"{name}.py" for name in ("photo_sheet", "convert_weights", "report")),
 ]
 # Reads official StyleGAN pickles as data, for convert_weights and nobody else.
 RESTRICTED = HOUSE / "face" / "stylegan" / "restricted.py"

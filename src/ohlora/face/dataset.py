@@ -66,7 +66,7 @@ class RenderedFaces:
         """Told to whoever wants a classification dataset."""
         raise OhloraError(
             "dataset=faces has no classes to tell apart: it is for model=face_seg | face_props | face_attr |"
-            " face_filter | face_vae"
+            " face_filter | face_vae | face_identity"
         )
 
     @property
@@ -122,10 +122,10 @@ class RenderedFaces:
             digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
         return digest.hexdigest()[:16]
 
-    def draws(self, split: str, positions: Tensor) -> Draws:
-        """What is drawn at these positions of a split."""
+    def draws(self, split: str, positions: Tensor, photo: int = 0) -> Draws:
+        """What is drawn at these positions of a split: everybody's photo of that number."""
         indices = self.population.indices(self.seed, int(positions.max()) + 1, split)[positions.numpy()]
-        draws = self.population.sample(self.seed, indices)
+        draws = self.population.sample(self.seed, indices, photo)
         if not self.spoilt:
             draws = replace(
                 draws, severity=torch.zeros_like(draws.severity), quality=torch.ones_like(draws.quality)
@@ -138,7 +138,9 @@ class RenderedFaces:
         others = self.population.sample(self.seed, indices, photo=OTHER_PHOTO)
         return counterfactuals(draws, others.properties)
 
-    def pictures(self, split: str, positions: Tensor, draws: Draws, twins: bool) -> tuple[Tensor, Tensor]:
+    def pictures(
+        self, split: str, positions: Tensor, draws: Draws, twins: bool, photo: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """Clean images and label maps of `draws`, which lie at `positions` of a split."""
         if self.cache_dir is None:
             picture = self.renderer.picture(self.renderer.mapping(draws.latents, draws.properties))
@@ -148,18 +150,17 @@ class RenderedFaces:
         blocks = (positions // BLOCK).numpy()
         for block in np.unique(blocks):
             rows = np.flatnonzero(blocks == block)
-            pixels[rows] = self.block(split, int(block), twins)[positions[rows].numpy() % BLOCK]
+            pixels[rows] = self.block(split, int(block), twins, photo)[positions[rows].numpy() % BLOCK]
         both = torch.from_numpy(pixels)
         return both[:, :LABEL_CHANNEL], both[:, LABEL_CHANNEL]
 
-    def block(self, split: str, number: int, twins: bool) -> np.ndarray:
+    def block(self, split: str, number: int, twins: bool, photo: int = 0) -> np.ndarray:
         """A file's pictures, uint8 [BLOCK, 4, resolution, resolution], rendered where it is missing."""
         assert self.cache_dir is not None
-        path = (
-            Path(self.cache_dir) / "faces" / self.key / f"{split}{'_twins' if twins else ''}_{number:05d}.npy"
-        )
+        kind = f"{'_twins' if twins else ''}{f'_photo{photo}' if photo else ''}"
+        path = Path(self.cache_dir) / "faces" / self.key / f"{split}{kind}_{number:05d}.npy"
         if not path.is_file():
-            draws = self.draws(split, torch.arange(number * BLOCK, (number + 1) * BLOCK))
+            draws = self.draws(split, torch.arange(number * BLOCK, (number + 1) * BLOCK), photo)
             if twins:
                 draws = self.twins(draws)
             picture = self.renderer.picture(self.renderer.mapping(draws.latents, draws.properties))
@@ -180,13 +181,14 @@ class RenderedPart:
     split: str
     positions: Tensor  # int64, in the split's sequence of people
     labelled: bool = False  # quality as someone who labels it by hand says, not as it is
+    photo: int = 0  # another number: the same people on another day
 
     def __len__(self) -> int:
         return len(self.positions)
 
     @cached_property
     def draws(self) -> Draws:
-        return self.source.draws(self.split, self.positions)
+        return self.source.draws(self.split, self.positions, self.photo)
 
     @property
     def properties(self) -> Tensor:
@@ -211,11 +213,12 @@ class RenderedPart:
         source, renderer = self.source, self.source.renderer
         if self.labelled:
             draws = replace(draws, quality=draws.quality_label)
-        faces = described(renderer, draws, source.pictures(self.split, positions, draws, twins=False))
+        clean = source.pictures(self.split, positions, draws, twins=False, photo=self.photo)
+        faces = described(renderer, draws, clean)
         if not twins:
             return faces
         others = source.twins(draws)
-        pictures = source.pictures(self.split, positions, others, twins=True)
+        pictures = source.pictures(self.split, positions, others, twins=True, photo=self.photo)
         return joined(faces, described(renderer, others, pictures, twin_of=torch.arange(len(rows))))
 
     def in_order(self, twins: bool = False) -> InOrder:
@@ -224,6 +227,16 @@ class RenderedPart:
 
     def whole(self) -> Faces:
         return self.faces(torch.arange(len(self)))
+
+
+@dataclass(frozen=True)
+class Album(RenderedPart):
+    """The same people, each in three pictures: a photo, its twin, and a photo of another day."""
+
+    def faces(self, rows: Tensor, twins: bool = True) -> Faces:
+        """All photos of these people, then all twins (`twin_of`), then all photos of the other day."""
+        other = RenderedPart(self.source, self.split, self.positions, self.labelled, self.photo + OTHER_PHOTO)
+        return joined(super().faces(rows, twins=True), other.faces(rows))
 
 
 def joined(first: Faces, second: Faces) -> Faces:

@@ -122,9 +122,12 @@ class TestTheFilter:
         part = faces_dataset.part("train", 40)
         women = part.draws.gender > 0.5
         perfect = filter_scores(women, part)
-        assert perfect == {"yield": pytest.approx(float(women.float().mean())), "precision": 1, "recall": 1}
+        assert perfect["yield"] == pytest.approx(float(women.float().mean()))
+        assert [perfect[f"precision{end}"] for end in ("", "_low", "_high")] == [1, 1, 1]
+        assert perfect["recall"] == 1
         everybody = filter_scores(torch.ones(40, dtype=torch.bool), part)
         assert everybody["precision"] == pytest.approx(float(women.float().mean()))
+        assert everybody["precision_low"] < everybody["precision"] < everybody["precision_high"]
 
     def test_thresholds_out_of_range(self, face_job, judged, tmp_path):
         job = face_job("face_filter", tmp_path, f"paths.face={judged}", "job.least.gender=1.7")

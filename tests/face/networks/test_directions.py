@@ -96,3 +96,13 @@ def test_directions_of_another_generator_are_refused(tmp_path):
     assert torch.equal(load_directions(tmp_path, "d", "abc").vectors, TRUE)
     with pytest.raises(OhloraError, match="found for another generator"):
         load_directions(tmp_path, "d", "abd")
+
+
+def test_the_command_s_words_reach_the_job(face_job, tmp_path):
+    """`space` alone is the group of hyperparameter spaces, whose default would be taken for this one."""
+    assert face_job("face_directions", tmp_path).space == "w"
+    job = face_job("face_directions", tmp_path, "latent_space=q", "method=magic")
+    with pytest.raises(
+        OhloraError, match=r"latent_space=q is not one of z \| w; method=magic is not one of svm"
+    ):
+        job.run()

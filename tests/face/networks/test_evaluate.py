@@ -9,6 +9,7 @@ from torch import nn
 from ohlora.face.generator import to_network
 from ohlora.face.networks.attributes import AttributeSettings, Ensemble
 from ohlora.face.networks.evaluate import evaluating, predict
+from ohlora.face.networks.identity import IdentitySettings
 from ohlora.face.networks.regressor import PartSettings, TrunkSettings
 from ohlora.face.networks.segmenter import UNet
 
@@ -17,6 +18,7 @@ NETWORKS = {
     "segmenter": lambda: UNet(4),
     "regressor a": lambda: TrunkSettings((4, 8), 8).build(NAMES, 32, None),
     "regressor b": lambda: PartSettings((4, 8), 8).build(NAMES, 32, UNet(4)),
+    "embedder": lambda: IdentitySettings((4, 8), 8, 4).build(32),
     "ensemble": lambda: Ensemble([AttributeSettings((4, 8), 8, 0.5).build() for _ in range(2)]),
 }
 

@@ -8,6 +8,7 @@ from ohlora.face.networks.measures import (
     pearson,
     recall_at_precision,
     slope,
+    with_interval,
 )
 
 
@@ -40,6 +41,7 @@ def test_recall_at_precision():
     assert recall_at_precision(truth, score, 1.0) == pytest.approx(2 / 3)
     assert recall_at_precision(truth, score, 0.75) == pytest.approx(1)
     assert recall_at_precision(truth, 1 - score, 0.9) == 0
+    assert recall_at_precision(torch.zeros(6), score, 0.5) == 0
 
 
 def test_an_interval_holds_the_mean_and_shrinks_with_rows():
@@ -48,3 +50,5 @@ def test_an_interval_holds_the_mean_and_shrinks_with_rows():
     few_low, few_high = interval(lambda rows: float(values[rows].mean()), 100)
     assert low < values.mean() < high
     assert few_high - few_low > 2 * (high - low)
+    told = with_interval("mean", lambda rows: float(values[rows].mean()), 2000)
+    assert told == {"mean": pytest.approx(float(values.mean())), "mean_low": low, "mean_high": high}

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ohlora.face.networks.obedience import draw, leakage, obedience, probe, spread_of_people
+from ohlora.face import classes
+from ohlora.face.networks.obedience import (
+    background_change,
+    draw,
+    edited,
+    leakage,
+    obedience,
+    probe,
+    repeated,
+    spread_of_people,
+)
 from ohlora.face.scores import SCORES, v2_scores
 
 ASKED = torch.rand(400, 3, generator=torch.Generator().manual_seed(0))
@@ -64,3 +74,54 @@ def test_a_probe_finds_what_latents_know():
     strangers = torch.randn(400, 2, generator=torch.Generator().manual_seed(1))
     assert probe(latents, strangers) < 0.05
     assert probe(latents, latents[:, :2] @ torch.tensor([[2.0, 0.0], [1.0, 3.0]])) > 0.99
+
+
+class TestAnEdit:
+    def test_a_face_edit_takes_the_next_face_and_leaves_hair_and_wall(self, renderer, population):
+        asked, names = population.sample(0, range(5)).properties, list(renderer.properties)
+        others = edited(names, asked)
+        for i, name in enumerate(names):
+            expected = asked[[1, 2, 3, 4, 0], i] if name in ("eyes", "mouth", "roll", "yaw") else asked[:, i]
+            assert torch.equal(others[:, i], expected), name
+        assert torch.equal(edited(names, asked, names), asked.roll(-1, 0))
+
+    def test_background_change_by_hand(self):
+        maps = torch.full((3, 20, 20), classes.SKIN, dtype=torch.uint8)
+        maps[:2, :10] = classes.BACKGROUND  # the last face fills its picture
+        before = torch.zeros(3, 3, 20, 20, dtype=torch.uint8)
+        after = before.clone()
+        after[0, :, :4] = 51  # 0.2 in 4 of the 9 rows that lie a pixel or more away from the skin
+        after[1, 0, 9] = 255  # beside the skin: a head's own
+        after[:, :, 10:] = 255
+        change = background_change(before, after, maps, maps)
+        assert change.tolist() == pytest.approx([0.2 * 4 / 9, 0.0])
+
+    def test_the_renderer_leaves_the_wall_alone_and_a_lamp_does_not(self, make_renderer, population):
+        renderer = make_renderer(resolution=32, supersample=1)
+        draws = population.sample(0, range(6))
+        names = list(renderer.properties)
+        pictures = [
+            renderer.picture(renderer.mapping(draws.latents, asked))
+            for asked in (draws.properties, edited(names, draws.properties))
+        ]
+        images, maps = [one.images for one in pictures], [one.label_maps for one in pictures]
+        assert background_change(*images, *maps).max() < 0.004
+        brighter = (images[1].int() + 26).clamp_max(255).byte()
+        assert background_change(images[0], brighter, *maps).mean() > 0.05
+
+
+def test_who_draws_the_same_twice_is_believed_face_by_face(make_renderer, population):
+    renderer = make_renderer(resolution=16, supersample=1)
+    asked = population.sample(0, range(4)).properties
+    assert repeated(renderer, asked).all()
+
+    class Moody:
+        latent_dim = renderer.latent_dim
+        mapping = staticmethod(renderer.mapping)
+
+        def synthesis(self, w):
+            images = renderer.synthesis(w)
+            images[0] += torch.rand(())
+            return images
+
+    assert repeated(Moody(), asked).tolist() == [False, True, True, True]  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from ohlora.face.networks.segmenter import (
     SegmenterLearner,
     UNet,
     confusion,
+    confusions,
     cross_entropy_and_dice,
     load_segmenter,
     overlap_scores,
@@ -69,6 +70,8 @@ def test_overlap_scores_by_hand():
     assert scores["iou_background"] == pytest.approx(0.5)
     assert scores["worst_eye_or_lip_iou"] == 1
     assert confusion(torch.tensor([[0, 10]]), torch.tensor([[0, 3]])).nonzero().tolist() == [[0, 0], [10, 3]]
+    each = confusions(torch.tensor([[[0, 10]], [[1, 1]]]), torch.tensor([[[0, 3]], [[1, 2]]]))
+    assert each.nonzero().tolist() == [[0, 0, 0], [0, 10, 3], [1, 1, 1], [1, 1, 2]]
 
 
 def test_one_batch_can_be_learned_by_heart(batch, still, overfits):

@@ -99,9 +99,14 @@ def freed(vectors: Tensor) -> Tensor:
 class Sweep:
     """What became of faces moved along one direction."""
 
-    r: float  # mean over faces of the correlation of weight and property
+    each: Tensor  # [faces]: correlation of weight and property
     gain: float  # what a weight of one adds to the property, raw
     moved: Tensor  # [properties]: what a weight of one adds to each, in its spreads
+
+    @property
+    def r(self) -> float:
+        """Mean correlation over faces."""
+        return float(self.each.mean())
 
 
 def sweep(
@@ -128,8 +133,8 @@ def sweep(
     centred = (told - told.mean(dim=1, keepdim=True)).flatten(0, 1)
     asked = weights.repeat(len(points))
     slopes = torch.tensor([slope(asked, centred[:, j]) for j in range(told.shape[2])])
-    r = sum(pearson(weights, face) for face in told[:, :, column]) / len(points)
-    return Sweep(r, float(slopes[column]), slopes / spread)
+    each = torch.tensor([pearson(weights, face) for face in told[:, :, column]])
+    return Sweep(each, float(slopes[column]), slopes / spread)
 
 
 def leaks(moved: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from ohlora.assets import load_model, need_resolution
 from ohlora.errors import OhloraError
 from ohlora.face.networks.attributes import TARGETS, load_judge
 from ohlora.face.networks.learner import FaceTask
+from ohlora.face.networks.measures import with_interval
 from ohlora.face.source import FacePart, FaceSource
 
 FILTER_KIND = "face_filter"
@@ -83,7 +84,10 @@ class FilterFaces(FaceTask):
 
 
 def filter_scores(kept: Tensor, part: FacePart) -> dict[str, float]:
-    """Yield; and precision and recall of being a woman's and good, on faces where both are told. 0 to 1."""
+    """Yield; and precision and recall of being a woman's and good, on faces where both are told. 0 to 1.
+
+    Where anything was kept, precision comes with its interval.
+    """
     scores = {"yield": float(kept.float().mean())}
     truth = [part.told(name) for name in TARGETS]
     known = torch.stack([torch.zeros(len(part)) if one is None else one.isfinite() for one in truth]).all(0)
@@ -94,6 +98,9 @@ def filter_scores(kept: Tensor, part: FacePart) -> dict[str, float]:
             "precision": both / max(1, int(kept.sum())),
             "recall": both / max(1, int(wanted.sum())),
         }
+        right = wanted[kept].float()
+        if len(right):
+            scores |= with_interval("precision", lambda rows: float(right[rows].mean()), len(right))
     return scores
 
 

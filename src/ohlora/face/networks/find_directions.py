@@ -117,7 +117,10 @@ class FindDirections(FaceTask):
         return [
             *(
                 f"{name}={value} is not one of {' | '.join(allowed)}{nearest(value, allowed)}"
-                for name, value, allowed in (("space", self.space, SPACES), ("method", self.method, METHODS))
+                for name, value, allowed in (
+                    ("latent_space", self.space, SPACES),
+                    ("method", self.method, METHODS),
+                )
                 if value not in allowed
             ),
             *number_fault("samples", self.samples, 40),

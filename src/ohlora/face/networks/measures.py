@@ -38,7 +38,12 @@ def calibration_error(truth: Tensor, probability: Tensor, bins: int = 15) -> flo
 
 
 def recall_at_precision(truth: Tensor, probability: Tensor, precision: float) -> float:
-    """The largest share of true rows that a threshold finds while `precision` of what it finds is true."""
+    """The largest share of true rows that a threshold finds while `precision` of what it finds is true.
+
+    0 where no row is true.
+    """
+    if not truth.any():
+        return 0.0
     return float(binary_recall_at_fixed_precision(probability, truth.long(), min_precision=precision)[0])
 
 
@@ -53,3 +58,9 @@ def interval(
     )
     low, high = values.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return low, high
+
+
+def with_interval(name: str, measure: Callable[[Tensor], float], rows: int) -> dict[str, float]:
+    """`measure` of all rows as `name`, and the ends of its `interval` as `name_low` and `name_high`."""
+    low, high = interval(measure, rows)
+    return {name: measure(torch.arange(rows)), f"{name}_low": low, f"{name}_high": high}

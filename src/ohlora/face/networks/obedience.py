@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ohlora.face.expression import MOVING
 from ohlora.face.generator import Generator, to_network, to_uint8
-from ohlora.face.networks.measures import interval, pearson, slope
+from ohlora.face.networks.measures import pearson, slope, with_interval
 from ohlora.face.networks.vae import VaeGenerator
 from ohlora.face.source import FacePart
+from ohlora.face.twins import may_change
 
 Measure = Callable[[Tensor], Tensor]  # uint8 images -> raw property values
 
@@ -26,20 +28,20 @@ def draw(generator: Generator, asked: Tensor, seed: int = 0) -> tuple[Tensor, Te
 
 
 def obedience(names: Sequence[str], asked: Tensor, measured: Tensor) -> dict[str, float]:
-    """Correlation with the 95 % bootstrap interval, and slope, of every property; and the largest leak.
+    """Correlation and slope of every property, and the largest leak, all with 95 % bootstrap intervals.
 
     A leak is what a property moves by, in its own spreads, for each spread another one is asked to move.
     """
     scores: dict[str, float] = {}
     for i, name in enumerate(names):
         a, b = asked[:, i], measured[:, i]
-        scores[f"r_{name}"] = pearson(a, b)
-        scores[f"r_{name}_low"], scores[f"r_{name}_high"] = interval(
-            lambda rows, a=a, b=b: pearson(a[rows], b[rows]), len(a)
-        )
-        scores[f"slope_{name}"] = slope(a, b)
-    scores["largest_leak"] = float(leakage(asked, measured).fill_diagonal_(0).abs().max())
-    return scores
+        for told, measure in ((f"r_{name}", pearson), (f"slope_{name}", slope)):
+            scores |= with_interval(told, lambda rows, f=measure, a=a, b=b: f(a[rows], b[rows]), len(a))
+
+    def largest_leak(rows: Tensor) -> float:
+        return float(leakage(asked[rows], measured[rows]).fill_diagonal_(0).abs().max())
+
+    return {**scores, **with_interval("largest_leak", largest_leak, len(asked))}
 
 
 def leakage(asked: Tensor, measured: Tensor) -> Tensor:
@@ -48,6 +50,33 @@ def leakage(asked: Tensor, measured: Tensor) -> Tensor:
     a = (asked.double() - asked.double().mean(dim=0)) / spread
     b = (measured.double() - measured.double().mean(dim=0)) / spread
     return torch.linalg.lstsq(a, b, driver="gelsd").solution
+
+
+def repeated(generator: Generator, asked: Tensor, seed: int = 0) -> Tensor:
+    """Whether a random person to each row of `asked` is the same to the pixel a second time, bool [faces]."""
+    latents = torch.randn(len(asked), generator.latent_dim, generator=torch.Generator().manual_seed(seed))
+    first, again = (to_uint8(generator.synthesis(generator.mapping(latents, asked))).cpu() for _ in range(2))
+    return (first == again).flatten(1).all(dim=1)
+
+
+def edited(names: Sequence[str], asked: Tensor, changed: Sequence[str] = MOVING) -> Tensor:
+    """`asked` [faces, properties], its `changed` columns taken from the next face: a face edit's wishes."""
+    columns = [i for i, name in enumerate(names) if name in changed]
+    others = asked.clone()
+    others[:, columns] = asked.roll(-1, 0)[:, columns]
+    return others
+
+
+def background_change(before: Tensor, after: Tensor, maps: Tensor, maps_after: Tensor) -> Tensor:
+    """Mean absolute change of pixels, 0 to 1, that a moving head has no business with; float32 [faces].
+
+    Those are background by both label maps, and away from head and neck. Faces that leave no such pixel are
+    left out. `before` and `after` are uint8 images of the same people, the maps theirs.
+    """
+    still = ~may_change("roll", maps, maps_after)
+    change = (before.float() - after.float()).abs().mean(dim=1) / 255
+    seen = still.flatten(1).sum(dim=1)
+    return ((change * still).flatten(1).sum(dim=1) / seen.clamp_min(1))[seen > 0]
 
 
 def spread_of_people(generator: Generator, asked: Tensor, people: int = 64) -> float:
@@ -75,14 +104,15 @@ def faithfulness(generator: VaeGenerator, part: FacePart) -> dict[str, float]:
         strangers.append((images[0] - images[0].roll(1, 0)).abs().flatten(1).mean(1))
         latents.append(z)
         asked.append(own[0])
-    scale = torch.cat(strangers).mean()
-    return {
-        **{
-            f"{name}_over_strangers": float(torch.cat(errors).mean() / scale)
-            for name, errors in zip(shown, (rebuilt, apart), strict=False)
-        },
-        "r2_latents_to_properties": probe(torch.cat(latents), torch.cat(asked)),
-    }
+    scale, scores = torch.cat(strangers), {}
+    for name, errors in zip(shown, (rebuilt, apart), strict=False):
+        own = torch.cat(errors)
+        scores |= with_interval(
+            f"{name}_over_strangers",
+            lambda rows, own=own: float(own[rows].mean() / scale[rows].mean()),
+            len(scale),
+        )
+    return {**scores, "r2_latents_to_properties": probe(torch.cat(latents), torch.cat(asked))}
 
 
 def probe(latents: Tensor, properties: Tensor) -> float:

@@ -144,10 +144,17 @@ def load_segmenter(folder: Path | str, name: str) -> Segmenter:
     return Segmenter(*load_network(Path(folder), name, SEGMENTER_KIND, lambda card: UNet(int(card["width"]))))
 
 
+def confusions(label_maps: Tensor, predicted: Tensor) -> Tensor:
+    """How often a pixel of one class (row) was taken for another (column), int64 [n, 11, 11]."""
+    k, n = len(classes.CLASSES), len(label_maps)
+    pairs = label_maps.long() * k + predicted.long()
+    pairs = pairs.flatten(1) + k * k * torch.arange(n, device=pairs.device)[:, None]
+    return torch.bincount(pairs.flatten(), minlength=n * k * k).view(n, k, k)
+
+
 def confusion(label_maps: Tensor, predicted: Tensor) -> Tensor:
-    """How often a pixel of one class (row) was taken for another (column), int64 [11, 11]."""
-    k = len(classes.CLASSES)
-    return torch.bincount((label_maps.long() * k + predicted.long()).flatten(), minlength=k * k).view(k, k)
+    """The same over all pictures, int64 [11, 11]."""
+    return confusions(label_maps, predicted).sum(dim=0)
 
 
 def overlap_scores(counts: Tensor) -> dict[str, float]:

@@ -21,7 +21,7 @@ from ohlora.face.networks.attributes import (
 )
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.learner import FaceJob, number_fault
-from ohlora.face.networks.measures import auroc, calibration_error, recall_at_precision
+from ohlora.face.networks.measures import auroc, calibration_error, recall_at_precision, with_interval
 from ohlora.face.source import FacePart, FaceSource
 from ohlora.processes import is_main
 from ohlora.tracking import remember_settings
@@ -185,11 +185,14 @@ def attribute_scores(judge: Judge, part: FacePart, target: str) -> dict[str, flo
     assert told is not None
     truth = (told > 0.5).float()
     common = float(truth.mean())
-    return {
-        "accuracy": float(((judged > 0.5).float() == truth).float().mean()),
-        "constant_accuracy": max(common, 1 - common),
-        "auroc": auroc(truth, judged),
-        "calibration_error": calibration_error(truth, judged),
-        "recall_of_0": recall_at_precision(1 - truth, 1 - judged, 0.8),
-        "faces": len(part),
-    }
+    scores = {"constant_accuracy": max(common, 1 - common), "faces": len(part)}
+    for name, measure in (
+        ("accuracy", lambda t, p: float(((p > 0.5).float() == t).float().mean())),
+        ("auroc", auroc),
+        ("calibration_error", calibration_error),
+        ("recall_of_0", lambda t, p: recall_at_precision(1 - t, 1 - p, 0.8)),
+    ):
+        scores |= with_interval(
+            name, lambda rows, measure=measure: measure(truth[rows], judged[rows]), len(part)
+        )
+    return scores

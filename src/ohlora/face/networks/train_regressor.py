@@ -10,7 +10,7 @@ import torch
 from ohlora.assets import need_resolution
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.learner import FaceJob
-from ohlora.face.networks.measures import pearson, slope
+from ohlora.face.networks.measures import pearson, slope, with_interval
 from ohlora.face.networks.regressor import (
     REGRESSOR_KIND,
     PartSettings,
@@ -96,7 +96,9 @@ def regressor_scores(regressor: Regressor, part: FacePart) -> dict[str, float]:
     truth = part.properties
     scores: dict[str, float] = {"faces": len(part)}
     for i, name in enumerate(regressor.properties):
-        scores[f"r_{name}"] = pearson(truth[:, i], told[:, i])
+        scores |= with_interval(
+            f"r_{name}", lambda rows, i=i: pearson(truth[rows, i], told[rows, i]), len(part)
+        )
         scores[f"slope_{name}"] = slope(truth[:, i], told[:, i])
         scores[f"mae_{name}"] = float((truth[:, i] - told[:, i]).abs().mean() / regressor.std[i])
     return scores

@@ -7,22 +7,25 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
+from torch import Tensor
 
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.evaluate import evaluating
 from ohlora.face.networks.learner import FaceJob, number_fault
-from ohlora.face.networks.measures import pearson
+from ohlora.face.networks.measures import pearson, with_interval
 from ohlora.face.networks.segmenter import (
     SEGMENTER_KIND,
     Segmenter,
     SegmenterLearner,
     UNet,
-    confusion,
+    confusions,
     overlap_scores,
 )
 from ohlora.face.scores import SCORES, v2_scores
 from ohlora.face.source import FacePart, FaceSource
 from ohlora.processes import is_main
+
+FRAMES = 20  # timed
 
 
 @dataclass(frozen=True)
@@ -90,29 +93,33 @@ class TrainSegmenter(FaceJob):
 
 def segmenter_scores(segmenter: Segmenter, part: FacePart) -> dict[str, float]:
     """Overlap with the exact maps, agreement of the v2 scores of both maps, and what a single frame takes."""
-    counts, exact, told = torch.zeros(11, 11, dtype=torch.int64), [], []
+    found, exact, told = [], [], []
     for faces in part.in_order():
         assert faces.label_maps is not None
         predicted = segmenter.label_maps(faces.images)
-        counts += confusion(faces.label_maps, predicted)
+        found.append(confusions(faces.label_maps, predicted))
         exact.append(v2_scores(faces.label_maps, faces.images))
         told.append(v2_scores(predicted, faces.images))
-    truth, answer = torch.cat(exact), torch.cat(told)
-    return {
-        **overlap_scores(counts),
-        **{f"r_{name}": pearson(truth[:, i], answer[:, i]) for i, name in enumerate(SCORES)},
-        "ms_a_frame": frame_ms(segmenter, part),
-        "faces": len(part),
-    }
+    truth, answer, counts = torch.cat(exact), torch.cat(told), torch.cat(found)
+    scores = overlap_scores(counts.sum(dim=0))
+    for name in ("mean_iou", "iou_hair", "hair_dice", "worst_eye_or_lip_iou"):
+        scores |= with_interval(
+            name, lambda rows, name=name: overlap_scores(counts[rows].sum(dim=0))[name], len(part)
+        )
+    for i, name in enumerate(SCORES):
+        scores |= with_interval(
+            f"r_{name}", lambda rows, i=i: pearson(truth[rows, i], answer[rows, i]), len(part)
+        )
+    one = part.faces(torch.zeros(FRAMES, dtype=torch.long)).images
+    return {**scores, "ms_a_frame": frame_ms(segmenter, one), "faces": len(part)}
 
 
-def frame_ms(segmenter: Segmenter, part: FacePart, frames: int = 20) -> float:
-    """Median milliseconds of one image alone."""
-    images = part.faces(torch.zeros(frames, dtype=torch.long)).images
+def frame_ms(segmenter: Segmenter, images: Tensor) -> float:
+    """Median milliseconds that an image alone takes, of uint8 images."""
     device, times = next(segmenter.network.parameters()).device, []
     with evaluating(segmenter.network):
         for image in images:
             started = time.perf_counter()
             segmenter.ask(image[None].to(device)).cpu()
             times.append(time.perf_counter() - started)
-    return 1000 * sorted(times)[frames // 2]
+    return 1000 * sorted(times)[len(times) // 2]

@@ -1,0 +1,1 @@
+"""What every stage of her face must reach, and what it reached."""

@@ -1,0 +1,145 @@
+"""The acceptance table: python -m ohlora.face.report paths.face=my_face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ohlora.door import open_door
+
+if TYPE_CHECKING:
+    from ohlora.face.acceptance.stages import Bench
+    from ohlora.face.acceptance.table import Criterion, Row
+
+
+WIDTH = 140  # of a table that goes into a file
+
+
+@dataclass(frozen=True)
+class Report:
+    """Measure what the networks of a folder reach, and print it beside what they must."""
+
+    dataset: Any
+    networks: str  # a folder
+    generator: str  # its name there
+    stages: Sequence[str] | None  # None: all
+    acceptance: Mapping[str, Mapping[str, Any]]  # stage -> quantity -> gate and target
+    counts: Any
+    protocols: Mapping[str, Any]
+    expressions: Any
+    ombre: Any
+    rest: Mapping[str, float]
+    seed: int
+    hardware: Any
+    output_dir: str
+    logger: Any
+
+    def run(self) -> float:
+        """Print the table and keep it; return the share of gated rows that were measured and hold, 0 to 1."""
+        from pathlib import Path
+
+        from rich.console import Console
+
+        from ohlora.face.acceptance.table import markdown, not_measured, rich_table, summary
+        from ohlora.tracking import write_json
+
+        criteria, bench = self.checked()
+        rows, header, folder = self.rows(criteria, bench), self.header(bench), Path(self.output_dir)
+        write_json(folder / "report.json", {"header": header, "rows": [row.plain for row in rows]})
+        (folder / "report.md").write_text(markdown(rows, header), encoding="utf-8")
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = WIDTH
+        console.print("\n".join(header), markup=False)
+        console.print(rich_table(rows))
+        for line in [*not_measured(rows), summary(rows), str(folder / "report.md")]:
+            console.print(line, markup=False, soft_wrap=True)
+        told = {f"{row.stage}/{row.subject}/{row.name}": row.value for row in rows if row.value is not None}
+        self.logger.log_metrics(told)
+        gated = [row.verdict in ("target", "gate") for row in rows if row.criterion.gate is not None]
+        return sum(gated) / max(1, len(gated))
+
+    def rows(self, criteria: Mapping[str, Mapping[str, Criterion]], bench: Bench) -> list[Row]:
+        """Every row of the table, in its order."""
+        from ohlora.face.acceptance.shelf import Missing
+        from ohlora.face.acceptance.stages import subjects
+        from ohlora.face.acceptance.table import rows_of
+
+        rows = []
+        for stage, subject, measure in subjects(bench):
+            if stage in criteria:
+                try:
+                    scores: Mapping[str, float] | str = measure()
+                except Missing as missing:
+                    scores = str(missing)
+                rows += rows_of(stage, subject, criteria[stage], scores, bench.source.resolution)
+        return rows
+
+    def header(self, bench: Bench) -> list[str]:
+        """What the numbers are of, and what they are not."""
+        from pathlib import Path
+
+        device, _ = self.hardware.resolve()
+        there = "" if Path(self.networks).is_dir() else " (no such folder)"
+        return [
+            f"domain: {bench.source.domain}",
+            "Drawn faces are far easier than photos: these numbers must not be set beside the original's.",
+            f"networks: {self.networks}{there}, {bench.source.resolution} px, on {device}",
+            "measured on: " + ", ".join(f"{name} {n}" for name, n in asdict(bench.counts).items()),
+        ]
+
+    def checked(self) -> tuple[dict[str, dict[str, Criterion]], Bench]:
+        """Criteria of the stages asked for, and the bench; OhloraError with every fault there is."""
+        from pathlib import Path
+
+        import torch
+
+        from ohlora.errors import OhloraError, nearest, whole_fault
+        from ohlora.face.acceptance.shelf import GENERATOR, Shelf
+        from ohlora.face.acceptance.stages import STAGES, Bench
+        from ohlora.face.acceptance.table import criterion
+        from ohlora.face.dataset import RenderedFaces
+        from ohlora.face.person import HIGHEST, Person
+
+        if not isinstance(self.dataset, RenderedFaces):
+            raise OhloraError(
+                "the acceptance table is of rendered faces, whose truth is known: dataset=faces"
+            )
+        faults = list(self.counts.faults())
+        for place, names in (("stages", self.stages or []), ("acceptance", self.acceptance)):
+            faults += [
+                f"{place}: {name} is not one of {' | '.join(STAGES)}{nearest(name, STAGES)}"
+                for name in names
+                if name not in STAGES
+            ]
+        criteria: dict[str, dict[str, Criterion]] = {}
+        for stage, quantities in self.acceptance.items():
+            for name, told in quantities.items():
+                try:
+                    made = criterion(f"acceptance.{stage}.{name}", told)
+                except OhloraError as error:
+                    faults.append(str(error))
+                else:
+                    if self.stages is None or stage in self.stages:
+                        criteria.setdefault(stage, {})[name] = made
+        if not str(self.generator).startswith(GENERATOR):
+            faults.append(f"generator={self.generator} is no generator's name ({GENERATOR}ours)")
+        if fault := whole_fault("seed", self.seed, 0, HIGHEST):
+            faults.append(fault)
+        if fault := Person(torch.zeros(0), self.rest).fault(self.dataset.properties):
+            faults.append(fault)
+        if faults:
+            raise OhloraError("; ".join(faults))
+        self.hardware.use_threads()
+        device, _ = self.hardware.resolve()
+        source = replace(self.dataset, spoilt=False)  # who is judged on spoilt photos gets them
+        shelf = Shelf(Path(self.networks), self.generator, source.resolution, device, source.domain)
+        bench = Bench(
+            shelf, source, self.counts, self.protocols, self.expressions, self.ombre, self.rest, self.seed
+        )
+        return criteria, bench
+
+
+if __name__ == "__main__":
+    open_door("face_report")
