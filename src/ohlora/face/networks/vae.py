@@ -58,7 +58,7 @@ class VaeSettings:
         if not self.encoder_widths or min(self.encoder_widths) < 1:
             faults.append(f"network.encoder_widths={list(self.encoder_widths)} has nothing, or less than 1")
         if resolution < 2 * START or resolution & (resolution - 1):
-            faults.append(f"renderer.resolution={resolution} is not a power of two from {2 * START} up")
+            faults.append(f"resolution={resolution} is not a power of two from {2 * START} up")
         return faults
 
     def channels(self, resolution: int) -> int:
