@@ -107,7 +107,7 @@ class Measure:
         shown = [line for line in lines if line["shown"]]
         written = {plain(row["completion"]) for row in read_rows()}
         seen = {plain(row["completion"]) for row in rows}
-        held = [line for line in raw if line["held_out"]]
+        held = [line for line in raw if line["held_out"] and self.lessons.held_out]
         numbers: dict[str, float | None] = {
             "raw lines": len(raw),
             "raw lines that contradict": share(map(false, raw)),
