@@ -1,10 +1,13 @@
 """The small model's own tokenizer."""
 
+import copy
+
 import pytest
 
 from ohlora.narrator.facts import Facts
 from ohlora.narrator.prompt import narrator_prompt, phrases
 from ohlora.narrator.slots import SLOTS
+from ohlora.narrator.tokenizer import add_facts
 from ohlora.narrator.training import read_source
 
 
@@ -21,7 +24,17 @@ def test_a_slot_is_one_token_and_digits_stand_alone(tokenizer):
     assert len(tokenizer("12345")["input_ids"]) == 5
 
 
-def test_a_prompt_s_fact_is_one_token_and_no_line_holds_one(tokenizer):
+@pytest.fixture(scope="module")
+def informed(tokenizer):
+    """A tokenizer that knows facts; the other does not."""
+    copied = copy.deepcopy(tokenizer)
+    add_facts(copied)
+    assert len(copied) > len(tokenizer)
+    return copied
+
+
+def test_a_prompt_s_fact_is_one_token_and_no_line_holds_one(informed):
+    tokenizer = informed
     facts = phrases()
     assert len(tokenizer("\n".join(facts))["input_ids"]) == len(facts)
     alone = {tokenizer(fact)["input_ids"][0] for fact in facts}
@@ -30,16 +43,16 @@ def test_a_prompt_s_fact_is_one_token_and_no_line_holds_one(tokenizer):
         assert not alone & set(tokenizer(line.text)["input_ids"]), line.text
 
 
-def test_a_prompt_is_facts_alone(tokenizer, match):
+def test_a_prompt_is_facts_alone(informed, match):
     prompt = narrator_prompt(Facts.read(match("lost_clearly", "won_by_far")), "en")
-    assert tokenizer.convert_ids_to_tokens(tokenizer(prompt)["input_ids"]) == [
+    assert informed.convert_ids_to_tokens(informed(prompt)["input_ids"]) == [
         "data Fashion-MNIST",
         "first you lost clearly",
         "lr low",
         "second you won by far",
         "score higher",
         "lr low",
-        "final: you win",
+        "final: you win (first you lost clearly, second you won by far)",
     ]
 
 

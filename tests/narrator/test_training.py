@@ -122,17 +122,18 @@ def test_a_tenth_is_held_out_by_whole_cases():
 
 def test_a_prompt_names_the_facts(match):
     assert narrator_prompt(Facts.read(match("lost_clearly", "draw")), "ko") == (
-        "데이터 Fashion-MNIST\n첫 판 너 확실히 짐 lr 낮음\n두 번째 비김 점수 오름 lr 낮음\n종합 무승부"
+        "데이터 Fashion-MNIST\n첫 판 너 확실히 짐 lr 낮음\n두 번째 비김 점수 오름 lr 낮음\n"
+        "종합 무승부 (첫 판 너 확실히 짐, 두 번째 비김)"
     )
     assert narrator_prompt(Facts.read(match("won_by_far", language="en")), "en") == (
-        "data Fashion-MNIST\nonly you won by far lr low\nfinal: you win"
+        "data Fashion-MNIST\nonly you won by far lr low\nfinal: you win (only you won by far)"
     )
 
 
 def test_a_bare_match_has_a_prompt():
     attempts = [{"kind": "human", "test_f1": 0.5001}, {"kind": "ohlora", "test_f1": 0.5}]
     prompt = narrator_prompt(Facts.read({"attempts": attempts}), "en")
-    assert prompt == "data your images\nonly you won narrowly\nfinal: you win"
+    assert prompt == "data your images\nonly you won narrowly\nfinal: you win (only you won narrowly)"
     with pytest.raises(OhloraError, match=r"ko \| en"):
         narrator_prompt(Facts.read({"attempts": attempts}), "fr")
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from ohlora.door import open_door
 
+EMBEDDINGS = "embed_tokens"  # the layer of a token's meaning, in the Llama family
+
 
 @dataclass(frozen=True)
 class Lessons:
@@ -68,6 +70,7 @@ class FineTune:
         from ohlora.narrator.card import model_card, plot_losses
         from ohlora.narrator.language_model import load_tokenizer, turns
         from ohlora.narrator.line_trainer import LineTrainer
+        from ohlora.narrator.tokenizer import add_facts
         from ohlora.narrator.trainers import (
             Told,
             cost,
@@ -87,6 +90,8 @@ class FineTune:
         console = Console(highlight=False)
         out = one_folder(Path(self.resume or self.output_dir), device)
         tokenizer = load_tokenizer(self.model)
+        if EMBEDDINGS in self.adapter.trained_whole:  # nothing else could learn what a new token means
+            add_facts(tokenizer)
         rows, held = examples(self.lessons.draws, self.lessons.splices, self.lessons.held_out, self.seed)
         settings = {
             "model": self.model,
@@ -106,7 +111,7 @@ class FineTune:
         )
         with seeded(self.seed):
             trainer = LineTrainer(
-                model=self.load(device),
+                model=self.load(device, len(tokenizer)),
                 args=SFTConfig(
                     **training_arguments(
                         self.schedule, len(train), self.hardware, out, self.seed, world_size()
@@ -203,11 +208,14 @@ class FineTune:
         ]:
             raise OhloraError("; ".join(faults))
 
-    def load(self, device: Any) -> Any:
-        """The model to adapt, in fp32 unless it is quantised."""
+    def load(self, device: Any, tokens: int) -> Any:
+        """The model to adapt, with room for so many tokens; in fp32 unless it is quantised."""
         from ohlora.narrator.language_model import load_model
 
-        return load_model(self.model, device, self.bits)
+        model = load_model(self.model, device, self.bits)
+        if tokens > model.get_input_embeddings().num_embeddings:
+            model.resize_token_embeddings(tokens)
+        return model
 
     def keep(self, trainer: Any, tokenizer: Any, folder: Path) -> None:
         """Write what was trained, with its tokenizer."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
-from ohlora.battle.verdict import Verdict
+from ohlora.battle.verdict import Verdict, final
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES, Facts, Side, as_number
 
@@ -62,27 +64,38 @@ def narrator_prompt(facts: Facts, language: str) -> str:
         raise OhloraError(f"language={language} is not one of {' | '.join(LANGUAGES)}")
     words = WORDS[language]
     lines = [" ".join([words["dataset"], KNOWN[facts.dataset] if facts.dataset in KNOWN else words["yours"]])]
-    several = len(facts.challenger) > 1
-    names = words["attempts"] if several else (words["only"],)
-    for name, attempt, verdict in zip(names, facts.challenger, facts.verdicts, strict=True):
-        parts = [name, words[verdict]]
+    for told, attempt in zip(attempts(facts.verdicts, language), facts.challenger, strict=True):
+        parts = [told]
         if attempt is not facts.challenger[0]:
             parts.append(words["second"][compare(attempt.test_f1, facts.challenger[0].test_f1)])
         if (side := rate_side(attempt, facts.ohlora)) is not None:
             parts.append(words["rate"][side])
         lines.append(" ".join(parts))
-    lines.append(words["final"][facts.winner])
+    lines.append(ending(facts.verdicts, language))
     return "\n".join(lines)
 
 
+def attempts(verdicts: Sequence[Verdict], language: str) -> list[str]:
+    """How each attempt ended."""
+    words = WORDS[language]
+    names = words["attempts"] if len(verdicts) > 1 else (words["only"],)
+    return [f"{name} {words[verdict]}" for name, verdict in zip(names, verdicts, strict=True)]
+
+
+def ending(verdicts: Sequence[Verdict], language: str) -> str:
+    """How the match ended, and once more how: a line depends on both attempts, and here they are one fact."""
+    return f"{WORDS[language]['final'][final(verdicts)]} ({', '.join(attempts(verdicts, language))})"
+
+
 def phrases() -> list[str]:
-    """Every piece a prompt is put together from, each a whole fact: a small model reads each as one token."""
+    """Every piece a prompt is put together from, each a whole fact."""
     found = []
-    for words in WORDS.values():
-        names = (*words["attempts"], words["only"])
+    for language, words in WORDS.items():
         found += [f"{words['dataset']} {name}" for name in (*dict.fromkeys(KNOWN.values()), words["yours"])]
-        found += [f"{name} {words[verdict]}" for name in names for verdict in Verdict]
-        found += [*words["second"].values(), *words["rate"].values(), *words["final"].values()]
+        found += [*words["second"].values(), *words["rate"].values()]
+        cases = [*product(Verdict, repeat=1), *product(Verdict, repeat=2)]
+        found += dict.fromkeys(told for case in cases for told in attempts(case, language))
+        found += [ending(case, language) for case in cases]
     return found
 
 

@@ -1,4 +1,4 @@
-"""A tokenizer for a small model: every slot and every fact of a prompt is one token, her emoji are known."""
+"""A tokenizer for a small model: every slot is one token, her emoji are known; facts are learned later."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ def train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Byte-pair encoding (arXiv:1508.07909), learned from a corpus and from what she reads and says.
 
-    A character that is rare in the corpus and foreign to `lines` is unknown. Facts are whole tokens because a
-    small model that read them word by word took first attempts for second ones.
+    A character that is rare in the corpus and foreign to `lines` is unknown.
     """
-    facts = phrases()
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -41,7 +39,7 @@ def train_tokenizer(
     )
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="never")
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - len(SLOTS) - len(facts),
+        vocab_size=vocab_size - len(SLOTS),
         special_tokens=[UNKNOWN, PAD, END, *TURNS.values()],
         initial_alphabet=sorted({char for line in lines for char in line}),
         limit_alphabet=2000,
@@ -49,7 +47,6 @@ def train_tokenizer(
     )
     tokenizer.train_from_iterator(chain(corpus, *[lines] * EMPHASIS), trainer)
     tokenizer.add_tokens([AddedToken(f"{{{name}}}", normalized=False) for name in SLOTS])
-    tokenizer.add_tokens([AddedToken(fact, normalized=False, lstrip=True) for fact in facts])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         unk_token=UNKNOWN,
@@ -60,3 +57,9 @@ def train_tokenizer(
         model_max_length=max_length,
         clean_up_tokenization_spaces=False,
     )
+
+
+def add_facts(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Make every fact of a prompt one token: of many, a small model takes first attempts for second ones."""
+    facts = [AddedToken(fact, normalized=False, lstrip=True) for fact in phrases()]
+    tokenizer.add_tokens(facts)  # type: ignore[arg-type]  # another name for the same class
