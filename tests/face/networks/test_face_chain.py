@@ -57,7 +57,7 @@ def test_the_smoke_chain(door: Callable[..., Any], tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(
     door: Callable[..., Any], tmp_path: Path, words: tuple[str, ...], told: str
 ) -> None:
-    done = door("train.py", *SMALL, *words, cwd=tmp_path)
+    done = door("train.py", "size=smoke", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(told)
     assert len(done.stderr.splitlines()) == 1
