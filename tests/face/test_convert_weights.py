@@ -392,6 +392,7 @@ def test_every_wrong_setting_at_once(composed):
         assert fault in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_hostile_file_ends_the_command_in_one_line(own_world, tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(Calls(os.mkdir, str(tmp_path / "ran"))))
     command = [sys.executable, "-m", "ohlora.face.convert_weights", "trust=true"]

@@ -224,6 +224,7 @@ def test_every_fault_at_once(composed):
         assert fault in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
 def test_in_a_browser(server):
     """A person opens the page, moves a slider, picks a mood and types a line that looks like HTML."""

@@ -39,6 +39,7 @@ def test_every_stage_of_the_table_is_measured_and_named(bench, report_job, tmp_p
 
 
 class TestRenderer:
+    @pytest.mark.slow
     def test_its_gates_hold_even_at_32_px_but_for_the_finest(self, bench):
         scores = renderer(bench)
         assert scores["bit_equal"] == 1

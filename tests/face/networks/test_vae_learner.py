@@ -83,6 +83,7 @@ def scene_of(learner, batch, seed=0, mixing=0.0) -> Scene:
     return Scene(learner, batch, torch.Generator().manual_seed(seed), mixing)
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_learned_by_heart(learner, variants, batch, overfits):
     told = {"reconstruction": 1.0, "counterfactual": 1.0, "masks": 0.2, "counterfactual_masks": 0.2}
     overfits(learner(replace(variants("ours"), losses=told)), batch, steps=90, left=0.25, lr=6e-3)
@@ -250,6 +251,7 @@ def test_an_adversarial_run(face_job, taught, tmp_path):
     assert load_generator(tmp_path, "generator_v1").card["variant"] == "v1"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* is not empty")  # it is gone on with
 def test_a_resumed_run_ends_where_it_would_have_ended(face_job, taught, tmp_path):
     """Checkpoint at step 2 of 4, then go on: the very same weights."""
