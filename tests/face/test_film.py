@@ -144,7 +144,7 @@ def test_properties_nobody_has(job):
     with pytest.raises(OhloraError) as caught:
         replace(job, person=lambda: odd).run()
     for fault in (
-        "no hair_colour",
+        "looks.hair_colour is missing",
         "hair_color is not one of",
         "did you mean hair_colour",
         "hair_length=3.0",

@@ -28,14 +28,12 @@ class Person:
     def fault(self, properties: Mapping[str, Real]) -> str | None:
         """Everything about her that cannot be shown, or None."""
         wanted = [name for name in properties if name not in MOVING]
-        faults = [f"person.properties has no {name}" for name in wanted if name not in self.properties]
+        faults = [f"looks.{name} is missing" for name in wanted if name not in self.properties]
         for name, value in self.properties.items():
             if name not in wanted:
-                faults.append(
-                    f"person.properties.{name} is not one of {' | '.join(wanted)}{nearest(name, wanted)}"
-                )
+                faults.append(f"looks.{name} is not one of {' | '.join(wanted)}{nearest(name, wanted)}")
             elif fault := properties[name].fault(value):
-                faults.append(f"person.properties.{name}{fault}")
+                faults.append(f"looks.{name}{fault}")
         return "; ".join(faults) or None
 
     def at_rest(self, expressions: Expressions) -> np.ndarray:

@@ -64,7 +64,7 @@ def test_without_networks_it_tells_what_it_can_and_what_makes_the_rest(report_jo
         (("stages=[segmentor]",), r"stages: segmentor is not one of .*\(did you mean segmenter"),
         (("generator=ours",), r"generator=ours is no generator's name \(generator_ours\)"),
         (("seed=-1", "counts.asked=1"), r"counts.asked=1 is not a whole number .*; seed=-1 is not"),
-        (("person.properties.hair_length=7",), r"person.properties.hair_length=7 is outside"),
+        (("looks.hair_length=7",), r"looks.hair_length=7 is outside"),
         (("acceptance.segmenter.mean_iou.least=[a,b]",), r"acceptance.segmenter.mean_iou.least=\['a', 'b'\]"),
     ],
     ids=lambda words: words[0].split("=")[0] if isinstance(words, tuple) else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,8 +122,6 @@ def load_generator(path: Path | str, psi: float = 1.0, parser: Parser | None = N
 
 def card_kind(path: Path) -> str:
     """The kind a card names, where it is one of ours; load_model tells what else may be wrong with it."""
-    import json
-
     try:
         card = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
