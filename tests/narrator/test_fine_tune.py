@@ -2,17 +2,21 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import yaml
 from hydra.utils import instantiate
 
+from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
+from ohlora.narrator.lessons import Rehearsal
 from ohlora.narrator.training import HELD_OUT, examples, is_true, read_source, spliced
 
 FINE_TUNE = "ohlora.narrator.fine_tune"
@@ -61,6 +65,70 @@ def test_without_held_out_cases_unseen_splices_are_evaluated_on():
     assert {line.text for line in read_source()} < trained
     assert len(held) > 50
     assert not trained & {row["completion"] for row in held}
+
+
+@pytest.fixture
+def rehearsal():
+    return Rehearsal(
+        matches=2,
+        draws=1,
+        temperature=0.8,
+        top_p=0.9,
+        max_tokens=40,
+        splices=0.03,
+        held_out=True,
+        max_length=192,
+    )
+
+
+def test_a_rehearsal_keeps_true_lines_and_draws_them_once(rehearsal, parrot, tmp_path):
+    rows, held = rehearsal.rows(str(parrot), None, seed=0, folder=tmp_path)
+    # The parrot says that it has won by far: true of such an attempt, and in Korean only.
+    assert len(rows) >= 4
+    assert {row["language"] for row in rows} == {"ko"}
+    assert all("lost_by_far" in row["verdicts"] for row in rows)
+    assert len({row["prompt"] for row in rows}) > 1
+    assert not {tuple(map(Verdict, row["verdicts"])) for row in rows} & HELD_OUT
+    assert {tuple(map(Verdict, row["verdicts"])) for row in held} == HELD_OUT
+    assert rehearsal.rows("nowhere", None, seed=0, folder=tmp_path) == (rows, held)
+
+
+def test_a_rehearsal_needs_a_model_that_talks(rehearsal, parrot, tmp_path):
+    with pytest.raises(OhloraError, match="none of its lines is true and in her voice"):
+        replace(rehearsal, matches=1, max_tokens=1).rows(str(parrot), None, seed=0, folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_card_tells_every_stage(door, parrot, tmp_path):
+    lessons = {"draws": 1, "splices": 0.0, "held_out": False}
+    adapter = {"rank": 4, "targets": "all-linear", "trained_whole": []}
+    cost = {"steps": 1, "elapsed_s": 60.0, "device": "cpu", "eval_loss": 1.0}
+    made = {"command": "python", "commit": "0", "libraries": "torch", "losses": {"loss": [], "eval_loss": []}}
+    shape = {"layers": 2, "width": 32, "heads": 2, "inner": 64, "vocab_size": 2500}
+    before = {
+        "sources": [],
+        "shape": shape,
+        "parameters": 9,
+        "documents": 1,
+        "characters": 1,
+        "tokens_seen": 1,
+    }
+    stages = {
+        "first": {"stage": "Pretraining", **cost, **made, **before, "bits_a_character": 3.0},
+        "second": {"stage": "Fine-tuning", **cost, **made, "lessons": lessons, "adapter": adapter}
+        | {"rows": 1, "held_out_rows": 1, "precision": "fp32", "model": "first/model"},
+    }
+    for name, report in stages.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    shutil.copytree(parrot, tmp_path / "second" / "model")
+    words = ["fine_tuning=rehearsal", "fine_tuning.model=second/model", "fine_tuning.lessons.matches=1"]
+    done = door(FINE_TUNE, *words, *SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    card = (tmp_path / "run" / "model" / "README.md").read_text(encoding="utf-8")
+    kept = len((tmp_path / "run" / "rehearsed.jsonl").read_text(encoding="utf-8").splitlines())
+    for words in ("Before fine-tuning", "## Fine-tuning", "## Rehearsal", f"on the {kept} lines"):
+        assert words in card
 
 
 def test_the_loss_on_a_cpu_is_trl_s_own(babbler, tmp_path):
@@ -210,7 +278,7 @@ def test_what_cannot_be_trained_is_said_before_training(composed, babbler, tmp_p
 @pytest.mark.slow
 def test_a_mistake_is_one_line(door, tmp_path):
     for narrator, said in (
-        ("template", "fine_tuning=template is not one of kanana | tiny"),
+        ("template", "fine_tuning=template is not one of kanana | rehearsal | tiny"),
         ("tiny", "fine_tuning.model is missing"),
     ):
         done = door(FINE_TUNE, f"narrator={narrator}", cwd=tmp_path)

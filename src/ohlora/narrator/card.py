@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -10,19 +11,37 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ohlora.assets import command_line, library_versions
+from ohlora.narrator.lessons import Lessons, Rehearsal
 from ohlora.records import current_commit
 
 LIBRARIES = ("torch", "transformers", "trl", "peft")
+PRETRAINING = "Pretraining"
 
 
-def model_card(tuning: Mapping[str, Any], pretraining: Mapping[str, Any]) -> str:
-    """The card in Markdown, with the head that the Hub reads; both are reports of runs."""
-    text = files("ohlora.narrator").joinpath("card.md").read_text(encoding="utf-8")
-    return text.format(
-        before=pretraining,
-        before_minutes=minutes(pretraining),
-        shape=pretraining["shape"],
-        sources="\n".join(f"| {source['name']} | {source['licence']} |" for source in pretraining["sources"]),
+def origin() -> dict[str, str]:
+    """What was typed, and the versions of what ran."""
+    libraries = ", ".join(f"{name} {version}" for name, version in library_versions(LIBRARIES).items())
+    return {"command": command_line(), "commit": current_commit(), "libraries": libraries}
+
+
+def history(model: str) -> dict[str, Mapping[str, Any]]:
+    """Reports of the runs that led to a model, by stage, the first one first; none for one from elsewhere."""
+    path = Path(model).parent / "report.json"
+    if not model or not path.is_file():
+        return {}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return {**history(report.get("model", "")), report["stage"]: report} if "stage" in report else {}
+
+
+def model_card(stages: Mapping[str, Mapping[str, Any]]) -> str:
+    """The card in Markdown, with the head that the Hub reads, from the reports of all stages."""
+    before, tuning = stages[PRETRAINING], stages[Lessons.stage]
+    card = filled(
+        "card.md",
+        before=before,
+        before_minutes=minutes(before),
+        shape=before["shape"],
+        sources="\n".join(f"| {source['name']} | {source['licence']} |" for source in before["sources"]),
         tuning=tuning,
         tuning_minutes=minutes(tuning),
         adapter=tuning["adapter"],
@@ -31,10 +50,16 @@ def model_card(tuning: Mapping[str, Any], pretraining: Mapping[str, Any]) -> str
         held_out="the lines of six cases held out whole"
         if tuning["lessons"]["held_out"]
         else f"{tuning['held_out_rows']} spliced lines left out",
-        command=command_line(),
-        commit=current_commit(),
-        libraries=", ".join(f"{name} {version}" for name, version in library_versions(LIBRARIES).items()),
     )
+    if again := stages.get(Rehearsal.stage):
+        told = {"again": again, "minutes": minutes(again), "lessons": again["lessons"]}
+        card += "\n" + filled("card_rehearsal.md", **told)
+    return card
+
+
+def filled(name: str, **told: Any) -> str:
+    """A text of this package with its places filled."""
+    return files("ohlora.narrator").joinpath(name).read_text(encoding="utf-8").format(**told)
 
 
 def minutes(run: Mapping[str, Any]) -> str:

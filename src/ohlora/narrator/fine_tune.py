@@ -1,11 +1,10 @@
 """Give a language model Oh-LoRA's voice: python -m ohlora.narrator.fine_tune narrator=tiny|kanana.
 
-TRL's supervised fine-tuning of a PEFT LoRA adapter on `training_lines.jsonl`; see conf/narrate.yaml.
+TRL's supervised fine-tuning of a PEFT LoRA adapter on what `lessons.py` makes; see conf/narrate.yaml.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -16,16 +15,6 @@ from typing import Any
 from ohlora.door import open_door
 
 EMBEDDINGS = "embed_tokens"  # the layer of a token's meaning, in the Llama family
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """What is trained on, made from the written lines."""
-
-    draws: int  # matches each line is set beside
-    splices: float  # share of the pairs of a case's lines whose halves make a new one, 0 to 0.9
-    held_out: bool  # keep the lines of six cases for evaluation
-    max_length: int  # tokens of a prompt and its line
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,7 @@ class FineTune:
 
     model: str  # a folder, or a name on the Hub
     persona: Mapping[str, str] | None  # what the model is told it is, by language
-    lessons: Lessons
+    lessons: Any  # Lessons or Rehearsal
     adapter: Adapter
     merge: bool  # keep the whole model, in half precision; else the adapter alone
     bits: int | None  # 4 | 8: load the model quantised (bitsandbytes, CUDA)
@@ -67,7 +56,7 @@ class FineTune:
         from transformers import EarlyStoppingCallback, PrinterCallback
         from trl import SFTConfig
 
-        from ohlora.narrator.card import model_card, plot_losses
+        from ohlora.narrator.card import PRETRAINING, history, model_card, origin, plot_losses
         from ohlora.narrator.language_model import load_tokenizer, turns
         from ohlora.narrator.line_trainer import LineTrainer
         from ohlora.narrator.tokenizer import add_facts
@@ -81,7 +70,6 @@ class FineTune:
             seeded,
             training_arguments,
         )
-        from ohlora.narrator.training import examples
         from ohlora.processes import is_main, world_size
         from ohlora.tracking import log_picture, write_json
 
@@ -92,7 +80,6 @@ class FineTune:
         tokenizer = load_tokenizer(self.model)
         if EMBEDDINGS in self.adapter.trained_whole:  # nothing else could learn what a new token means
             add_facts(tokenizer)
-        rows, held = examples(self.lessons.draws, self.lessons.splices, self.lessons.held_out, self.seed)
         settings = {
             "model": self.model,
             "persona": self.persona,
@@ -103,6 +90,7 @@ class FineTune:
             "seed": self.seed,
         }
         checkpoint = last_checkpoint(out, settings, resume=self.resume is not None)
+        rows, held = self.lessons.rows(self.model, self.persona, self.seed, out)
         train, evaluation = (
             Dataset.from_list(
                 [turns(row["prompt"], row["language"], self.persona, row["completion"]) for row in part]
@@ -153,6 +141,8 @@ class FineTune:
         folder = out / ("model" if self.merge else "adapter")
         self.keep(trainer, tokenizer, folder)
         report = {
+            "stage": self.lessons.stage,
+            **origin(),
             **settings,
             "rows": len(train),
             "held_out_rows": len(evaluation),
@@ -164,13 +154,10 @@ class FineTune:
             "losses": losses(trainer.state),
         }
         write_json(out / "report.json", report)
-        curves = {"Fine-tuning": report}
-        before = Path(self.model).parent / "report.json"  # where pretraining leaves it
-        if before.is_file():
-            pretraining = json.loads(before.read_text(encoding="utf-8"))
-            curves = {"Pretraining": pretraining, **curves}
-            (folder / "README.md").write_text(model_card(report, pretraining), encoding="utf-8")
-        log_picture(self.logger, "losses", plot_losses(curves, out / "losses.png"))
+        stages = {**history(self.model), self.lessons.stage: report}
+        if PRETRAINING in stages:
+            (folder / "README.md").write_text(model_card(stages), encoding="utf-8")
+        log_picture(self.logger, "losses", plot_losses(stages, out / "losses.png"))
         if self.save_to:
             shutil.copytree(folder, self.save_to, dirs_exist_ok=True)
         console.print(
@@ -197,8 +184,7 @@ class FineTune:
                 f"null on {device.type}: needs CUDA",
             ),
             ("bits", self.bits, not (self.bits and self.merge), "null where the model is merged"),
-            ("lessons.draws", self.lessons.draws, self.lessons.draws >= 1, "1 or more"),
-            ("lessons.splices", self.lessons.splices, 0 <= self.lessons.splices <= 0.9, "0 to 0.9"),
+            *self.lessons.checks(),
             ("adapter.rank", self.adapter.rank, self.adapter.rank >= 1, "1 or more"),
             ("schedule.batch_size", self.schedule.batch_size, self.schedule.batch_size >= 1, "1 or more"),
             ("schedule.checks", self.schedule.checks, self.schedule.checks >= 1, "1 or more"),

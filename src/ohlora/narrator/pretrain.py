@@ -49,6 +49,7 @@ class Pretrain:
         from rich.console import Console
         from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainingArguments
 
+        from ohlora.narrator.card import PRETRAINING, origin
         from ohlora.narrator.corpus import read_corpus
         from ohlora.narrator.facts import LANGUAGES
         from ohlora.narrator.template import all_lines
@@ -120,6 +121,8 @@ class Pretrain:
         model.to("cpu").save_pretrained(out / "model")
         tokenizer.save_pretrained(out / "model")
         report = {
+            "stage": PRETRAINING,
+            **origin(),
             **settings,
             **size,
             "tokens": train.numel(),
