@@ -11,9 +11,10 @@ from ohlora.face.expression import NEUTRAL, Expressions
 from ohlora.face.motion import Track, blink, sway
 from ohlora.face.speech import Speech
 
-# At 30 frames a second moods and sliders move no property by more than a quarter of its standard deviation
-# (drawn evenly over its range) from frame to frame. Lids and lips are quicker, as people's are.
-SPEED = 0.25 / math.sqrt(12) * 30  # ranges a second
+# At 30 frames a second moods and sliders move no property by more than 0.15 of its standard deviation
+# (drawn evenly over its range) from frame to frame: a whole range takes 1.2 s. Lids and lips are quicker, as
+# people's are.
+SPEED = 0.15 / math.sqrt(12) * 30  # ranges a second
 HOLD_S = 1.6  # how long she stays in a mood
 SLIDE_S = 0.15  # to follow a slider, at least
 SWAY = {"eyes": 0.020, "mouth": 0.010, "roll": 0.025, "yaw": 0.060}  # farthest from where she rests, raw

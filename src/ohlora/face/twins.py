@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from ohlora.errors import OhloraError, nearest
 from ohlora.face import classes
 from ohlora.face.chance import uniform
+from ohlora.face.renderer import RESOLUTIONS, Renderer
 from ohlora.face.sample import Draws
 from ohlora.space import Real
 
@@ -30,6 +31,7 @@ PARTS: dict[str, tuple[tuple[int, ...], float]] = {
 }
 TURN_REACH = 0.06  # of ears, which are background to the label map, beyond the head
 NECK = (0.70, 0.20, 0.80)  # of the picture: from this row down, between these columns, a neck may lean
+FINER = 4  # a map of so many times the resolution knows what is thinner than a pixel
 
 
 def twin(draws: Draws, properties: Mapping[str, Real], name: str, values: Tensor | float) -> Draws:
@@ -55,8 +57,8 @@ def counterfactuals(draws: Draws, others: Tensor) -> Draws:
 def may_change(name: str, label_maps: Tensor, twin_maps: Tensor) -> Tensor:
     """Pixels [faces, rows, columns] that may differ between twins in property `name`, by both label maps.
 
-    A turn of the head (roll, yaw) may change all but the background away from head and neck. A strand of hair
-    too thin to be any pixel's class can faintly change its colour elsewhere.
+    A turn of the head (roll, yaw) may change all but the background away from head and neck. What is too thin
+    to be any pixel's class (a strand of hair) goes unseen.
     """
     labels, share = PARTS.get(name, ((), TURN_REACH))
     wanted = torch.tensor(labels, device=label_maps.device, dtype=label_maps.dtype)
@@ -70,3 +72,17 @@ def may_change(name: str, label_maps: Tensor, twin_maps: Tensor) -> Tensor:
         top, left, right = (round(edge * label_maps.shape[-1]) for edge in NECK)
         changing[:, top:, left:right] = True
     return changing
+
+
+def may_show(name: str, renderer: Renderer, twins: Sequence[Draws]) -> Tensor:
+    """Pixels [faces, rows, columns] of a renderer that may differ between twins in property `name`.
+
+    Judged on maps of more pixels than the pictures have, and by the least hair, so that nothing is too thin.
+    """
+    finer = min(FINER, RESOLUTIONS[1] // renderer.resolution)
+    fine = replace(renderer, resolution=finer * renderer.resolution)
+    seen = [fine.picture(fine.mapping(draws.latents, draws.properties)) for draws in twins]
+    maps = [picture.label_maps for picture in seen]
+    if classes.HAIR in PARTS.get(name, ((),))[0]:
+        maps = [picture.label_maps.where(picture.hair == 0, classes.HAIR) for picture in seen]
+    return F.max_pool2d(may_change(name, *maps).float(), finer) > 0
