@@ -4,13 +4,17 @@ import shutil
 import unicodedata
 
 import pytest
+import torch
+from safetensors import safe_open
 from transformers import PreTrainedTokenizerFast
 
+from ohlora.door import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import Facts
 from ohlora.narrator.language_model import LanguageModelNarrator, find_model, load_tokenizer, turns
 from ohlora.narrator.prompt import narrator_prompt
 from ohlora.narrator.template import TemplateNarrator
+from ohlora.narrator.training import CASES, read_source
 from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import faults
 
@@ -140,3 +144,28 @@ def test_the_end_is_never_padding(tokenizer, parrot, tmp_path):
     same.pad_token = same.eos_token
     same.save_pretrained(tmp_path / "same")
     assert load_tokenizer(str(tmp_path / "same")).pad_token != tokenizer.eos_token
+
+
+class TestShipped:
+    """The small model in the package."""
+
+    FOLDER = ASSETS / "narrator"
+
+    def test_it_is_small_and_says_what_it_is(self):
+        files = {file.name: file.stat().st_size for file in self.FOLDER.iterdir()}
+        assert sum(files.values()) < 25e6
+        with safe_open(self.FOLDER / "model.safetensors", "pt") as weights:
+            names = weights.keys()
+            assert {weights.get_tensor(name).dtype for name in names} == {torch.float16}
+        card = (self.FOLDER / "README.md").read_text(encoding="utf-8")
+        for words in ("licence", "minutes on", "losses.png", "python -m ohlora.narrator.fine_tune"):
+            assert words in card
+
+    @pytest.mark.parametrize("language", ["ko", "en"])
+    def test_most_of_its_lines_are_true_hers_and_new(self, match, language):
+        narrator = speaker(self.FOLDER, language, draws=4, top_p=0.6, max_tokens=64)
+        drawn = [draw for case in CASES[::3] for draw in narrator.draw(match(*case, language=language), 0)]
+        written = {line.text for line in read_source()}
+        assert sum(bool(draw.contradictions) for draw in drawn) / len(drawn) < 0.1
+        assert sum(bool(draw.faults) for draw in drawn) / len(drawn) < 0.1
+        assert sum(draw.raw in written for draw in drawn) / len(drawn) < 0.3
