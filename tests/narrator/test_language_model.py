@@ -116,7 +116,7 @@ def test_a_persona_goes_first():
 def test_every_wrong_setting_is_named_at_once(parrot):
     with pytest.raises(OhloraError) as error:
         speaker(parrot, "fr", draws=0, temperature=0, top_p=2)
-    for part in ("language=fr is not ko | en", "draws=0", "temperature=0", "top_p=2"):
+    for part in ("language=fr is not one of ko | en", "draws=0", "temperature=0", "top_p=2"):
         assert part in str(error.value)
 
 

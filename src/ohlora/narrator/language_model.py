@@ -65,7 +65,7 @@ class LanguageModelNarrator:
 
     def __post_init__(self) -> None:
         checks = (
-            ("language", self.language, self.language in LANGUAGES, " | ".join(LANGUAGES)),
+            ("language", self.language, self.language in LANGUAGES, f"one of {' | '.join(LANGUAGES)}"),
             ("narrator.draws", self.draws, self.draws >= 1, "1 or more"),
             ("narrator.rounds", self.rounds, self.rounds >= 1, "1 or more"),
             ("narrator.temperature", self.temperature, self.temperature > 0, "above 0"),
