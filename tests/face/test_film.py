@@ -164,6 +164,7 @@ def test_a_video_needs_its_encoder_and_an_even_side(monkeypatch, tmp_path):
     assert "is a folder" in film_faults(str(tmp_path / "x.png"), 25, 65)[0]
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_is_one_line(own_world):
     command = [sys.executable, "-m", "ohlora.face.animate", "mood=hapy", "face=x"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=own_world, timeout=240)

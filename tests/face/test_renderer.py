@@ -89,7 +89,7 @@ def test_a_property_moves_its_score_evenly_and_no_other(make_renderer, populatio
     ["eyes", "hair_colour", "hair_length", "mouth", "roll", "background_mean", "background_std", "yaw"],
 )
 def test_twins_differ_only_where_they_may(renderer, population, name):
-    draws = population.sample(6, range(12))
+    draws = population.sample(6, range(6))
     axis = renderer.properties[name]
     pair = [twin(draws, renderer.properties, name, axis.at(u)) for u in (0.1, 0.8)]
     one, other = (renderer.picture(renderer.mapping(d.latents, d.properties)) for d in pair)

@@ -161,6 +161,7 @@ class TestShipped:
         for words in ("licence", "minutes on", "losses.png", "python -m ohlora.narrator.fine_tune"):
             assert words in card
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("language", ["ko", "en"])
     def test_most_of_its_lines_are_true_hers_and_new(self, match, language):
         narrator = speaker(self.FOLDER, language, draws=4, top_p=0.6, max_tokens=64)

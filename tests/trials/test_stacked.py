@@ -139,6 +139,7 @@ class TestRandomMasks:
         assert stats.ks_2samp(joint, each).pvalue > 1e-3
         assert 0.5 < joint.std() / each.std() < 2
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "wrong",
         [
