@@ -14,7 +14,7 @@ from ohlora.errors import OhloraError, nearest
 from ohlora.face.parsing import PARTS
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-MISSING = math.nan
+UNKNOWN = math.nan
 SHOWN = 5  # names in a message
 COLUMNS = ("file", "gender", "quality", "split", "identity")  # of labels.csv
 NOT_TRAINING = ("val", "test_a", "test_b")
@@ -30,11 +30,11 @@ class Photo:
     name: str  # of the file within its set, without suffix
     image: Path
     masks: Mapping[str, Path] = field(default_factory=dict)  # by part; "" is a whole map
-    gender: float = MISSING  # 0 a man to 1 a woman
-    quality: float = MISSING  # 0 bad to 1 good
-    young: float = MISSING  # 0 or 1
-    glasses: float = MISSING
-    yaw: float = MISSING  # rad
+    gender: float = UNKNOWN  # 0 a man to 1 a woman
+    quality: float = UNKNOWN  # 0 bad to 1 good
+    young: float = UNKNOWN  # 0 or 1
+    glasses: float = UNKNOWN
+    yaw: float = UNKNOWN  # rad
     identity: int | None = None
     splits: tuple[str, ...] = ()  # the set's own: one of these; empty: any
 
@@ -231,7 +231,7 @@ def find_celebamask(root: Path, resolution: int, faults: list[str]) -> list[Phot
             quality=share(attributes.get(photo.name, {}).get("Blurry"), turned=True),
             young=share(attributes.get(photo.name, {}).get("Young")),
             glasses=share(attributes.get(photo.name, {}).get("Eyeglasses")),
-            yaw=math.radians(poses.get(photo.name, {}).get("Yaw", MISSING)),
+            yaw=math.radians(poses.get(photo.name, {}).get("Yaw", UNKNOWN)),
             splits=celeba_split(numbers.get(photo.name)),
             identity=people.get(numbers.get(photo.name, 0)),
         )
@@ -241,7 +241,7 @@ def find_celebamask(root: Path, resolution: int, faults: list[str]) -> list[Phot
 
 def share(value: float | None, turned: bool = False) -> float:
     """An attribute of -1 or 1 as 0 or 1, the other way round where `turned`."""
-    return MISSING if value is None else (1 - value if turned else 1 + value) / 2
+    return UNKNOWN if value is None else (1 - value if turned else 1 + value) / 2
 
 
 def celeba_split(number: int | None) -> tuple[str, ...]:
