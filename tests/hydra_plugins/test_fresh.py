@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, quoted, stop
+from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, only_launcher, quoted, stop
 from hydra_plugins.ohlora_launcher.fresh import FreshLauncher, visible_cards
 from ohlora.errors import OhloraError
 from ohlora.records import read_table
@@ -223,6 +223,18 @@ def test_a_killed_job_is_told_and_the_others_go_on(launch, tmp_path):
     done, seen = launch(*words, "hydra.sweep.dir=sweep", cwd=tmp_path)
     assert "3 of 6 jobs are finished and skipped" in done.stdout
     assert {n: job["start"] for n, job in seen.items()} == stamps
+
+
+def test_two_launchers_never_share_a_folder(launch, tmp_path):
+    with only_launcher(tmp_path / "sweep"):
+        done, seen = launch("number=1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"another sweep runs in {(tmp_path / 'sweep').as_posix()}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not seen
+    done, seen = launch("number=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert list(seen) == [0]
 
 
 class TestSettings:

@@ -18,11 +18,12 @@ import sys
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -122,7 +123,12 @@ class JobLauncher(Launcher):
         setup_globals()
         assert self.config is not None
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
-        sweep_dir.mkdir(parents=True, exist_ok=True)
+        with only_launcher(sweep_dir):
+            return self._launch(job_overrides, initial_job_idx, sweep_dir)
+
+    def _launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, sweep_dir: Path
+    ) -> Sequence[JobReturn]:
         jobs = [self._plan(n, tuple(o), sweep_dir) for n, o in enumerate(job_overrides, initial_job_idx)]
         todo = [job for job in jobs if job.answer() is None]
         if len(todo) < len(jobs):
@@ -167,6 +173,24 @@ class JobLauncher(Launcher):
             },
             digest,
         )
+
+
+@contextmanager
+def only_launcher(sweep_dir: Path) -> Iterator[None]:
+    """Hold a sweep's folder: two launchers in one would run every job twice, into the same files."""
+    sweep_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(sweep_dir / ".launcher.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OhloraError(
+            f"another sweep runs in {sweep_dir.as_posix()}; wait for it, or give this one a folder of its"
+            " own with hydra.sweep.dir=..."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def refuse(faults: Sequence[str]) -> None:
