@@ -71,7 +71,7 @@ OmegaConf.register_new_resolver(
 
 
 def run_job(cfg: DictConfig) -> Any:
-    """Build `cfg.job`, run it under its logger and return what it returns."""
+    """Build `cfg.job`, run it, under its logger if it has one, and return what it returns."""
     with one_line_errors():
         running = HydraConfig.get()
         devices = cfg.get("trainer", {}).get("devices", 1)
@@ -82,14 +82,18 @@ def run_job(cfg: DictConfig) -> Any:
             )
         from hydra.utils import instantiate
 
+        # The job is built whole before anything runs: a wrong value is found before any training.
+        job = instantiate(cfg.job, _convert_="all")
+        if "logger" not in cfg.job:  # nothing to log and one process: done before Lightning were imported
+            value = job.run()
+            leave_answer(value)
+            return value
         from ohlora.processes import is_main
 
         if not is_main():
-            return assist(instantiate(cfg.job, _convert_="all"))
+            return assist(job)
         from ohlora.tracking import tracked
 
-        # The job is built whole before anything runs: a wrong value is found before any training.
-        job = instantiate(cfg.job, _convert_="all")
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         chosen = {
             name: choice for name, choice in running.runtime.choices.items() if not name.startswith("hydra/")

@@ -28,7 +28,7 @@ SMALL = ("resolution=32", "renderer.supersample=1", "fps=10", "seconds=1")
 @pytest.fixture
 def job(composed, tmp_path):
     config = composed("animate", *SMALL).job
-    return replace(instantiate(config, logger=None, _convert_="all"), out=str(tmp_path / "deep" / "film.gif"))
+    return replace(instantiate(config, _convert_="all"), out=str(tmp_path / "deep" / "film.gif"))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_every_fault_at_once(composed, tmp_path):
         "face=-1",
         f"out={tmp_path}/file/x.gof",
     )
-    job = instantiate(composed("animate", *overrides).job, logger=None, _convert_="all")
+    job = instantiate(composed("animate", *overrides).job, _convert_="all")
     with pytest.raises(OhloraError) as caught:
         job.run()
     for fault in (
@@ -132,7 +132,7 @@ def test_settings_of_the_wrong_kind(composed):
         "out=7",
         "say=5",
     )
-    job = instantiate(composed("animate", *overrides).job, logger=None, _convert_="all")
+    job = instantiate(composed("animate", *overrides).job, _convert_="all")
     with pytest.raises(OhloraError) as caught:
         job.run()
     for name in ("fps='often'", "seed=1.5", "resolution=large", "face=x", "mood=5", "seconds=[1]", "out=7"):

@@ -456,7 +456,7 @@ def test_the_photo_sheet_shows_each_layout(composed, request, tmp_path_factory, 
     out = tmp_path_factory.mktemp("out")
     config = composed("photo_sheet", f"dataset=faces_{layout}", f"dataset.root={root}", "columns=2")
     config.job.output_dir = str(out)
-    instantiate(config.job, logger=None, _convert_="all").run()
+    instantiate(config.job, _convert_="all").run()
     told = capsys.readouterr().out
     assert "5 photos: " in told
     assert ("r = " in told) == (layout == "celebamask")
@@ -468,7 +468,7 @@ def test_the_photo_sheet_shows_each_layout(composed, request, tmp_path_factory, 
 def test_the_photo_sheet_names_wrong_settings(composed, folder):
     config = composed("photo_sheet", f"dataset.root={folder}", "columns=0", "zoom=99")
     with pytest.raises(OhloraError, match=r"columns=0 .*zoom=99"):
-        instantiate(config.job, logger=None, _convert_="all").run()
+        instantiate(config.job, _convert_="all").run()
     config = composed("photo_sheet", "dataset=digits", "~dataset.limit")
     with pytest.raises(OhloraError, match="is not one of faces_folder"):
-        instantiate(config.job, logger=None, _convert_="all").run()
+        instantiate(config.job, _convert_="all").run()

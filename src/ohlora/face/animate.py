@@ -26,7 +26,6 @@ class Animate:
     seed: int
     ombre: Any
     out: str
-    logger: Any
 
     def run(self) -> None:
         """Write the film and print where it is."""

@@ -35,7 +35,6 @@ class ContactSheets:
     spoilt: bool
     zoom: int
     output_dir: str
-    logger: Any
 
     def run(self) -> None:
         """Write the sheets and print where they are."""

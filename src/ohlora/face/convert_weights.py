@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ohlora.door import open_door
 
@@ -22,7 +22,6 @@ class ConvertWeights:
     source: str | None
     out: str | None
     trust: bool
-    logger: Any
 
     def run(self) -> None:
         """Convert, draw one face with the result, and print what came out."""

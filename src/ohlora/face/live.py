@@ -22,7 +22,6 @@ class Live:
     fps: float
     port: int
     language: str
-    logger: Any
 
     def run(self) -> None:
         """Print the address and serve."""

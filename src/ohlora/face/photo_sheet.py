@@ -24,7 +24,6 @@ class PhotoSheet:
     columns: int
     zoom: int
     output_dir: str
-    logger: Any
 
     def run(self) -> None:
         """Read the photos, print what was found, write the sheet."""

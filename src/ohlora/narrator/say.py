@@ -18,7 +18,6 @@ class Say:
     verdicts: str | Sequence[str]  # of the challenger's attempts: one or two
     language: str
     seed: int
-    logger: Any
 
     def run(self) -> None:
         """Print the match as the narrator reads it, and her line."""
