@@ -35,6 +35,8 @@ logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
 
 # Lightning 2.6 still asks torch the old way; nothing a user could do about it.
 warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
+# Of course it is: a resumed run goes on in its own folder.
+warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
 
 
 def csv_logger(save_dir: str) -> CSVLogger:
