@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ class Report:
     dataset: Any
     networks: str  # a folder
     generator: str  # its name there
+    beside: Sequence[str] | None  # other generators there, for a table side by side; None: all
     stages: Sequence[str] | None  # None: all
     acceptance: Mapping[str, Mapping[str, Any]]  # stage -> quantity -> gate and target
     counts: Any
@@ -41,33 +42,66 @@ class Report:
 
         from rich.console import Console
 
-        from ohlora.face.acceptance.table import markdown, not_measured, rich_table, summary
+        from ohlora.face.acceptance.table import (
+            markdown,
+            not_measured,
+            rich_side_by_side,
+            rich_table,
+            summary,
+        )
         from ohlora.tracking import write_json
 
         criteria, bench = self.checked()
         rows, header, folder = self.rows(criteria, bench), self.header(bench), Path(self.output_dir)
-        write_json(folder / "report.json", {"header": header, "rows": [row.plain for row in rows]})
-        (folder / "report.md").write_text(markdown(rows, header), encoding="utf-8")
+        beside = self.rows_beside(criteria, bench, rows)
+        told = {"rows": [row.plain for row in rows], "beside": [row.plain for row in beside]}
+        write_json(folder / "report.json", {"header": header, **told})
+        (folder / "report.md").write_text(markdown(rows, header, beside), encoding="utf-8")
         console = Console(highlight=False)
         if not console.is_terminal:
             console.width = WIDTH
         console.print("\n".join(header), markup=False)
         console.print(rich_table(rows))
-        for line in [*not_measured(rows), summary(rows), str(folder / "report.md")]:
+        if beside:
+            console.print(rich_side_by_side(beside))
+        for line in [*not_measured([*rows, *beside]), summary(rows), str(folder / "report.md")]:
             console.print(line, markup=False, soft_wrap=True)
-        told = {f"{row.stage}/{row.subject}/{row.name}": row.value for row in rows if row.value is not None}
-        self.logger.log_metrics(told)
+        values = {f"{row.stage}/{row.subject}/{row.name}": row.value for row in rows if row.value is not None}
+        self.logger.log_metrics(values)
         gated = [row.verdict in ("target", "gate") for row in rows if row.criterion.gate is not None]
         return sum(gated) / max(1, len(gated))
 
     def rows(self, criteria: Mapping[str, Mapping[str, Criterion]], bench: Bench) -> list[Row]:
         """Every row of the table, in its order."""
-        from ohlora.face.acceptance.shelf import Missing
         from ohlora.face.acceptance.stages import subjects
+
+        return self.measured(criteria, bench, subjects(bench))
+
+    def rows_beside(
+        self, criteria: Mapping[str, Mapping[str, Criterion]], bench: Bench, rows: Sequence[Row]
+    ) -> list[Row]:
+        """Rows of every generator to stand side by side, that of the table last; none where it is alone."""
+        from ohlora.face.acceptance.shelf import GENERATOR
+        from ohlora.face.acceptance.stages import of_generator
+
+        names = bench.shelf.names(GENERATOR) if self.beside is None else self.beside
+        others = [bench.of(name) for name in names if name != self.generator]
+        found = [row for other in others for row in self.measured(criteria, other, of_generator(other))]
+        stages = {row.stage for row in found}
+        return [*found, *(row for row in rows if row.subject == self.generator and row.stage in stages)]
+
+    def measured(
+        self,
+        criteria: Mapping[str, Mapping[str, Criterion]],
+        bench: Bench,
+        subjects: Iterable[tuple[str, str, Callable[[], Mapping[str, float]]]],
+    ) -> list[Row]:
+        """Rows of those subjects whose stage is asked for."""
+        from ohlora.face.acceptance.shelf import Missing
         from ohlora.face.acceptance.table import rows_of
 
         rows = []
-        for stage, subject, measure in subjects(bench):
+        for stage, subject, measure in subjects:
             if stage in criteria:
                 try:
                     scores: Mapping[str, float] | str = measure()
@@ -123,8 +157,12 @@ class Report:
                 else:
                     if self.stages is None or stage in self.stages:
                         criteria.setdefault(stage, {})[name] = made
-        if not str(self.generator).startswith(GENERATOR):
-            faults.append(f"generator={self.generator} is no generator's name ({GENERATOR}ours)")
+        for place, names in (("generator", [self.generator]), ("beside", self.beside or [])):
+            faults += [
+                f"{place}={name} is no generator's name ({GENERATOR}ours)"
+                for name in names
+                if not str(name).startswith(GENERATOR)
+            ]
         if fault := whole_fault("seed", self.seed, 0, HIGHEST):
             faults.append(fault)
         if fault := Person(torch.zeros(0), self.rest).fault(self.dataset.properties):

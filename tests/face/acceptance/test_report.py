@@ -33,6 +33,7 @@ CHAIN = (
     ("model=face_filter", "job.least={gender:0.3,quality:0.3}"),
     ("model=face_identity",),
     ("model=face_vae", "job.watched=16"),
+    ("model=face_vae", "job.watched=16", "variant=v4"),
     ("model=face_directions", "samples=80", "job.swept=2", "job.steps=3"),
     ("model=face_bank", "pass_protocol.least_r={eyes:-1,mouth:-1,roll:-1}", "job.candidates=3"),
 )
@@ -63,6 +64,7 @@ def test_without_networks_it_tells_what_it_can_and_what_makes_the_rest(report_jo
     [
         (("stages=[segmentor]",), r"stages: segmentor is not one of .*\(did you mean segmenter"),
         (("generator=ours",), r"generator=ours is no generator's name \(generator_ours\)"),
+        (("beside=[v1]",), r"beside=v1 is no generator's name \(generator_ours\)"),
         (("seed=-1", "counts.asked=1"), r"counts.asked=1 is not a whole number .*; seed=-1 is not"),
         (("looks.hair_length=7",), r"looks.hair_length=7 is outside"),
         (("acceptance.segmenter.mean_iou.least=[a,b]",), r"acceptance.segmenter.mean_iou.least=\['a', 'b'\]"),
@@ -89,7 +91,8 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
         assert done.returncode == 0, done.stderr
     done = door("ohlora.face.report", *SMALL, *COUNTS, *here[1:], "hydra.run.dir=report", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    rows = json.loads((tmp_path / "report" / "report.json").read_text())["rows"]
+    kept = json.loads((tmp_path / "report" / "report.json").read_text())
+    rows = kept["rows"]
     # At 32 px a network has no frame rate of 64 or 128 px; nobody may pass, and then nobody passes again.
     lacking = {(row["stage"], row["name"]) for row in rows if row["why"]}
     assert lacking <= {
@@ -101,6 +104,12 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
         ("pass_test", "again_strict"),
     }
     assert {row["subject"] for row in rows} >= {"segmenter_a", "regressor_b", "kept", "identity", "bank"}
+    beside = {(row["subject"], row["name"]): row["value"] for row in kept["beside"]}
+    assert {subject for subject, _ in beside} == {"generator_v4", "generator_ours"}
+    ours = {row["name"]: row["value"] for row in rows if row["subject"] == "generator_ours"}
+    assert beside["generator_ours", "r_eyes"] == ours["r_eyes"] != beside["generator_v4", "r_eyes"]
+    page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert "| quantity | generator_v4 | generator_ours | gate |" in page
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from ohlora.face.acceptance.table import (
     not_measured,
     rows_of,
     shown,
+    side_by_side,
     summary,
 )
 
@@ -100,3 +101,16 @@ class TestRows:
         assert len(table) == 2 + 4
         assert {line.count("|") for line in table} == {8}
         assert page[-1] == "1 target, 1 below, 1 not measured, 1 for comparison"
+
+    def test_subjects_stand_side_by_side(self):
+        rows = rows_of("generator", "v1", CRITERIA, {"r": 0.2, "slope": 1.0}, 64)
+        rows += rows_of("generator", "ours", CRITERIA, SCORES, 64)
+        assert side_by_side(rows) == [
+            ("quantity", "v1", "ours", "gate"),
+            ("r", "0.200 !", "0.960", ">= 0.9"),
+            ("leak", "-", "0.300 !", "<= 0.25"),
+            ("slope", "1.000", "-", "0.7 to 1.3"),
+        ]
+        page = markdown(rows, [], rows).splitlines()
+        assert page[-1] == "| slope | 1.000 | - | 0.7 to 1.3 |"
+        assert "## Generators side by side" in page

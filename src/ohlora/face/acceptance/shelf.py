@@ -74,10 +74,9 @@ class Shelf:
         self.need(name)
         return self.of_this_generator(load_directions, name, DIRECTIONS_KIND)
 
-    @property
-    def directions_names(self) -> list[str]:
-        """Every set of directions there is."""
-        return sorted(path.stem for path in self.folder.glob(f"{DIRECTIONS}*.safetensors"))
+    def names(self, prefix: str) -> list[str]:
+        """Every model there is whose name begins so."""
+        return sorted(path.stem for path in self.folder.glob(f"{prefix}*.safetensors"))
 
     def of_this_generator(self, load: Callable[[Path, str, str], Loaded], name: str, kind: str) -> Loaded:
         """Missing where it belongs to another generator of the folder, which is no mistake."""

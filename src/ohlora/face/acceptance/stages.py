@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ohlora.errors import OhloraError
 from ohlora.face.acceptance.fresh import first_frame, in_fresh_process, parameters
-from ohlora.face.acceptance.shelf import Missing, Shelf
+from ohlora.face.acceptance.shelf import DIRECTIONS, Missing, Shelf
 from ohlora.face.dataset import Album, RenderedFaces
 from ohlora.face.expression import MOVING, Expressions
 from ohlora.face.film import film, look, one_thread
@@ -94,6 +94,10 @@ class Bench:
         if name not in self.told:
             self.told[name] = measure()
         return self.told[name]
+
+    def of(self, generator: str) -> Bench:
+        """The same for another generator of the folder."""
+        return replace(self, shelf=replace(self.shelf, generator_name=generator), told={})
 
     @property
     def names(self) -> list[str]:
@@ -477,6 +481,19 @@ def start_up(bench: Bench) -> Scores:
     return {"first_frame_s": seconds}
 
 
+def of_generator(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
+    """Of `subjects`, what can be said of any generator: what its pictures are like, and who passes."""
+    for stage, measure in (
+        ("generator", obeying),
+        ("identity", keeping),
+        ("samples", samples),
+        ("likeness", likeness),
+        ("untrained", untrained),
+        ("pass_test", passing),
+    ):
+        yield stage, bench.shelf.generator_name, lambda measure=measure: measure(bench)
+
+
 def subjects(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
     """Stage, what is measured, and how; in the order of the table."""
     shelf = bench.shelf
@@ -491,17 +508,11 @@ def subjects(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
         yield target, target, lambda one=target: attribute(bench, one)
     yield "filter", "kept", lambda: sieve(bench)
     yield "embedder", "identity", lambda: embedder(bench)
-    for stage, measure in (
-        ("generator", obeying),
-        ("identity", keeping),
-        ("samples", samples),
-        ("likeness", likeness),
-        ("untrained", untrained),
-    ):
-        yield stage, shelf.generator_name, lambda measure=measure: measure(bench)
-    for name in shelf.directions_names or ["directions_w_svm"]:
+    *pictures, test = of_generator(bench)
+    yield from pictures
+    for name in shelf.names(DIRECTIONS) or ["directions_w_svm"]:
         yield "directions", name, lambda one=name: directions(bench, one)
-    yield "pass_test", shelf.generator_name, lambda: passing(bench)
+    yield test
     yield "bank", "bank", lambda: bank(bench)
     yield "expression", "moods", lambda: expression(bench)
     yield "animation", "renderer", lambda: acting_renderer(bench)

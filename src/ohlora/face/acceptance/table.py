@@ -106,6 +106,12 @@ class Row:
         return "not measured" if self.value is None else self.criterion.verdict(self.value)
 
     @property
+    def value_cell(self) -> str:
+        """Its value among others'."""
+        mark = " !" if self.verdict == "below" else ""
+        return "-" if self.value is None else f"{self.value:.3f}{mark}"
+
+    @property
     def cells(self) -> tuple[str, ...]:
         """In the order of COLUMNS."""
         return (
@@ -182,11 +188,43 @@ def not_measured(rows: Sequence[Row]) -> list[str]:
     return [f"{subject}, {what}: {why}" for subject, what, *_, why in told]
 
 
-def markdown(rows: Sequence[Row], header: Sequence[str]) -> str:
-    """The same as a page, one line of the header a paragraph."""
-    table = [COLUMNS, ("---",) * len(COLUMNS), *lines(rows)]
-    body = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |" for cells in table)
-    return "\n\n".join(["# Acceptance of her face", *header, body, summary(rows)]) + "\n"
+def side_by_side(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Names first, then a line to each quantity: what every subject reaches, `!` where it breaks its gate."""
+    subjects = list(dict.fromkeys(row.subject for row in rows))
+    quantities: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in rows:
+        quantities.setdefault((row.stage, row.name), {})[row.subject] = row
+    table = [("quantity", *subjects, "gate")]
+    for some in quantities.values():
+        asked = next(iter(some.values())).criterion
+        values = [some[subject].value_cell if subject in some else "-" for subject in subjects]
+        table.append((asked.what, *values, shown(asked.gate)))
+    return table
+
+
+def rich_side_by_side(rows: Sequence[Row]) -> Table:
+    names, *body = side_by_side(rows)
+    table = Table(*names, header_style="bold", title="generators side by side; !: breaks its gate")
+    for cells in body:
+        table.add_row(*cells)
+    return table
+
+
+def markdown(rows: Sequence[Row], header: Sequence[str], beside: Sequence[Row] = ()) -> str:
+    """The same as a page, one line of the header a paragraph; then generators side by side."""
+    page = ["# Acceptance of her face", *header, pipes([COLUMNS, *lines(rows)]), summary(rows)]
+    if beside:
+        page += ["## Generators side by side", "!: breaks its gate", pipes(side_by_side(beside))]
+    return "\n\n".join(page) + "\n"
+
+
+def pipes(table: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown; its first line is the head."""
+    head, *body = table
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+        for cells in (head, ["---"] * len(head), *body)
+    )
 
 
 def summary(rows: Sequence[Row]) -> str:
