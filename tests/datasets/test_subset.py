@@ -191,6 +191,7 @@ class TestRealData:
         assert len(real.test) == 10_000
         assert real.train.labels.unique().tolist() == list(range(10))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("family", "wanted"), [("varied", 200), ("classic", 60)])
     def test_hundreds_of_seeds_are_valid(self, real, families, family, wanted, cache_dir):
         seeds = itertools.islice(draw_valid_seeds(families[family], real, 0, cache_dir), wanted)

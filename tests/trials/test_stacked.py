@@ -129,6 +129,7 @@ def each(losses):
     return losses(joint=False)
 
 
+@pytest.mark.slow
 class TestRandomMasks:
     """Drawn for all members at once, scores keep their distribution; a wrong mask would be seen."""
 
@@ -139,7 +140,6 @@ class TestRandomMasks:
         assert stats.ks_2samp(joint, each).pvalue > 1e-3
         assert 0.5 < joint.std() / each.std() < 2
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         "wrong",
         [
