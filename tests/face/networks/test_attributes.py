@@ -10,12 +10,14 @@ from ohlora.assets import load_model
 from ohlora.errors import OhloraError
 from ohlora.face.networks.attributes import (
     AttributeLearner,
-    AttributeSettings,
     Ensemble,
+    PictureSettings,
+    RegionSettings,
     load_judge,
     stratified_folds,
 )
 from ohlora.face.networks.filter_faces import filter_scores, kept_faces
+from ohlora.face.networks.segmenter import UNet
 
 LESSON = {"learning_rate": 3e-3, "weight_decay": 0.0, "total_steps": 60, "seed": 0}
 FEW = ("labels=60", "job.pool=100", "job.folds=2")
@@ -31,7 +33,7 @@ def test_folds_share_out_either_label():
 
 
 def test_an_ensemble_says_the_mean_of_its_members():
-    members = [AttributeSettings((4, 8), 8, 0.5).build().eval() for _ in range(3)]
+    members = [PictureSettings((4, 8), 8, 0.5).build(None).eval() for _ in range(3)]
     images = torch.randn(2, 3, 32, 32)
     each = torch.stack([member(images).sigmoid()[:, 0] for member in members])
     assert torch.allclose(Ensemble(members)(images), each.mean(dim=0))
@@ -39,16 +41,65 @@ def test_an_ensemble_says_the_mean_of_its_members():
 
 def test_one_batch_can_be_learned_by_heart(batch, still, overfits):
     torch.manual_seed(0)
-    network = AttributeSettings((8, 16, 24), 24, 0.0).build()
-    overfits(AttributeLearner(network, still, "gender", **LESSON), batch, lr=5e-3)
+    network = PictureSettings((8, 16, 24), 24, 0.0).build(None)
+    overfits(AttributeLearner(Ensemble([network]), still, "gender", **LESSON), batch, lr=5e-3)
+
+
+class TestRegions:
+    @pytest.fixture
+    def finder(self):
+        torch.manual_seed(0)
+        return UNet(4)
+
+    def test_one_batch_can_be_learned_by_heart(self, batch, still, overfits, finder):
+        network = Ensemble([RegionSettings(2, 24, 0.0).build(finder)], finder)
+        overfits(AttributeLearner(network, still, "gender", **LESSON), batch, lr=5e-3)
+
+    def test_the_map_is_the_segmenters_and_the_encoder_goes_on(self, batch, still, finder):
+        network = Ensemble([RegionSettings(2, 24, 0.0).build(finder)], finder)
+        (member,) = network.members
+        begun = [weight.clone() for weight in finder.parameters()]
+        assert all(map(torch.equal, member.down.parameters(), finder.down[:2].parameters()))
+        learner = AttributeLearner(network, still, "gender", **LESSON).train()
+        learner.losses(batch, torch.Generator().manual_seed(0))["loss"].backward()
+        assert all(weight.grad is None for weight in finder.parameters())
+        assert all(map(torch.equal, finder.parameters(), begun))
+        assert all(float(weight.grad.abs().max()) > 0 for weight in member.head[2].parameters())
+        assert float(member.down[0][0][0].weight.grad.abs().max()) > 0
+
+    def test_a_class_nobody_shows_has_no_colour(self, finder):
+        member = RegionSettings(2, 8, 0.0).build(finder).eval()
+        seen = []
+        member.head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+        p = torch.zeros(2, 11, 32, 32)
+        p[:, 0] = 1
+        member(torch.randn(2, 3, 32, 32), p)
+        areas, fine, coarse = seen[0].split([11, 11 * 4, 11 * 8], dim=1)
+        assert areas.tolist() == [[1.0] + [0.0] * 10] * 2
+        for colours in (fine, coarse):
+            each = colours.view(2, 11, -1).abs().sum(dim=2)
+            assert each[:, 0].min() > 0
+            assert each[:, 1:].max() == 0
+
+    def test_without_a_segmenter_they_are_not_to_be_found(self, face_job, tmp_path):
+        job = face_job("face_attr", tmp_path, "target=gender", *FEW, f"paths.face={tmp_path / 'none'}")
+        with pytest.raises(OhloraError, match="no face_segmenter at"):
+            job.run()
 
 
 @pytest.fixture(scope="module")
 def judged(face_job, tmp_path_factory):
     folder = tmp_path_factory.mktemp("judges")
+    face_job("face_seg", folder / "segmenter", "scorer=a", f"save_to={folder}").run()
     for target in ("gender", "quality"):
         face_job(
-            "face_attr", folder / target, f"target={target}", *FEW, f"save_to={folder}", "curve=[20]"
+            "face_attr",
+            folder / target,
+            f"target={target}",
+            *FEW,
+            f"save_to={folder}",
+            f"paths.face={folder}",
+            "curve=[20]",
         ).run()
     return folder
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ohlora.face.generator import to_network
-from ohlora.face.networks.attributes import AttributeSettings, Ensemble
+from ohlora.face.networks.attributes import Ensemble, PictureSettings
 from ohlora.face.networks.evaluate import evaluating, predict
 from ohlora.face.networks.identity import IdentitySettings
 from ohlora.face.networks.regressor import PartSettings, TrunkSettings
@@ -19,7 +19,7 @@ NETWORKS = {
     "regressor a": lambda: TrunkSettings((4, 8), 8).build(NAMES, 32, None),
     "regressor b": lambda: PartSettings((4, 8), 8).build(NAMES, 32, UNet(4)),
     "embedder": lambda: IdentitySettings((4, 8), 8, 4).build(32),
-    "ensemble": lambda: Ensemble([AttributeSettings((4, 8), 8, 0.5).build() for _ in range(2)]),
+    "ensemble": lambda: Ensemble([PictureSettings((4, 8), 8, 0.5).build(None) for _ in range(2)]),
 }
 
 

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ohlora.errors import OhloraError
-from ohlora.face.networks.attributes import AttributeSettings, Ensemble, Judge
+from ohlora.face.networks.attributes import Ensemble, Judge, PictureSettings
 from ohlora.face.networks.discriminator import Discriminator
 from ohlora.face.networks.regressor import Regressor, TrunkSettings
 from ohlora.face.networks.segmenter import Segmenter, UNet
@@ -55,7 +55,7 @@ def teachers(renderer) -> Teachers:
     return Teachers(
         Segmenter(UNet(4).eval().requires_grad_(False), card),
         Regressor(trunk, card),
-        Judge(Ensemble([AttributeSettings((4, 8), 8, 0.0).build()]).eval().requires_grad_(False), card),
+        Judge(Ensemble([PictureSettings((4, 8), 8, 0.0).build(None)]).eval().requires_grad_(False), card),
     )
 
 

@@ -113,7 +113,7 @@ class Shelf:
         words = {
             "segmenter": f"model=face_seg scorer={rest} {alone}",
             "regressor": f"model=face_props scorer={rest} {reading if rest == 'b' else alone}",
-            "gender": f"model=face_attr target=gender {alone}",
+            "gender": f"model=face_attr target=gender {reading}",
             "quality": f"model=face_attr target=quality {alone}",
             IDENTITY: f"model=face_identity {alone}",
             FILTER: f"model=face_filter {reading}",

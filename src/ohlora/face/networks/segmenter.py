@@ -53,7 +53,7 @@ class UNet(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        widths = [width << level for level in range(LEVELS)]
+        self.channels = widths = [width << level for level in range(LEVELS)]
         self.down = nn.ModuleList(
             block(inputs, outputs, 1 if level == 0 else 2)
             for level, (inputs, outputs) in enumerate(zip([3, *widths], widths, strict=False))

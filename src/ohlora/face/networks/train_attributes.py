@@ -8,25 +8,28 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import nn
 
-from ohlora.assets import load_network, save_model
+from ohlora.assets import load_network, need_resolution, save_model
 from ohlora.errors import nearest
 from ohlora.face.networks.attributes import (
     TARGETS,
     AttributeLearner,
-    AttributeSettings,
     Ensemble,
     Judge,
+    PictureSettings,
+    RegionSettings,
     judge_kind,
     stratified_folds,
 )
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.learner import FaceJob, number_fault
 from ohlora.face.networks.measures import auroc, calibration_error, recall_at_precision, with_interval
+from ohlora.face.networks.segmenter import Segmenter, load_segmenter
 from ohlora.face.source import FacePart, FaceSource
 from ohlora.processes import is_main
 from ohlora.tracking import remember_settings
 
 MEMBER_KIND = "face_attribute_member"
+FINDER = "segmenter_a"  # shows where to look; b only judges
 LEAST_SHARE = 0.25  # of the lesson, for few labels: they are seen more often
 
 
@@ -43,17 +46,21 @@ class TrainAttributes(FaceJob):
     pool: int
     folds: int
     seed: int
-    network: AttributeSettings
+    network: PictureSettings | RegionSettings
     augmentation: Augmentation
+    segmenters: str  # the folder of segmenter_a, which shows where to look
 
     def run(self) -> float:
         """Return the area under the ROC curve on the unlabelled faces, 0 to 1."""
         source = self.prepare()
+        found = self.segmenter(source.resolution)
         pool = self.labelled(source)
         rest = pool.keep(torch.arange(self.labels, len(pool)))
         curve, ensembles = {}, {}
         for labels in sorted({*self.curve, self.labels}):
-            ensembles[labels], folds = self.ensemble(pool.keep(torch.arange(labels)).labelled_by_hand())
+            ensembles[labels], folds = self.ensemble(
+                pool.keep(torch.arange(labels)).labelled_by_hand(), found
+            )
             if is_main():
                 judge = Judge(ensembles[labels], {})
                 curve[labels] = {**attribute_scores(judge, rest, self.target), **folds}
@@ -65,9 +72,10 @@ class TrainAttributes(FaceJob):
             "kind": judge_kind(self.target),
             "resolution": source.resolution,
             "network": asdict(self.network),
+            "segmenter_width": found.card["width"] if found else None,
             "folds": self.folds,
             "labels": self.labels,
-            "settings": self.settings(source.key),
+            "settings": self.settings(source.key, found),
             "scores": {**scores, **({"bayes_accuracy": best} if best else {})},
             "curve": curve,
         }
@@ -122,7 +130,15 @@ class TrainAttributes(FaceJob):
             faults.append(f"target={self.target}: every picture is alike (dataset=faces needs spoilt=true)")
         return faults
 
-    def settings(self, key: str) -> dict[str, object]:
+    def segmenter(self, resolution: int) -> Segmenter | None:
+        """What shows where to look, if the network asks."""
+        if not self.network.finds:
+            return None
+        found = load_segmenter(self.segmenters, FINDER)
+        need_resolution(found.card, resolution)
+        return found
+
+    def settings(self, key: str, found: Segmenter | None) -> dict[str, object]:
         return {
             "target": self.target,
             "seed": self.seed,
@@ -130,39 +146,43 @@ class TrainAttributes(FaceJob):
             "network": asdict(self.network),
             "augmentation": asdict(self.augmentation),
             "lesson": asdict(self.lesson),
+            "segmenter": found.card["weights"]["sha256"] if found else None,
             "faces": key,
         }
 
-    def ensemble(self, labelled: FacePart) -> tuple[Ensemble, dict[str, float]]:
+    def ensemble(self, labelled: FacePart, found: Segmenter | None) -> tuple[Ensemble, dict[str, float]]:
         """A network to each fold, and the folds' mean accuracy on the labels they were not taught."""
         told = labelled.told(self.target)
         assert told is not None
         labels = (told > 0.5).float()
+        finder = found.network if found else None
         fold_of = stratified_folds(labels, self.folds, self.seed)
         members, accuracies = [], []
         for fold in range(self.folds):
             held = labelled.keep(fold_of == fold)
-            members.append(self.member(labelled.keep(fold_of != fold), held, fold))
+            members.append(self.member(labelled.keep(fold_of != fold), held, fold, found))
             judged = torch.cat(
-                [Judge(Ensemble(members[-1:]), {}).judge(faces.images) for faces in held.in_order()]
+                [Judge(Ensemble(members[-1:], finder), {}).judge(faces.images) for faces in held.in_order()]
             )
             accuracies.append(((judged > 0.5).float() == labels[fold_of == fold]).float().mean())
-        return Ensemble(members), {"fold_accuracy": float(torch.stack(accuracies).mean())}
+        return Ensemble(members, finder), {"fold_accuracy": float(torch.stack(accuracies).mean())}
 
-    def member(self, train: FacePart, held: FacePart, fold: int) -> nn.Module:
+    def member(self, train: FacePart, held: FacePart, fold: int, found: Segmenter | None) -> nn.Module:
         """One network; a resumed run reads those it has finished."""
         name = f"{self.target}_{len(train) + len(held)}_{fold}"
         workshop = self.workshop.inside(name)
-        settings = self.settings(train.source.key)
+        settings, finder = self.settings(train.source.key, found), found.network if found else None
         if workshop.resume and (workshop.folder / "member.safetensors").is_file():
             remember_settings(workshop.folder, settings, resume=True)
-            return load_network(workshop.folder, "member", MEMBER_KIND, lambda _: self.network.build())[0]
+            return load_network(workshop.folder, "member", MEMBER_KIND, lambda _: self.network.build(finder))[
+                0
+            ]
         share = max(LEAST_SHARE, (len(train) + len(held)) / self.labels)
         lesson = replace(self.lesson, images=min(self.lesson.images, round(self.lesson.images * share)))
         with workshop.seeded(self.seed * self.folds + fold):
-            network = self.network.build()
+            network = self.network.build(finder)
             learner = AttributeLearner(
-                network,
+                Ensemble([network], finder),
                 self.augmentation,
                 self.target,
                 **lesson.of_learner(),
