@@ -21,7 +21,7 @@ def test_parameters_are_bit_equal_on_every_machine(population):
     """When this fails on purpose (conf changed), every shipped face and number changes with it."""
     draws = population.sample(seed=3, indices=range(50))
     data = b"".join(getattr(draws, field.name).numpy().tobytes() for field in fields(draws))
-    assert hashlib.sha256(data).hexdigest()[:16] == "d4cf8ffbfcc540ca"
+    assert hashlib.sha256(data).hexdigest()[:16] == "a94e647fbdb4fb67"
 
 
 def test_a_person_does_not_depend_on_who_else_is_drawn(population):
