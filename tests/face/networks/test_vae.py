@@ -85,6 +85,14 @@ class TestDecoder:
             assert not torch.equal(decoder.mapping(z, asked), decoder.mapping(z, c))
 
 
+    def test_who_is_drawn_moves_a_new_style_as_much_as_what_is_asked(self):
+        torch.manual_seed(0)
+        decoder = StyleDecoder(replace(SHAPE, mapping_layers=4, style=64), 8, 32)
+        w = decoder.mapping(torch.randn(500, 8), 2 * torch.rand(500, 8) - 1)
+        mapped, told = (part.detach().std(dim=0).mean() for part in (w[:, :64], w[:, 64:]))
+        assert 0.5 < mapped / told < 2
+
+
 class TestItIsAGenerator:
     def test_shapes_ranges_and_the_same_face_twice(self, generator, renderer):
         asked = torch.stack([torch.full((3,), axis.at(0.3)) for axis in renderer.properties.values()], dim=1)

@@ -118,6 +118,12 @@ def test_samples_are_asked_for_what_the_term_expects(learner, batch):
     assert not torch.equal(scene.sample_asked, scene.twin_asked)
 
 
+def test_samples_may_be_fewer_than_faces(learner, variants, batch):
+    one = learner(replace(variants("ours"), sample_share=0.25)).eval()
+    scene = scene_of(one, batch)
+    assert len(scene.samples[0]) == len(scene.sample_asked) == len(scene.asked) // 4
+
+
 def test_style_mixing_changes_some_faces_and_only_by_later_layers(learner, batch):
     one = learner().eval()
     plain, mixed = scene_of(one, batch).samples[0], scene_of(one, batch, mixing=0.5).samples[0]

@@ -173,6 +173,8 @@ class TrainVae(FaceJob):
                 for term in OF_TWINS
                 if self.variant.losses.get(term)
             ]
+        if not 0 < self.variant.sample_share <= 1:
+            faults.append(f"variant.sample_share={self.variant.sample_share} is not above 0 and at most 1")
         if not any(self.variant.losses.values()):
             faults.append("variant.losses has no term with a weight")
         return faults

@@ -29,6 +29,7 @@ from ohlora.space import Real
 VAE_KIND = "face_generator"
 START = 4  # rows and columns of the learned constant the decoder begins with
 SLOPE = 0.2  # of the leaky ReLU
+LOG_VARIANCE = -4.0  # of z before training: a decoder that begins with noise learns to do without z
 MEAN_FACES = 4096  # styles the mean style is taken over
 
 
@@ -132,6 +133,10 @@ class StyleDecoder(nn.Module):
                 for layer in (nn.Linear(inputs, outputs), nn.LeakyReLU(SLOPE))
             )
         )
+        for layer in self.map:
+            if isinstance(layer, nn.Linear):  # or four layers leave z a thirtieth of what is told directly
+                nn.init.kaiming_normal_(layer.weight, SLOPE)
+                nn.init.zeros_(layer.bias)
         self.w_dim = settings.style + (conditions if settings.direct else 0)
         sizes = [START << i for i in range(round(math.log2(resolution / START)) + 1)]
         channels = [settings.channels(size) for size in sizes]
@@ -188,13 +193,17 @@ class FaceEncoder(nn.Module):
         )
         self.hidden = nn.Linear(widths[-1] * START**2 + conditions, settings.encoder_hidden)
         self.head = nn.Linear(settings.encoder_hidden, 2 * settings.latent)
+        nn.init.constant_(self.head.bias[settings.latent :], LOG_VARIANCE)
+        # As wide as the prior from the first step on (arXiv:2004.12585): a KL alone leaves the means too close
+        # together, where the decoder hardly sees them and the prior draws people nobody ever showed it.
+        self.spread = nn.BatchNorm1d(settings.latent, affine=False)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
         x = self.body(images.contiguous(memory_format=torch.channels_last))
         x = F.leaky_relu(self.hidden(torch.cat([x, conditions.to(x.dtype)], dim=1)), SLOPE)
         mean, log_variance = self.head(x).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(-12, 6)  # a spread of 0.002 to 20
+        return self.spread(mean), log_variance.clamp(-12, 6)  # a spread of 0.002 to 20
 
 
 class FaceVae(nn.Module):

@@ -43,6 +43,7 @@ class Variant:
     kl_warm_up: float  # share of the steps until the KL has its whole weight
     trains: Sequence[str]  # parts, by the beginning of their names: encoder, decoder, decoder.map
     start: str | None  # the generator it begins with, in paths.face
+    sample_share: float  # people drawn from the prior, to a face of the batch
     style_mixing: float  # chance that a sample's later layers have another identity's style
     projection: bool  # how the discriminator hears of the conditions
     r1_weight: float
@@ -79,10 +80,12 @@ class Scene:
         count = len(faces) // 2 if twins else len(faces)  # twins follow their originals
         latent = self.vae.settings.latent
         device = faces.images.device
-        self.noise, self.prior, self.other = torch.randn(3, count, latent, generator=generator).to(device)
-        self.mixed, self.crossing = torch.rand(2, count, generator=generator).to(device)
+        self.noise = torch.randn(count, latent, generator=generator).to(device)
+        drawn = max(1, round(learner.variant.sample_share * count))
+        self.prior, self.other = torch.randn(2, drawn, latent, generator=generator).to(device)
+        self.mixed, self.crossing = torch.rand(2, drawn, generator=generator).to(device)
         # Whoever is drawn from the prior is asked for what somebody else in the batch shows.
-        self.shuffled = torch.randperm(count, generator=generator).to(device)
+        self.shuffled = torch.randperm(count, generator=generator)[:drawn].to(device)
         self.images, self.label_maps = to_network(faces.images[:count]), faces.label_maps[:count]
         self.asked = faces.properties[:count]
         if twins:
