@@ -123,9 +123,13 @@ def need_resolution(card: Mapping[str, Any], resolution: int) -> None:
 
 
 def command_line() -> str:
-    """What was typed, less what only says where files lie on this machine."""
+    """What was typed, less what only says where files lie on this machine: of a whole path its last part."""
     places = ("hydra.", "paths.")
-    said = [argument for argument in sys.argv[1:] if not argument.lstrip("+~").startswith(places)]
+    said = []
+    for argument in sys.argv[1:]:
+        if not argument.lstrip("+~").startswith(places):
+            name, given, value = argument.partition("=")
+            said.append(f"{name}={Path(value).name}" if given and Path(value).is_absolute() else argument)
     module = getattr(sys.modules["__main__"], "__spec__", None)  # python -m
     program = ["-m", module.name] if module else [Path(sys.argv[0]).name]
     return shlex.join(["python", *program, *said])

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from ohlora.face import classes
 from ohlora.face.generator import to_network
 from ohlora.face.networks import losses
 from ohlora.face.scores import one_hot
@@ -119,3 +120,28 @@ class TestOpponents:
         logits = (2 * real).flatten(1).sum(1)
         assert float(losses.r1_penalty(logits, real)) == pytest.approx(0.5 * 4 * 12)
         assert float(losses.r1_penalty(real.flatten(1).mean(1) * 0 + real.sum() * 0, real)) == 0
+
+
+def test_latents_that_say_the_same_overlap():
+    torch.manual_seed(0)
+    z = torch.randn(2000, 4)
+    assert float(losses.latent_overlap(z)) < 0.01
+    assert float(losses.latent_overlap(z[:, :1] * torch.tensor([1.0, -3.0, 0.1]))) == pytest.approx(
+        1, abs=1e-3
+    )
+
+
+def test_the_background_s_spread_is_of_the_background_alone():
+    torch.manual_seed(0)
+    target = torch.rand(2, 3, 16, 16) - 0.5
+    maps = torch.zeros(2, 16, 16, dtype=torch.uint8)
+    maps[:, 4:12, 4:12] = classes.SKIN
+    changed = target.clone()
+    changed[:, :, 4:12, 4:12] = 1
+    assert float(losses.background_spread(changed + 0.2, target, maps)) < 1e-6  # lighter, and as lively
+    shuffled = target.clone()
+    shuffled[:, :, :4] = target[:, :, :4].flip(-1)  # another pattern
+    assert float(losses.background_spread(shuffled, target, maps)) < 1e-6
+    full, half = (float(losses.background_spread(k * target, target, maps)) for k in (0.0, 0.5))
+    assert half == pytest.approx(full / 2, rel=0.02)
+    assert full > 0.1

@@ -84,7 +84,6 @@ class TestDecoder:
             asked[:, name] = 1
             assert not torch.equal(decoder.mapping(z, asked), decoder.mapping(z, c))
 
-
     def test_who_is_drawn_moves_a_new_style_as_much_as_what_is_asked(self):
         torch.manual_seed(0)
         decoder = StyleDecoder(replace(SHAPE, mapping_layers=4, style=64), 8, 32)

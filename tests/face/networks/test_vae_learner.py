@@ -38,7 +38,6 @@ SHAPE = VaeSettings(
 )
 LESSON = {
     "ema": 0.9,
-    "betas": (0.5, 0.99),
     "learning_rate": 3e-3,
     "weight_decay": 0.0,
     "total_steps": 60,

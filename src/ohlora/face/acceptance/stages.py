@@ -184,7 +184,7 @@ def true_twins(bench: Bench, people: int = 24) -> Tensor:
 
 
 def segmenter(bench: Bench, scorer: str) -> Scores:
-    """Overlap with exact maps on unseen people, and milliseconds for a frame of FULL_SIZE on one core, in bf16."""
+    """Overlap with exact maps on unseen people; milliseconds for a frame of FULL_SIZE, one core, bf16."""
     scores = dict(bench.seen_by(scorer))
     if bench.shelf.device.type == "cpu":
         one = bench.source.part("test_b", 1).faces(torch.zeros(FRAMES, dtype=torch.long)).images

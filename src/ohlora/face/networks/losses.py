@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ohlora.face.classes import CLASSES
+from ohlora.face.classes import BACKGROUND, CLASSES
 
 
 def per_class_mean(values: Tensor, label_maps: Tensor) -> Tensor:
@@ -71,6 +71,33 @@ def latent_leak(latents: Tensor, conditions: Tensor) -> Tensor:
     together = (z.T @ c).square()
     alone = z.square().sum(0)[:, None] * c.square().sum(0)[None, :]
     return (together / alone.clamp_min(1e-6)).mean()
+
+
+def latent_overlap(latents: Tensor) -> Tensor:
+    """Mean squared correlation between any two latents [n, latent] over the batch (arXiv:2105.04906).
+
+    Latents that say the same leave little room for the rest of a person; the KL does not see it.
+    """
+    z = latents.float() - latents.float().mean(dim=0)
+    together, alone = (z.T @ z).square(), z.square().sum(0)
+    r2 = together / (alone[:, None] * alone[None, :]).clamp_min(1e-6)
+    return (r2.sum() - r2.diagonal().sum()) / max(1, r2.numel() - len(r2))
+
+
+def background_spread(images: Tensor, targets: Tensor, label_maps: Tensor) -> Tensor:
+    """Mean absolute difference of the brightness's standard deviation over the background.
+
+    A pattern that cannot be foretold is blurred away by an L1; how strong it is can still be right.
+    """
+    behind = (label_maps == BACKGROUND).flatten(1).float()
+    behind = behind / behind.sum(dim=1, keepdim=True).clamp_min(1)
+
+    def spread(pictures: Tensor) -> Tensor:
+        light = pictures.float().mean(dim=1).flatten(1)
+        apart = light - (light * behind).sum(dim=1, keepdim=True)
+        return ((apart.square() * behind).sum(dim=1) + 1e-6).sqrt()
+
+    return (spread(images) - spread(targets)).abs().mean()
 
 
 def squared_mean(mean: Tensor) -> Tensor:

@@ -51,7 +51,6 @@ class TrainVae(FaceJob):
     kept: str | None  # the folder of a filter's answer; None: good pictures of women, by truth
     seed: int
     ema: float  # of the weights that are kept
-    betas: tuple[float, float]  # of Adam
     watched: int  # faces that are asked for at every validation
     least_spread: float  # of pixels, -1 to 1, over people of whom the same is asked; below: collapsed
 
@@ -70,7 +69,6 @@ class TrainVae(FaceJob):
             "lesson": asdict(self.lesson),
             "seed": self.seed,
             "ema": self.ema,
-            "betas": list(self.betas),
             "faces": source.key,
             "teachers": {
                 name: teacher.card["weights"]["sha256"] for name, teacher in vars(teachers).items() if teacher
@@ -91,8 +89,7 @@ class TrainVae(FaceJob):
                     )
             if self.variant.start:
                 begin(network, self.teachers, self.variant.start)
-            first, second = self.betas
-            given = (network, self.variant, teachers, names, self.ema, (first, second))
+            given = (network, self.variant, teachers, names, self.ema)
             lesson = {**self.lesson.of_learner(), "seed": self.seed}
             learner: VaeLearner
             if self.variant.losses.get(ADVERSARIAL):

@@ -194,8 +194,8 @@ class FaceEncoder(nn.Module):
         self.hidden = nn.Linear(widths[-1] * START**2 + conditions, settings.encoder_hidden)
         self.head = nn.Linear(settings.encoder_hidden, 2 * settings.latent)
         nn.init.constant_(self.head.bias[settings.latent :], LOG_VARIANCE)
-        # As wide as the prior from the first step on (arXiv:2004.12585): a KL alone leaves the means too close
-        # together, where the decoder hardly sees them and the prior draws people nobody ever showed it.
+        # As wide as the prior from the first step on (arXiv:2004.12585): a KL alone leaves the means too
+        # close together, where the decoder hardly sees them, and the prior draws people it never saw.
         self.spread = nn.BatchNorm1d(settings.latent, affine=False)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

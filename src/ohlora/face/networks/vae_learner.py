@@ -43,11 +43,17 @@ class Variant:
     kl_warm_up: float  # share of the steps until the KL has its whole weight
     trains: Sequence[str]  # parts, by the beginning of their names: encoder, decoder, decoder.map
     start: str | None  # the generator it begins with, in paths.face
+    learning_rate: float
+    betas: tuple[float, float]  # of Adam
     sample_share: float  # people drawn from the prior, to a face of the batch
     style_mixing: float  # chance that a sample's later layers have another identity's style
     projection: bool  # how the discriminator hears of the conditions
     r1_weight: float
     r1_every: int  # steps
+
+    def __post_init__(self) -> None:
+        first, second = self.betas
+        object.__setattr__(self, "betas", (float(first), float(second)))
 
 
 @dataclass(frozen=True)
@@ -166,12 +172,14 @@ TERMS: dict[str, Callable[[Scene], Tensor]] = {
     "properties_of_altered": lambda s: s.measured(s.altered[0], s.twin_asked),
     "properties_of_samples": lambda s: s.measured(s.samples[0], s.sample_asked),
     "kl": lambda s: losses.kl_divergence(*s.posterior, s.learner.variant.free_bits),
+    "background_spread": lambda s: losses.background_spread(s.altered[0], s.twin_images, s.twin_maps),
     "latent_leak": lambda s: losses.latent_leak(s.latents, s.conditions),
+    "latent_overlap": lambda s: losses.latent_overlap(s.posterior[0]),
     "squared_mean": lambda s: losses.squared_mean(s.posterior[0]),
     "squared_log_variance": lambda s: losses.squared_log_variance(s.posterior[1]),
     "gender": gender_term,
 }
-OF_TWINS = ("counterfactual", "counterfactual_features", "counterfactual_masks")
+OF_TWINS = ("counterfactual", "counterfactual_features", "counterfactual_masks", "background_spread")
 ADVERSARIAL = "adversarial"
 NEEDS = {  # the teacher a term asks
     "features": "segmenter",
@@ -205,13 +213,11 @@ class VaeLearner(Learner):
         teachers: Teachers,
         properties: Sequence[str],
         ema: float,
-        betas: tuple[float, float],
         **lesson: Any,
     ) -> None:
         super().__init__(network, **lesson)
         self.variant = variant
         self.teachers = teachers  # a plain object: teachers are neither trained nor saved
-        self.betas = betas
         emphasis = [float(variant.emphasis.get(name, 1.0)) for name in properties]
         self.register_buffer("emphasis", torch.tensor(emphasis) * network.told)
         for name, weight in network.named_parameters():
@@ -265,7 +271,7 @@ class VaeLearner(Learner):
     def optimizer(self, network: nn.Module, learning_rate: float) -> dict[str, Any]:
         weights = [weight for weight in network.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(
-            weights, lr=learning_rate, betas=self.betas, weight_decay=self.weight_decay, fused=True
+            weights, lr=learning_rate, betas=self.variant.betas, weight_decay=self.weight_decay, fused=True
         )
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
