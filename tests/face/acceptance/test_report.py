@@ -31,7 +31,8 @@ CHAIN = (
     ("model=face_attr", "target=gender", "labels=100", "job.pool=256", "job.folds=2"),
     ("model=face_attr", "target=quality", "labels=100", "job.pool=256", "job.folds=2"),
     ("model=face_filter", "job.least={gender:0.3,quality:0.3}"),
-    ("model=face_identity",),
+    ("model=face_identity", "scorer=a"),
+    ("model=face_identity", "scorer=b"),
     ("model=face_vae", "job.watched=16"),
     ("model=face_vae", "job.watched=16", "variant=v4"),
     ("model=face_directions", "samples=80", "job.swept=2", "job.steps=3"),
@@ -103,7 +104,7 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
         ("pass_test", "again_upstream"),
         ("pass_test", "again_strict"),
     }
-    assert {row["subject"] for row in rows} >= {"segmenter_a", "regressor_b", "kept", "identity", "bank"}
+    assert {row["subject"] for row in rows} >= {"segmenter_a", "regressor_b", "kept", "identity_b", "bank"}
     beside = {(row["subject"], row["name"]): row["value"] for row in kept["beside"]}
     assert {subject for subject, _ in beside} == {"generator_v4", "generator_ours"}
     ours = {row["name"]: row["value"] for row in rows if row["subject"] == "generator_ours"}

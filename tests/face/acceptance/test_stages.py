@@ -70,13 +70,13 @@ class TestRenderer:
 
 class TestPeopleAfterAnEdit:
     def test_who_keeps_the_person_is_found_and_who_mixes_her_up_is_not(self, bench_with, stamp, readers):
-        kept = keeping(bench_with(generator_ours=stamp(), identity=readers["person"]))
+        kept = keeping(bench_with(generator_ours=stamp(), identity_b=readers["person"]))
         assert kept["found_after_face_edit"] == kept["found_after_any_edit"] == 1
-        mixed = keeping(bench_with(generator_ours=stamp(forgetful=3.0), identity=readers["person"]))
+        mixed = keeping(bench_with(generator_ours=stamp(forgetful=3.0), identity_b=readers["person"]))
         assert mixed["found_after_any_edit"] < 0.5
 
     def test_a_ruler_that_reads_wishes_finds_nobody_once_all_of_them_change(self, bench_with, stamp, readers):
-        scores = keeping(bench_with(generator_ours=stamp(), identity=readers["wishes"]))
+        scores = keeping(bench_with(generator_ours=stamp(), identity_b=readers["wishes"]))
         assert scores["found_after_any_edit"] == 0
 
     def test_an_edit_changes_what_it_names_and_nothing_else(self, bench_with, stamp, readers):
@@ -102,8 +102,8 @@ class TestLikeness:
                 return images[:, :, ::4, ::4].flatten(1).float()
 
         one = OneFace(**{name: getattr(painter, name) for name in painter.__dataclass_fields__})
-        good = likeness(bench_with({"compared": 60}, generator_ours=painter, identity=Pixels()))
-        poor = likeness(bench_with({"compared": 60}, generator_ours=one, identity=Pixels()))
+        good = likeness(bench_with({"compared": 60}, generator_ours=painter, identity_b=Pixels()))
+        poor = likeness(bench_with({"compared": 60}, generator_ours=one, identity_b=Pixels()))
         assert poor["recall"] == 0 < 0.6 < good["recall"]
         assert good["precision_low"] <= good["precision"] <= good["precision_high"]
         assert poor["frechet"] > good["frechet"] + 0.3
@@ -182,7 +182,7 @@ class TestTheShelf:
         for name, words in (
             ("regressor_b", "model=face_props scorer=b"),
             ("generator_v1", "model=face_vae variant=v1"),
-            ("identity", "model=face_identity"),
+            ("identity_b", "model=face_identity scorer=b"),
             ("directions_w_svm", "model=face_directions"),
             ("kept", "model=face_filter"),
         ):

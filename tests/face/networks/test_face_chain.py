@@ -24,6 +24,7 @@ STAGES = (
     ("regressor_b", "model=face_props", "scorer=b"),
     ("gender", "model=face_attr", "target=gender", "labels=100", "job.pool=256", "job.folds=2"),
     ("quality", "model=face_attr", "target=quality", "labels=100", "job.pool=256", "job.folds=2"),
+    ("identity_a", "model=face_identity", "scorer=a"),
     ("kept", "model=face_filter", "job.least={gender:0.3,quality:0.3}"),
     ("generator_ours", "model=face_vae", "job.watched=16"),
 )

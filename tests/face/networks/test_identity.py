@@ -110,7 +110,7 @@ def test_trained_saved_and_loaded(face_job, tmp_path):
     job = face_job("face_identity", tmp_path, f"save_to={tmp_path}", "job.network.widths=[8,16]")
     assert isinstance(job, TrainIdentity)
     value = job.run()
-    embedder = load_embedder(tmp_path)
+    embedder = load_embedder(tmp_path, "identity_b")
     assert embedder.card["scores"]["auroc"] == value
     assert embedder.card["scores"]["auroc_low"] <= value <= embedder.card["scores"]["auroc_high"]
     people = album(job.dataset, "test_b", 32)
@@ -125,3 +125,12 @@ def test_who_has_no_second_photo_is_told(face_job, tmp_path):
     job = face_job("face_identity", tmp_path, "job.temperature=0")
     with pytest.raises(OhloraError, match="temperature=0 is not above 0"):
         job.run()
+
+
+def test_features_are_what_it_sees_on_the_way():
+    torch.manual_seed(0)
+    network = SHAPE.build(32).eval()
+    images = torch.randn(2, 3, 32, 32)
+    *halved, last = network.features(images)
+    assert [x.shape[-1] for x in halved] == [32 >> level for level in range(1, len(SHAPE.widths) + 1)]
+    assert torch.equal(last, network.body(images))

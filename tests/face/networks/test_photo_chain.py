@@ -92,7 +92,7 @@ def test_altered_faces_are_asked_for_what_others_show(photo_job, taught, tmp_pat
     network = FaceVae(job.network, source.properties, 32, None)
     lesson = {**job.lesson.of_learner(), "seed": 0}
     learner = VaeLearner(
-        network, job.variant, Teachers(None, None, None), list(source.properties), 0.9, **lesson
+        network, job.variant, Teachers(None, None, None, None), list(source.properties), 0.9, **lesson
     )
     faces = source.part("train", 6).faces(torch.arange(6))
     scene = Scene(learner, faces, torch.Generator().manual_seed(0))

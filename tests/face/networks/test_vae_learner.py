@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from ohlora.errors import OhloraError
 from ohlora.face.networks.attributes import Ensemble, Judge, PictureSettings
 from ohlora.face.networks.discriminator import Discriminator
+from ohlora.face.networks.identity import Embedder, IdentitySettings
 from ohlora.face.networks.regressor import Regressor, TrunkSettings
 from ohlora.face.networks.segmenter import Segmenter, UNet
 from ohlora.face.networks.vae import FaceVae, VaeSettings, load_generator
@@ -55,6 +56,7 @@ def teachers(renderer) -> Teachers:
         Segmenter(UNet(4).eval().requires_grad_(False), card),
         Regressor(trunk, card),
         Judge(Ensemble([PictureSettings((4, 8), 8, 0.0).build(None)]).eval().requires_grad_(False), card),
+        Embedder(IdentitySettings((4, 8), 8, 4).build(32).eval().requires_grad_(False), card),
     )
 
 
@@ -232,6 +234,7 @@ def taught(face_job, tmp_path_factory):
             f"save_to={folder}",
             f"paths.face={folder}",
         ).run()
+    face_job("face_identity", folder / "identity_a", "scorer=a", f"save_to={folder}").run()
     return folder
 
 
@@ -240,6 +243,7 @@ def test_a_run_leaves_a_generator_its_sheet_and_its_report(face_job, taught, tmp
     assert -1 <= job.run() <= 1
     generator = load_generator(tmp_path, "generator_ours")
     assert generator.resolution == 32
+    assert not torch.equal(generator.network.prior_scale, torch.eye(generator.latent_dim))
     scores = json.loads((tmp_path / "generator_ours.report.json").read_text())["scores"]
     for name in ("r_eyes", "slope_yaw", "largest_leak", "counterfactual_over_strangers", "mask_iou"):
         assert name in scores
@@ -253,7 +257,9 @@ def test_a_run_leaves_a_generator_its_sheet_and_its_report(face_job, taught, tmp
 
 def test_an_adversarial_run(face_job, taught, tmp_path):
     face_job("face_vae", tmp_path, f"paths.face={taught}", "variant=v1", "job.watched=8").run()
-    assert load_generator(tmp_path, "generator_v1").card["variant"] == "v1"
+    generator = load_generator(tmp_path, "generator_v1")
+    assert generator.card["variant"] == "v1"
+    assert torch.equal(generator.network.prior_scale, torch.eye(generator.latent_dim))
 
 
 @pytest.mark.slow

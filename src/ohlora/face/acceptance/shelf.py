@@ -16,7 +16,7 @@ from ohlora.face.networks.directions import DIRECTIONS_KIND, Directions, load_di
 from ohlora.face.networks.face_bank import BANK_KIND, FaceBank, load_bank
 from ohlora.face.networks.fill_bank import BANK
 from ohlora.face.networks.filter_faces import FILTER, FILTER_KIND
-from ohlora.face.networks.identity import IDENTITY, Embedder, load_embedder
+from ohlora.face.networks.identity import Embedder, load_embedder
 from ohlora.face.networks.regressor import Regressor, load_regressor
 from ohlora.face.networks.segmenter import Segmenter, load_segmenter
 from ohlora.face.networks.vae import VaeGenerator, load_generator
@@ -53,7 +53,7 @@ class Shelf:
 
     @property
     def embedder(self) -> Embedder:
-        return self.take(IDENTITY, lambda: load_embedder(self.folder))
+        return self.take("identity_b", lambda: load_embedder(self.folder, "identity_b"))
 
     @property
     def generator(self) -> VaeGenerator:
@@ -115,7 +115,7 @@ class Shelf:
             "regressor": f"model=face_props scorer={rest} {reading if rest == 'b' else alone}",
             "gender": f"model=face_attr target=gender {reading}",
             "quality": f"model=face_attr target=quality {alone}",
-            IDENTITY: f"model=face_identity {alone}",
+            "identity": f"model=face_identity scorer={rest} {alone}",
             FILTER: f"model=face_filter {reading}",
             "generator": f"model=face_vae variant={rest} {reading}",
             "directions": f"model=face_directions generator={self.generator_name} {reading}",

@@ -507,7 +507,7 @@ def subjects(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
     for target in TARGETS:
         yield target, target, lambda one=target: attribute(bench, one)
     yield "filter", "kept", lambda: sieve(bench)
-    yield "embedder", "identity", lambda: embedder(bench)
+    yield "embedder", "identity_b", lambda: embedder(bench)
     *pictures, test = of_generator(bench)
     yield from pictures
     for name in shelf.names(DIRECTIONS) or ["directions_w_svm"]:

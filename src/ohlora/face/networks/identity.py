@@ -1,7 +1,7 @@
 """Image -> who it is: a point on a sphere, near those of the same person's other pictures.
 
-No face recogniser is at hand, so this one learns from what renders have and photos lack: twins, and the same
-person on another day. It is a ruler, and teaches no other network.
+No face recogniser is at hand, so these learn from what renders have and photos lack: twins, and the same
+person on another day. Embedder a teaches the generator; embedder b is a ruler, and teaches no other network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ohlora.face.networks.learner import Learner
 from ohlora.face.networks.measures import auroc, with_interval
 from ohlora.face.networks.regressor import stem
 
-IDENTITY, IDENTITY_KIND = "identity", "face_identity"
+IDENTITY_KIND = "face_identity"
 STRANGERS = 10  # that everybody is compared with
 
 
@@ -55,6 +55,15 @@ class IdentityNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return F.normalize(self.head(self.body(images)).float(), dim=1)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """What it sees after each halving, and last what is left when only the person is to be kept."""
+        seen, x = [], images
+        for part in self.body:
+            x = part(x)
+            if isinstance(part, nn.Sequential):
+                seen.append(x)
+        return [*seen, x]
 
 
 def contrastive(embeddings: Tensor, identity: Tensor, temperature: float) -> Tensor:
@@ -111,13 +120,13 @@ class Embedder:
         return predict(self.network, images, ask=lambda part: self.network.body(to_network(part)).float())
 
 
-def load_embedder(folder: Path | str) -> Embedder:
-    """The embedder in `folder`; OhloraError where it is none."""
+def load_embedder(folder: Path | str, name: str) -> Embedder:
+    """The embedder `name` in `folder`; OhloraError where it is none."""
 
     def build(card: dict[str, Any]) -> IdentityNetwork:
         return IdentitySettings(**card["network"]).build(int(card["resolution"]))
 
-    return Embedder(*load_network(Path(folder), IDENTITY, IDENTITY_KIND, build))
+    return Embedder(*load_network(Path(folder), name, IDENTITY_KIND, build))
 
 
 def found_again(probes: Tensor, gallery: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""`train.py model=face_identity`: train the ruler of identity and measure it on people it never saw."""
+"""`train.py model=face_identity`: train an embedder of identity and measure it on people it never saw."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from ohlora.face.dataset import Album, RenderedFaces
 from ohlora.face.networks.augment import Augmentation
 from ohlora.face.networks.identity import (
-    IDENTITY,
     IDENTITY_KIND,
     Embedder,
     IdentityLearner,
@@ -24,6 +23,7 @@ from ohlora.processes import is_main
 class TrainIdentity(FaceJob):
     """An embedder of its own seed, taught by twins and by photos of another day."""
 
+    scorer: str  # a teaches, b judges
     seed: int
     temperature: float  # of the softmax over cosines
     network: IdentitySettings
@@ -33,6 +33,7 @@ class TrainIdentity(FaceJob):
         """Return the area under the ROC curve of same or not, on test people, 0 to 1."""
         source = self.prepare()
         settings = {
+            "scorer": self.scorer,
             "seed": self.seed,
             "temperature": self.temperature,
             "counts": asdict(self.counts),
@@ -57,11 +58,11 @@ class TrainIdentity(FaceJob):
         }
         scores = identity_scores(Embedder(network, card), album(source, "test_b", self.counts.test))
         self.keep(
-            IDENTITY,
+            f"identity_{self.scorer}",
             network.state_dict(),
             {**card, "settings": settings, "training": training, "scores": scores},
             [
-                f"identity: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+                f"identity {self.scorer}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
                 f"AUROC {scores['auroc']:.4f} ({scores['auroc_low']:.4f} to {scores['auroc_high']:.4f}) on"
                 f" {len(album(source, 'test_b', self.counts.test))} unseen people",
                 *(

@@ -17,6 +17,7 @@ from ohlora.face.generator import to_network, to_uint8
 from ohlora.face.networks.attributes import load_judge
 from ohlora.face.networks.discriminator import Discriminator
 from ohlora.face.networks.filter_faces import good, kept_faces
+from ohlora.face.networks.identity import load_embedder
 from ohlora.face.networks.learner import FaceJob
 from ohlora.face.networks.obedience import draw, faithfulness, obedience, spread_of_people
 from ohlora.face.networks.regressor import Regressor, load_regressor
@@ -32,6 +33,7 @@ from ohlora.face.networks.vae_learner import (
     VaeLearner,
     Variant,
     Watch,
+    fit_prior,
     settings_of,
 )
 from ohlora.face.source import FacePart, FaceSource
@@ -39,6 +41,7 @@ from ohlora.processes import is_main
 from ohlora.tracking import log_picture
 
 SHEET_COLUMNS = 12
+PRIOR_FACES = 8192  # whose place among the latents is where people are drawn from
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,10 @@ class TrainVae(FaceJob):
             "properties": {name: [axis.low, axis.high] for name, axis in source.properties.items()},
             "variant": self.variant.name,
         }
-        generator = VaeGenerator(learner.averaged.eval().requires_grad_(False), card)
+        trained = learner.averaged.eval().requires_grad_(False)
+        if self.variant.fitted_prior:
+            fit_prior(trained, train.keep(torch.arange(min(PRIOR_FACES, len(train)))))
+        generator = VaeGenerator(trained, card)
         scores = generator_scores(generator, regressor, segmenter, test)
         name = f"generator_{self.variant.name}"
         self.sheet(generator, val, name)
@@ -183,6 +189,7 @@ class TrainVae(FaceJob):
             load_segmenter(self.teachers, "segmenter_a") if "segmenter" in needed else None,
             load_regressor(self.teachers, "regressor_a") if "regressor" in needed else None,
             load_judge(self.teachers, "gender") if "gender" in needed else None,
+            load_embedder(self.teachers, "identity_a") if "embedder" in needed else None,
         )
         judges = load_segmenter(self.teachers, "segmenter_b"), load_regressor(self.teachers, "regressor_b")
         names = tuple(source.properties)

@@ -20,11 +20,13 @@ from ohlora.face.networks import losses
 from ohlora.face.networks.attributes import Judge
 from ohlora.face.networks.discriminator import Discriminator
 from ohlora.face.networks.evaluate import evaluating
+from ohlora.face.networks.identity import Embedder
 from ohlora.face.networks.learner import Learner
 from ohlora.face.networks.measures import pearson
 from ohlora.face.networks.regressor import Regressor
 from ohlora.face.networks.segmenter import Segmenter
 from ohlora.face.networks.vae import FaceVae
+from ohlora.face.source import FacePart
 
 FEATURE_LEVELS = 3  # of segmenter A: full, half and a quarter of the resolution
 WARM_UP_STEPS = 200  # of the learning rate, and of the discriminator's
@@ -46,6 +48,7 @@ class Variant:
     learning_rate: float
     betas: tuple[float, float]  # of Adam
     sample_share: float  # people drawn from the prior, to a face of the batch
+    fitted_prior: bool  # people are drawn from where faces lie in the end, not from N(0, 1)
     style_mixing: float  # chance that a sample's later layers have another identity's style
     projection: bool  # how the discriminator hears of the conditions
     r1_weight: float
@@ -63,9 +66,10 @@ class Teachers:
     segmenter: Segmenter | None
     regressor: Regressor | None
     gender: Judge | None
+    embedder: Embedder | None
 
     def to(self, device: torch.device) -> None:
-        for teacher in (self.segmenter, self.regressor, self.gender):
+        for teacher in vars(self).values():
             if teacher is not None:
                 teacher.network.to(device)
 
@@ -123,10 +127,10 @@ class Scene:
     @cached_property
     def samples(self) -> tuple[Tensor, Tensor]:
         """People from the prior with properties of `sample_asked`."""
-        w = self.vae.decoder.mapping(self.prior, self.sample_conditions)
+        w = self.vae.decoder.mapping(self.vae.from_prior(self.prior), self.sample_conditions)
         if self.mixing:
             layers = self.vae.decoder.layers
-            other = self.vae.decoder.mapping(self.other, self.sample_conditions)
+            other = self.vae.decoder.mapping(self.vae.from_prior(self.other), self.sample_conditions)
             later = torch.arange(layers, device=w.device) > self.crossing[:, None] * layers
             later &= (self.mixed < self.mixing)[:, None]
             w = torch.where(later[:, :, None], other[:, None], w[:, None])
@@ -154,6 +158,14 @@ class Scene:
             wanted = segmenter.network.features(targets, FEATURE_LEVELS)
         return losses.feature_distance(segmenter.network.features(images, FEATURE_LEVELS), wanted)
 
+    def likeness(self, images: Tensor, targets: Tensor) -> Tensor:
+        """What makes a person, iris, glasses, freckles: few pixels, and nothing to a segmenter."""
+        embedder = self.learner.teachers.embedder
+        assert embedder is not None
+        with torch.no_grad():
+            wanted = embedder.network.features(targets)
+        return losses.feature_distance(embedder.network.features(images), wanted)
+
 
 def gender_term(scene: Scene) -> Tensor:
     judge = scene.learner.teachers.gender
@@ -166,6 +178,7 @@ TERMS: dict[str, Callable[[Scene], Tensor]] = {
     "counterfactual": lambda s: losses.reconstruction(s.altered[0], s.twin_images, s.twin_maps),
     "features": lambda s: s.features(s.rebuilt[0], s.images),
     "counterfactual_features": lambda s: s.features(s.altered[0], s.twin_images),
+    "counterfactual_identity": lambda s: s.likeness(s.altered[0], s.twin_images),
     "masks": lambda s: losses.mask_cross_entropy(s.rebuilt[1], s.label_maps),
     "counterfactual_masks": lambda s: losses.mask_cross_entropy(s.altered[1], s.twin_maps),
     "properties_of_rebuilt": lambda s: s.measured(s.rebuilt[0], s.asked),
@@ -179,11 +192,18 @@ TERMS: dict[str, Callable[[Scene], Tensor]] = {
     "squared_log_variance": lambda s: losses.squared_log_variance(s.posterior[1]),
     "gender": gender_term,
 }
-OF_TWINS = ("counterfactual", "counterfactual_features", "counterfactual_masks", "background_spread")
+OF_TWINS = (
+    "counterfactual",
+    "counterfactual_features",
+    "counterfactual_identity",
+    "counterfactual_masks",
+    "background_spread",
+)
 ADVERSARIAL = "adversarial"
 NEEDS = {  # the teacher a term asks
     "features": "segmenter",
     "counterfactual_features": "segmenter",
+    "counterfactual_identity": "embedder",
     "properties_of_rebuilt": "regressor",
     "properties_of_altered": "regressor",
     "properties_of_samples": "regressor",
@@ -333,6 +353,20 @@ class AdversarialLearner(VaeLearner):
         return list(optimizers), list(schedulers)
 
 
+def fit_prior(network: FaceVae, part: FacePart) -> None:
+    """Let people be drawn from where the faces of `part` lie."""
+    means, log_variances = [], []
+    with evaluating(network):
+        for faces in part.in_order():
+            assert faces.properties is not None
+            device = network.low.device
+            conditions = network.conditions(faces.properties.to(device))
+            mean, log_variance = network.encoder(to_network(faces.images.to(device)), conditions)
+            means.append(mean)
+            log_variances.append(log_variance)
+    network.fit_prior(torch.cat(means), torch.cat(log_variances))
+
+
 class Watch(Callback):
     """At every validation: does it obey, do its people differ? A collapse is told at once."""
 
@@ -347,7 +381,8 @@ class Watch(Callback):
         with evaluating(network):
             conditions = network.conditions(self.asked.to(pl_module.device))
             conditions = torch.cat([conditions, conditions[:1].expand(self.people, -1)])
-            images = network.decoder(latents.to(pl_module.device), conditions)[0].clamp(-1, 1)
+            known = network.from_prior(latents.to(pl_module.device))
+            images = network.decoder(known, conditions)[0].clamp(-1, 1)
         obeying, people = images.split([len(self.asked), self.people])
         measured = self.judge.measure(to_uint8(obeying).cpu())
         for i, name in enumerate(self.judge.properties):
