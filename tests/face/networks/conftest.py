@@ -57,6 +57,23 @@ def batch(faces_dataset) -> Faces:
 
 
 @pytest.fixture(scope="session")
+def taught(face_job, tmp_path_factory) -> Path:
+    """A folder with every network a generator needs, hardly trained."""
+    folder = tmp_path_factory.mktemp("taught")
+    for scorer in "ab":
+        face_job("face_seg", folder / f"seg_{scorer}", f"scorer={scorer}", f"save_to={folder}").run()
+        face_job(
+            "face_props",
+            folder / f"props_{scorer}",
+            f"scorer={scorer}",
+            f"save_to={folder}",
+            f"paths.face={folder}",
+        ).run()
+    face_job("face_identity", folder / "identity_a", "scorer=a", f"save_to={folder}").run()
+    return folder
+
+
+@pytest.fixture(scope="session")
 def overfits() -> Callable[..., None]:
     """`overfits(learner, batch)`: some sixty steps on one batch take four fifths of its loss away."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from hydra.utils import instantiate
+from PIL import Image
 
 from ohlora.assets import save_model
 from ohlora.errors import OhloraError
@@ -19,6 +22,7 @@ from ohlora.face.networks.face_bank import (
     load_bank,
     sheet,
 )
+from ohlora.face.networks.vae import load_generator
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +149,24 @@ def test_a_bank_is_for_its_generator_alone(tmp_path):
     for number in (3, -1, "x"):
         with pytest.raises(OhloraError, match=f"face={number} is not in the bank, whose faces are 0 to 2"):
             bank.face(number)
+
+
+def test_anybody_may_choose_among_those_who_pass(face_job, taught, tmp_path):
+    face_job("face_vae", tmp_path, f"paths.face={taught}", f"save_to={tmp_path}", "job.watched=8").run()
+    for path in taught.iterdir():
+        if path.is_file():
+            shutil.copy(path, tmp_path)
+    easy = ("pass_protocol.least_r={eyes:-1,mouth:-1,roll:-1}", "job.candidates=4", f"paths.face={tmp_path}")
+    kept = {}
+    for name, words in {"all": (), "two": ("favourites=[3,1]",)}.items():
+        folder = tmp_path / name
+        assert face_job("face_bank", folder, *easy, *words, f"save_to={folder}").run() == 1
+        sha256 = load_generator(tmp_path, "generator_ours").card["weights"]["sha256"]
+        kept[name] = load_bank(folder, "bank", sha256)
+        with Image.open(folder / "bank.png") as picture:
+            assert picture.width == 4 * 34
+    assert len(kept["all"]) == 4
+    assert torch.equal(kept["two"].latents, kept["all"].latents[[3, 1]])
+    assert torch.equal(kept["two"].second, kept["all"].second[[3, 1]])
+    with pytest.raises(OhloraError, match=r"favourites=\[4\] are not among those who pass, 0 to 3"):
+        face_job("face_bank", tmp_path / "x", *easy, "favourites=[0,4]", f"save_to={tmp_path}").run()

@@ -15,21 +15,27 @@ from ohlora.face.networks.face_bank import BANK_KIND, ROW, PassProtocol, examine
 from ohlora.face.networks.learner import FaceTask, number_fault
 from ohlora.face.networks.regressor import load_regressor
 from ohlora.face.networks.segmenter import load_segmenter
+from ohlora.face.networks.train_vae import save_rows
 from ohlora.face.networks.vae import load_generator
 from ohlora.face.source import FaceSource
 
 BANK = "bank"
+SHOWN, COLUMNS = 200, 10  # on the contact sheet, and in its rows
 
 
 @dataclass(frozen=True)
 class FillBank(FaceTask):
-    """Judge a chooses among `candidates` random people, until `faces` are found; judge b tests them again."""
+    """Judge a chooses among `candidates` random people, judge b tests them again; of those you may choose.
+
+    A contact sheet, `bank.png`, shows the first SHOWN who passed, ten a row; `favourites` are numbers on it.
+    """
 
     networks: str  # the folder of generator, regressors, segmenter b and quality ensemble
     generator: str  # its name there
     protocol: PassProtocol
     candidates: int
     faces: int  # kept at most
+    favourites: Sequence[int] | None  # of those who passed, from 0 on, in the order wanted; None: the first
     seed: int
 
     def run(self) -> float:
@@ -61,7 +67,14 @@ class FillBank(FaceTask):
                 f"none of {self.candidates} people pass pass_protocol={self.protocol.name}:"
                 f" train {self.generator} longer, or ask for less"
             )
-        kept = torch.tensor(passed)[: self.faces]
+        chosen = list(self.favourites) if self.favourites else list(range(len(passed)))[: self.faces]
+        if strangers := [number for number in chosen if not 0 <= number < len(passed)]:
+            raise OhloraError(f"favourites={strangers} are not among those who pass, 0 to {len(passed) - 1}")
+        everybody = torch.tensor(passed)
+        w = generator.mapping(latents[everybody[:SHOWN]], bases[everybody[:SHOWN]])
+        thumbnails = to_uint8(generator.synthesis(w)).cpu()
+        save_rows(list(thumbnails.split(COLUMNS)), self.workshop.folder / f"{BANK}.png")
+        kept = everybody[chosen]
         w = generator.mapping(latents[kept], bases[kept])
         scores = {
             "candidates": self.candidates,
@@ -75,8 +88,8 @@ class FillBank(FaceTask):
                 "latents": latents[kept],
                 "bases": bases[kept],
                 "thumbnails": to_uint8(generator.synthesis(w)).cpu(),
-                "first": torch.stack(first)[: self.faces],
-                "second": torch.stack(second)[: self.faces],
+                "first": torch.stack(first)[chosen],
+                "second": torch.stack(second)[chosen],
             },
             {
                 "kind": BANK_KIND,
@@ -89,7 +102,7 @@ class FillBank(FaceTask):
             [
                 f"{len(passed)} of {self.candidates} random people pass ({scores['passed']:.1%}),"
                 f" {scores['passed_again']:.1%} of them a second time before the other judge",
-                f"the first {len(kept)} are kept",
+                f"{len(kept)} are kept; all of them: {self.workshop.folder / f'{BANK}.png'}",
             ],
         )
         return scores["passed"]
@@ -99,4 +112,7 @@ class FillBank(FaceTask):
         return ("properties",)
 
     def faults(self, source: FaceSource) -> list[str]:
-        return [*number_fault("candidates", self.candidates, 1), *number_fault("faces", self.faces, 1)]
+        faults = [*number_fault("candidates", self.candidates, 1), *number_fault("faces", self.faces, 1)]
+        for number in self.favourites or ():
+            faults += number_fault("favourites", number, 0)
+        return faults
