@@ -13,9 +13,10 @@ from ohlora.errors import OhloraError
 from ohlora.face.networks.attributes import Ensemble, Judge, PictureSettings
 from ohlora.face.networks.discriminator import Discriminator
 from ohlora.face.networks.identity import Embedder, IdentitySettings
+from ohlora.face.networks.obedience import draw
 from ohlora.face.networks.regressor import Regressor, TrunkSettings
 from ohlora.face.networks.segmenter import Segmenter, UNet
-from ohlora.face.networks.vae import FaceVae, VaeSettings, load_generator
+from ohlora.face.networks.vae import FaceVae, VaeGenerator, VaeSettings, load_generator
 from ohlora.face.networks.vae_learner import (
     ADVERSARIAL,
     NEEDS,
@@ -25,6 +26,7 @@ from ohlora.face.networks.vae_learner import (
     VaeLearner,
     Variant,
     Watch,
+    widen_prior,
 )
 
 SHAPE = VaeSettings(
@@ -221,23 +223,6 @@ def test_a_collapse_is_told(learner, teachers, batch, capsys):
     assert not capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def taught(face_job, tmp_path_factory):
-    """A folder with every network a generator needs, hardly trained."""
-    folder = tmp_path_factory.mktemp("taught")
-    for scorer in "ab":
-        face_job("face_seg", folder / f"seg_{scorer}", f"scorer={scorer}", f"save_to={folder}").run()
-        face_job(
-            "face_props",
-            folder / f"props_{scorer}",
-            f"scorer={scorer}",
-            f"save_to={folder}",
-            f"paths.face={folder}",
-        ).run()
-    face_job("face_identity", folder / "identity_a", "scorer=a", f"save_to={folder}").run()
-    return folder
-
-
 def test_a_run_leaves_a_generator_its_sheet_and_its_report(face_job, taught, tmp_path):
     job = face_job("face_vae", tmp_path, f"paths.face={taught}", "job.watched=8")
     assert -1 <= job.run() <= 1
@@ -253,6 +238,20 @@ def test_a_run_leaves_a_generator_its_sheet_and_its_report(face_job, taught, tmp
     )
     with pytest.raises(OhloraError, match=r"no face_generator at .*generator_ours"):
         begun.run()
+
+
+def test_a_prior_that_is_too_narrow_is_widened_to_where_people_differ_as_they_do(renderer, teachers):
+    torch.manual_seed(0)
+    card = {"properties": {name: [axis.low, axis.high] for name, axis in renderer.properties.items()}}
+    generator = VaeGenerator(FaceVae(SHAPE, renderer.properties, 32).eval(), card)
+    asked = torch.stack([torch.full((300,), axis.at(0.5)) for axis in renderer.properties.values()], dim=1)
+    generator.network.prior_scale.mul_(1.5)
+    _, faces = draw(generator, asked, seed=5)
+    generator.network.prior_scale.div_(1.5)
+    part = SimpleNamespace(properties=asked, in_order=lambda: [SimpleNamespace(images=faces)])
+    width = widen_prior(generator, teachers.embedder, part)
+    assert 1.4 <= width <= 1.6
+    assert torch.allclose(generator.network.prior_scale, width * torch.eye(generator.latent_dim))
 
 
 def test_an_adversarial_run(face_job, taught, tmp_path):

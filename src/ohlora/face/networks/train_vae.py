@@ -35,6 +35,7 @@ from ohlora.face.networks.vae_learner import (
     Watch,
     fit_prior,
     settings_of,
+    widen_prior,
 )
 from ohlora.face.source import FacePart, FaceSource
 from ohlora.processes import is_main
@@ -42,6 +43,7 @@ from ohlora.tracking import log_picture
 
 SHEET_COLUMNS = 12
 PRIOR_FACES = 8192  # whose place among the latents is where people are drawn from
+WIDTH_FACES = 2048  # who tell how much people differ
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,11 @@ class TrainVae(FaceJob):
             "variant": self.variant.name,
         }
         trained = learner.averaged.eval().requires_grad_(False)
-        if self.variant.fitted_prior:
-            fit_prior(trained, train.keep(torch.arange(min(PRIOR_FACES, len(train)))))
         generator = VaeGenerator(trained, card)
+        if self.variant.fitted_prior:
+            fit_prior(trained, first(train, PRIOR_FACES))
+            if teachers.embedder:
+                training["prior_width"] = widen_prior(generator, teachers.embedder, first(train, WIDTH_FACES))
         scores = generator_scores(generator, regressor, segmenter, test)
         name = f"generator_{self.variant.name}"
         self.sheet(generator, val, name)
@@ -228,6 +232,10 @@ class TrainVae(FaceJob):
         save_rows([images, imagined[0], *true, imagined[1], samples, hair], path)
         log_picture(self.logger, name, path)
         return path
+
+
+def first(part: FacePart, count: int) -> FacePart:
+    return part.keep(torch.arange(min(count, len(part))))
 
 
 def save_rows(rows: list[Tensor], path: Path, gap: int = 2) -> None:

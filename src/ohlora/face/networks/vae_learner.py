@@ -19,16 +19,19 @@ from ohlora.face.generator import to_network, to_uint8
 from ohlora.face.networks import losses
 from ohlora.face.networks.attributes import Judge
 from ohlora.face.networks.discriminator import Discriminator
+from ohlora.face.networks.distances import frechet
 from ohlora.face.networks.evaluate import evaluating
 from ohlora.face.networks.identity import Embedder
 from ohlora.face.networks.learner import Learner
 from ohlora.face.networks.measures import pearson
+from ohlora.face.networks.obedience import draw
 from ohlora.face.networks.regressor import Regressor
 from ohlora.face.networks.segmenter import Segmenter
-from ohlora.face.networks.vae import FaceVae
+from ohlora.face.networks.vae import FaceVae, VaeGenerator
 from ohlora.face.source import FacePart
 
 FEATURE_LEVELS = 3  # of segmenter A: full, half and a quarter of the resolution
+WIDTHS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)  # of the fitted prior
 WARM_UP_STEPS = 200  # of the learning rate, and of the discriminator's
 
 
@@ -365,6 +368,23 @@ def fit_prior(network: FaceVae, part: FacePart) -> None:
             means.append(mean)
             log_variances.append(log_variance)
     network.fit_prior(torch.cat(means), torch.cat(log_variances))
+
+
+def widen_prior(generator: VaeGenerator, embedder: Embedder, part: FacePart) -> float:
+    """Let people differ as much as the faces of `part` do before the teacher of identity; by how much wider.
+
+    What a decoder learned by an L1 lies nearer to the mean than the face it stands for, so people from where
+    faces lie look too much alike. Of WIDTHS, the one whose features are at the least Fréchet distance.
+    """
+    scale = generator.network.prior_scale.clone()
+    faces = torch.cat([embedder.features(some.images) for some in part.in_order()])
+    apart = {}
+    for width in WIDTHS:
+        generator.network.prior_scale.copy_(width * scale)
+        apart[width] = frechet(embedder.features(draw(generator, part.properties)[1]), faces)
+    best = min(apart, key=apart.__getitem__)
+    generator.network.prior_scale.copy_(best * scale)
+    return best
 
 
 class Watch(Callback):
