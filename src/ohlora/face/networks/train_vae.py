@@ -92,6 +92,14 @@ class TrainVae(FaceJob):
                     raise OhloraError(
                         f"variant.trains={part} begins no weight's name (encoder, decoder, decoder.map, ...)"
                     )
+            if self.variant.encoder_start:
+                known = load_embedder(self.teachers, self.variant.encoder_start)
+                need_resolution(known.card, source.resolution)
+                if not network.encoder.begin_as(known.network):
+                    raise OhloraError(
+                        f"{Path(self.teachers) / self.variant.encoder_start} has other widths than"
+                        f" network.encoder_widths={list(self.network.encoder_widths)}"
+                    )
             if self.variant.start:
                 begin(network, self.teachers, self.variant.start)
             given = (network, self.variant, teachers, names, self.ema)

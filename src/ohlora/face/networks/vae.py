@@ -23,6 +23,8 @@ from ohlora.assets import load_network, need_resolution
 from ohlora.face.classes import CLASSES
 from ohlora.face.generator import to_uint8
 from ohlora.face.networks.evaluate import BATCH, evaluating
+from ohlora.face.networks.identity import IdentityNetwork
+from ohlora.face.networks.regressor import halving
 from ohlora.face.renderer import Picture
 from ohlora.space import Real
 
@@ -180,16 +182,7 @@ class FaceEncoder(nn.Module):
         given = settings.encoder_widths
         widths = [given[min(i, len(given) - 1)] for i in range(halvings)]
         self.body = nn.Sequential(
-            *(
-                layer
-                for inputs, outputs in pairwise([3, *widths])
-                for layer in (
-                    nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
-                    nn.BatchNorm2d(outputs),
-                    nn.LeakyReLU(SLOPE, inplace=True),
-                )
-            ),
-            nn.Flatten(),
+            *(halving(inputs, outputs) for inputs, outputs in pairwise([3, *widths])), nn.Flatten()
         )
         self.hidden = nn.Linear(widths[-1] * START**2 + conditions, settings.encoder_hidden)
         self.head = nn.Linear(settings.encoder_hidden, 2 * settings.latent)
@@ -201,9 +194,29 @@ class FaceEncoder(nn.Module):
 
     def forward(self, images: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
         x = self.body(images.contiguous(memory_format=torch.channels_last))
-        x = F.leaky_relu(self.hidden(torch.cat([x, conditions.to(x.dtype)], dim=1)), SLOPE)
+        x = F.silu(self.hidden(torch.cat([x, conditions.to(x.dtype)], dim=1)))
         mean, log_variance = self.head(x).float().chunk(2, dim=1)
         return self.spread(mean), log_variance.clamp(-12, 6)  # a spread of 0.002 to 20
+
+    def begin_as(self, embedder: IdentityNetwork) -> bool:
+        """See what an embedder of identity sees, from the first step on; False where its shape is another.
+
+        Glasses and irises are few pixels: an encoder that begins with nothing is long in finding them.
+        """
+        known, dense = embedder.body.state_dict(), self.hidden.weight
+        own = self.body.state_dict()
+        *_, last = (part for part in embedder.body if isinstance(part, nn.Linear))
+        rows, columns = last.weight.shape
+        if any(key not in known or known[key].shape != value.shape for key, value in own.items()):
+            return False
+        if columns > dense.shape[1] or rows > dense.shape[0]:
+            return False
+        self.body.load_state_dict({key: known[key] for key in own})
+        with torch.no_grad():
+            dense[:rows] = 0
+            dense[:rows, :columns] = last.weight
+            self.hidden.bias[:rows] = last.bias
+        return True
 
 
 class FaceVae(nn.Module):

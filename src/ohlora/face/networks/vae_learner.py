@@ -31,6 +31,7 @@ from ohlora.face.networks.vae import FaceVae, VaeGenerator
 from ohlora.face.source import FacePart
 
 FEATURE_LEVELS = 3  # of segmenter A: full, half and a quarter of the resolution
+BEGUN, SLOWLY = ("encoder.body.", "encoder.hidden."), 0.1  # parts that begin as an embedder; their rate
 WIDTHS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)  # of the fitted prior
 WARM_UP_STEPS = 200  # of the learning rate, and of the discriminator's
 
@@ -48,6 +49,7 @@ class Variant:
     kl_warm_up: float  # share of the steps until the KL has its whole weight
     trains: Sequence[str]  # parts, by the beginning of their names: encoder, decoder, decoder.map
     start: str | None  # the generator it begins with, in paths.face
+    encoder_start: str | None  # the embedder its encoder begins with, and moves away from slowly
     learning_rate: float
     betas: tuple[float, float]  # of Adam
     sample_share: float  # people drawn from the prior, to a face of the batch
@@ -292,9 +294,18 @@ class VaeLearner(Learner):
         return min(1.0, (step + 1) / WARM_UP_STEPS, 3.03 - 3 * min(1.0, step / self.total_steps))
 
     def optimizer(self, network: nn.Module, learning_rate: float) -> dict[str, Any]:
-        weights = [weight for weight in network.parameters() if weight.requires_grad]
+        weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
+        slow = [name for name in weights if self.variant.encoder_start and name.startswith(BEGUN)]
+        groups = [
+            {"params": [weight for name, weight in weights.items() if name not in slow]},
+            {"params": [weights[name] for name in slow], "lr": SLOWLY * learning_rate},
+        ]
         optimizer = torch.optim.AdamW(
-            weights, lr=learning_rate, betas=self.variant.betas, weight_decay=self.weight_decay, fused=True
+            [group for group in groups if group["params"]],
+            lr=learning_rate,
+            betas=self.variant.betas,
+            weight_decay=self.weight_decay,
+            fused=True,
         )
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
