@@ -7,7 +7,15 @@ import torch
 import torch.nn.functional as F
 
 from ohlora.face.generator import to_network
-from ohlora.face.networks.vae import FaceVae, ModulatedConv, StyleDecoder, VaeGenerator, VaeSettings
+from ohlora.face.networks.identity import IdentitySettings
+from ohlora.face.networks.vae import (
+    FaceEncoder,
+    FaceVae,
+    ModulatedConv,
+    StyleDecoder,
+    VaeGenerator,
+    VaeSettings,
+)
 
 SHAPE = VaeSettings(
     latent=8,
@@ -157,3 +165,24 @@ class TestPrior:
         standard = network.to_prior(means)
         assert torch.allclose(torch.cov(standard.T), torch.eye(8), atol=1e-3)
         assert torch.allclose(network.from_prior(standard), means, atol=1e-4)
+
+
+class TestEncoderThatBeginsAsAnEmbedder:
+    def test_it_sees_what_the_embedder_sees_whatever_is_asked(self):
+        torch.manual_seed(0)
+        embedder = IdentitySettings((8, 16, 16), 12, 4).build(32).eval()
+        encoder = FaceEncoder(SHAPE, 8, 32).eval()
+        assert encoder.begin_as(embedder)
+        images, conditions = torch.randn(4, 3, 32, 32), torch.randn(4, 8)
+        *_, seen = embedder.features(images)
+        x = encoder.body(images)
+        hidden = F.silu(encoder.hidden(torch.cat([x, conditions], dim=1)))
+        assert torch.allclose(hidden[:, :12], seen, atol=1e-5)
+
+    @pytest.mark.parametrize(("widths", "hidden"), [((8, 16), 12), ((8, 16, 32), 12), ((8, 16, 16), 20)])
+    def test_another_shape_is_told_and_nothing_is_taken(self, widths, hidden):
+        torch.manual_seed(0)
+        encoder = FaceEncoder(SHAPE, 8, 32)
+        before = {name: value.clone() for name, value in encoder.state_dict().items()}
+        assert not encoder.begin_as(IdentitySettings(widths, hidden, 4).build(32))
+        assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
