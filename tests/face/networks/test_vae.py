@@ -138,35 +138,6 @@ def test_what_cannot_be_built_is_told():
     assert SHAPE.faults(32) == []
 
 
-class TestPrior:
-    @pytest.fixture
-    def network(self, renderer) -> FaceVae:
-        torch.manual_seed(0)
-        return FaceVae(SHAPE, renderer.properties, 16)
-
-    def test_before_it_is_fitted_it_is_the_standard_normal(self, network):
-        z = torch.randn(5, 8)
-        assert torch.equal(network.from_prior(z), z)
-        assert torch.equal(network.to_prior(z), z)
-
-    def test_people_are_drawn_from_where_the_posteriors_of_faces_lie(self, network):
-        skew = torch.tril(torch.randn(8, 8)) / 2 + torch.eye(8)
-        means = torch.randn(4000, 8) @ skew.T + 3
-        log_variances = torch.full((4000, 8), -2.0)
-        network.fit_prior(means, log_variances)
-        drawn = network.from_prior(torch.randn(20_000, 8))
-        assert torch.allclose(drawn.mean(dim=0), means.mean(dim=0), atol=0.1)
-        wanted = torch.cov(means.T) + log_variances.exp().mean(dim=0).diag()
-        assert torch.allclose(torch.cov(drawn.T), wanted, atol=0.1 * float(wanted.max()))
-
-    def test_latents_become_standard_and_come_back(self, network):
-        means = torch.randn(500, 8) * torch.linspace(0.2, 5, 8) - 1
-        network.fit_prior(means, torch.full_like(means, -20.0))
-        standard = network.to_prior(means)
-        assert torch.allclose(torch.cov(standard.T), torch.eye(8), atol=1e-3)
-        assert torch.allclose(network.from_prior(standard), means, atol=1e-4)
-
-
 class TestEncoderThatBeginsAsAnEmbedder:
     def test_it_sees_what_the_embedder_sees_whatever_is_asked(self):
         torch.manual_seed(0)

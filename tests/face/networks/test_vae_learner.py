@@ -228,7 +228,7 @@ def test_a_run_leaves_a_generator_its_sheet_and_its_report(face_job, taught, tmp
     assert -1 <= job.run() <= 1
     generator = load_generator(tmp_path, "generator_ours")
     assert generator.resolution == 32
-    assert not torch.equal(generator.network.prior_scale, torch.eye(generator.latent_dim))
+    assert not torch.equal(generator.network.prior.scale, torch.eye(generator.latent_dim))
     scores = json.loads((tmp_path / "generator_ours.report.json").read_text())["scores"]
     for name in ("r_eyes", "slope_yaw", "largest_leak", "counterfactual_over_strangers", "mask_iou"):
         assert name in scores
@@ -245,20 +245,20 @@ def test_a_prior_that_is_too_narrow_is_widened_to_where_people_differ_as_they_do
     card = {"properties": {name: [axis.low, axis.high] for name, axis in renderer.properties.items()}}
     generator = VaeGenerator(FaceVae(SHAPE, renderer.properties, 32).eval(), card)
     asked = torch.stack([torch.full((300,), axis.at(0.5)) for axis in renderer.properties.values()], dim=1)
-    generator.network.prior_scale.mul_(1.5)
+    generator.network.prior.width.fill_(1.5)
     _, faces = draw(generator, asked, seed=5)
-    generator.network.prior_scale.div_(1.5)
+    generator.network.prior.width.fill_(1.0)
     part = SimpleNamespace(properties=asked, in_order=lambda: [SimpleNamespace(images=faces)])
     width = widen_prior(generator, teachers.embedder, part)
     assert 1.4 <= width <= 1.6
-    assert torch.allclose(generator.network.prior_scale, width * torch.eye(generator.latent_dim))
+    assert float(generator.network.prior.width) == pytest.approx(width)
 
 
 def test_an_adversarial_run(face_job, taught, tmp_path):
     face_job("face_vae", tmp_path, f"paths.face={taught}", "variant=v1", "job.watched=8").run()
     generator = load_generator(tmp_path, "generator_v1")
     assert generator.card["variant"] == "v1"
-    assert torch.equal(generator.network.prior_scale, torch.eye(generator.latent_dim))
+    assert torch.equal(generator.network.prior.scale, torch.eye(generator.latent_dim))
 
 
 @pytest.mark.slow

@@ -18,8 +18,9 @@ from ohlora.face.networks.attributes import load_judge
 from ohlora.face.networks.discriminator import Discriminator
 from ohlora.face.networks.filter_faces import good, kept_faces
 from ohlora.face.networks.identity import load_embedder
-from ohlora.face.networks.learner import FaceJob
+from ohlora.face.networks.learner import FaceJob, number_fault
 from ohlora.face.networks.obedience import draw, faithfulness, obedience, spread_of_people
+from ohlora.face.networks.prior import BATCH
 from ohlora.face.networks.regressor import Regressor, load_regressor
 from ohlora.face.networks.segmenter import Segmenter, confusion, load_segmenter, overlap_scores
 from ohlora.face.networks.vae import VAE_KIND, FaceVae, VaeGenerator, VaeSettings, load_generator
@@ -42,7 +43,6 @@ from ohlora.processes import is_main
 from ohlora.tracking import log_picture
 
 SHEET_COLUMNS = 12
-PRIOR_FACES = 8192  # whose place among the latents is where people are drawn from
 WIDTH_FACES = 2048  # who tell how much people differ
 
 
@@ -56,6 +56,7 @@ class TrainVae(FaceJob):
     kept: str | None  # the folder of a filter's answer; None: good pictures of women, by truth
     seed: int
     ema: float  # of the weights that are kept
+    prior_latents: int  # that the flow of the fitted prior sees
     watched: int  # faces that are asked for at every validation
     least_spread: float  # of pixels, -1 to 1, over people of whom the same is asked; below: collapsed
 
@@ -74,6 +75,7 @@ class TrainVae(FaceJob):
             "lesson": asdict(self.lesson),
             "seed": self.seed,
             "ema": self.ema,
+            "prior_latents": self.prior_latents,
             "faces": source.key,
             "teachers": {
                 name: teacher.card["weights"]["sha256"] for name, teacher in vars(teachers).items() if teacher
@@ -131,7 +133,7 @@ class TrainVae(FaceJob):
         trained = learner.averaged.eval().requires_grad_(False)
         generator = VaeGenerator(trained, card)
         if self.variant.fitted_prior:
-            fit_prior(trained, first(train, PRIOR_FACES))
+            fit_prior(trained, train, max(1, self.prior_latents // BATCH), self.seed)
             if teachers.embedder:
                 training["prior_width"] = widen_prior(generator, teachers.embedder, first(train, WIDTH_FACES))
         scores = generator_scores(generator, regressor, segmenter, test)
@@ -188,6 +190,7 @@ class TrainVae(FaceJob):
                 for term in OF_TWINS
                 if self.variant.losses.get(term)
             ]
+        faults += number_fault("prior_latents", self.prior_latents, 1)
         if not 0 < self.variant.sample_share <= 1:
             faults.append(f"variant.sample_share={self.variant.sample_share} is not above 0 and at most 1")
         if not any(self.variant.losses.values()):

@@ -24,6 +24,7 @@ from ohlora.face.classes import CLASSES
 from ohlora.face.generator import to_uint8
 from ohlora.face.networks.evaluate import BATCH, evaluating
 from ohlora.face.networks.identity import IdentityNetwork
+from ohlora.face.networks.prior import Prior
 from ohlora.face.networks.regressor import halving
 from ohlora.face.renderer import Picture
 from ohlora.space import Real
@@ -238,32 +239,11 @@ class FaceVae(nn.Module):
         self.register_buffer("high", torch.tensor([axis.high for axis in properties.values()]))
         heard = [told is None or name in told for name in properties]
         self.register_buffer("told", torch.tensor(heard, dtype=torch.float32))
-        self.register_buffer("prior_scale", torch.eye(settings.latent))
-        self.register_buffer("prior_shift", torch.zeros(settings.latent))
+        self.prior = Prior(settings.latent)
 
     low: Tensor
     high: Tensor
     told: Tensor
-    prior_scale: Tensor
-    prior_shift: Tensor
-
-    def fit_prior(self, means: Tensor, log_variances: Tensor) -> None:
-        """Draw people from where faces lie, not from where the KL wishes them (arXiv:1903.12436).
-
-        The normal distribution with the mean and covariance of all faces' posteriors, whose `means` and
-        `log_variances` are float32 [n, latent].
-        """
-        total = torch.cov(means.double().T) + log_variances.double().exp().mean(dim=0).diag()
-        self.prior_scale.copy_(torch.linalg.cholesky(total))
-        self.prior_shift.copy_(means.mean(dim=0))
-
-    def from_prior(self, z: Tensor) -> Tensor:
-        """The decoder's latents [n, latent] of standard normal ones."""
-        return z @ self.prior_scale.T + self.prior_shift
-
-    def to_prior(self, latents: Tensor) -> Tensor:
-        """The standard normal numbers [n, latent] that give these latents of the decoder."""
-        return torch.linalg.solve_triangular(self.prior_scale, (latents - self.prior_shift).T, upper=False).T
 
     def conditions(self, properties: Tensor) -> Tensor:
         """Raw property values [n, properties] as the networks take them, -1 to 1 over their ranges.
@@ -318,7 +298,7 @@ class VaeGenerator:
         """Styles [faces, w] of latents [faces, latent_dim] and raw properties [faces, properties]."""
         with evaluating(self.network):
             conditions = self.network.conditions(properties.to(self.device).float())
-            known = self.network.from_prior(latents.to(self.device).float())
+            known = self.network.prior(latents.to(self.device).float())
             return self.network.decoder.mapping(known, conditions)
 
     def synthesis(self, w: Tensor) -> Tensor:
@@ -344,7 +324,7 @@ class VaeGenerator:
             parts = zip(images.split(BATCH), properties.split(BATCH), strict=True)
             return torch.cat(
                 [
-                    self.network.to_prior(
+                    self.network.prior.back(
                         self.network.encoder(
                             some.to(self.device), self.network.conditions(asked.to(self.device))
                         )[0]

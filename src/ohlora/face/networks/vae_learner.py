@@ -132,10 +132,10 @@ class Scene:
     @cached_property
     def samples(self) -> tuple[Tensor, Tensor]:
         """People from the prior with properties of `sample_asked`."""
-        w = self.vae.decoder.mapping(self.vae.from_prior(self.prior), self.sample_conditions)
+        w = self.vae.decoder.mapping(self.vae.prior(self.prior), self.sample_conditions)
         if self.mixing:
             layers = self.vae.decoder.layers
-            other = self.vae.decoder.mapping(self.vae.from_prior(self.other), self.sample_conditions)
+            other = self.vae.decoder.mapping(self.vae.prior(self.other), self.sample_conditions)
             later = torch.arange(layers, device=w.device) > self.crossing[:, None] * layers
             later &= (self.mixed < self.mixing)[:, None]
             w = torch.where(later[:, :, None], other[:, None], w[:, None])
@@ -367,8 +367,8 @@ class AdversarialLearner(VaeLearner):
         return list(optimizers), list(schedulers)
 
 
-def fit_prior(network: FaceVae, part: FacePart) -> None:
-    """Let people be drawn from where the faces of `part` lie."""
+def fit_prior(network: FaceVae, part: FacePart, steps: int, seed: int) -> None:
+    """Let people be drawn from where the faces of `part` lie, as `steps` of a flow tell."""
     means, log_variances = [], []
     with evaluating(network):
         for faces in part.in_order():
@@ -378,7 +378,7 @@ def fit_prior(network: FaceVae, part: FacePart) -> None:
             mean, log_variance = network.encoder(to_network(faces.images.to(device)), conditions)
             means.append(mean)
             log_variances.append(log_variance)
-    network.fit_prior(torch.cat(means), torch.cat(log_variances))
+    network.prior.fit(torch.cat(means), torch.cat(log_variances), steps, seed)
 
 
 def widen_prior(generator: VaeGenerator, embedder: Embedder, part: FacePart) -> float:
@@ -387,14 +387,14 @@ def widen_prior(generator: VaeGenerator, embedder: Embedder, part: FacePart) -> 
     What a decoder learned by an L1 lies nearer to the mean than the face it stands for, so people from where
     faces lie look too much alike. Of WIDTHS, the one whose features are at the least Fréchet distance.
     """
-    scale = generator.network.prior_scale.clone()
+    prior = generator.network.prior
     faces = torch.cat([embedder.features(some.images) for some in part.in_order()])
     apart = {}
     for width in WIDTHS:
-        generator.network.prior_scale.copy_(width * scale)
+        prior.width.fill_(width)
         apart[width] = frechet(embedder.features(draw(generator, part.properties)[1]), faces)
     best = min(apart, key=apart.__getitem__)
-    generator.network.prior_scale.copy_(best * scale)
+    prior.width.fill_(best)
     return best
 
 
@@ -412,7 +412,7 @@ class Watch(Callback):
         with evaluating(network):
             conditions = network.conditions(self.asked.to(pl_module.device))
             conditions = torch.cat([conditions, conditions[:1].expand(self.people, -1)])
-            known = network.from_prior(latents.to(pl_module.device))
+            known = network.prior(latents.to(pl_module.device))
             images = network.decoder(known, conditions)[0].clamp(-1, 1)
         obeying, people = images.split([len(self.asked), self.people])
         measured = self.judge.measure(to_uint8(obeying).cpu())
