@@ -9,6 +9,7 @@ import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from ohlora.assets import load_model
 from ohlora.errors import OhloraError
 from ohlora.face.networks.attributes import Ensemble, Judge, PictureSettings
 from ohlora.face.networks.discriminator import Discriminator
@@ -16,7 +17,7 @@ from ohlora.face.networks.identity import Embedder, IdentitySettings
 from ohlora.face.networks.obedience import draw
 from ohlora.face.networks.regressor import Regressor, TrunkSettings
 from ohlora.face.networks.segmenter import Segmenter, UNet
-from ohlora.face.networks.vae import FaceVae, VaeGenerator, VaeSettings, load_generator
+from ohlora.face.networks.vae import VAE_KIND, FaceVae, VaeGenerator, VaeSettings, load_generator
 from ohlora.face.networks.vae_learner import (
     ADVERSARIAL,
     NEEDS,
@@ -229,6 +230,9 @@ def test_a_run_leaves_a_generator_its_sheet_and_its_report(face_job, taught, tmp
     generator = load_generator(tmp_path, "generator_ours")
     assert generator.resolution == 32
     assert not torch.equal(generator.network.prior.scale, torch.eye(generator.latent_dim))
+    weights, _ = load_model(tmp_path, "generator_ours", VAE_KIND)
+    assert weights["decoder.constant"].dtype == torch.float16
+    assert weights["prior.scale"].dtype == torch.float32
     scores = json.loads((tmp_path / "generator_ours.report.json").read_text())["scores"]
     for name in ("r_eyes", "slope_yaw", "largest_leak", "counterfactual_over_strangers", "mask_iou"):
         assert name in scores

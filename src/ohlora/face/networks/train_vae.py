@@ -23,7 +23,14 @@ from ohlora.face.networks.obedience import draw, faithfulness, obedience, spread
 from ohlora.face.networks.prior import BATCH
 from ohlora.face.networks.regressor import Regressor, load_regressor
 from ohlora.face.networks.segmenter import Segmenter, confusion, load_segmenter, overlap_scores
-from ohlora.face.networks.vae import VAE_KIND, FaceVae, VaeGenerator, VaeSettings, load_generator
+from ohlora.face.networks.vae import (
+    VAE_KIND,
+    FaceVae,
+    VaeGenerator,
+    VaeSettings,
+    in_half,
+    load_generator,
+)
 from ohlora.face.networks.vae_learner import (
     ADVERSARIAL,
     NEEDS,
@@ -136,12 +143,13 @@ class TrainVae(FaceJob):
             fit_prior(trained, train, max(1, self.prior_latents // BATCH), self.seed)
             if teachers.embedder:
                 training["prior_width"] = widen_prior(generator, teachers.embedder, first(train, WIDTH_FACES))
+        weights = in_half(trained)
         scores = generator_scores(generator, regressor, segmenter, test)
         name = f"generator_{self.variant.name}"
         self.sheet(generator, val, name)
         self.keep(
             name,
-            generator.network.state_dict(),
+            weights,
             {
                 **card,
                 "settings": settings,
@@ -162,7 +170,8 @@ class TrainVae(FaceJob):
                     if f"{key}_over_strangers" in scores
                 ),
                 f"spread of people {scores['spread_of_people']:.3f} (photos"
-                f" {scores['spread_of_photos']:.3f}), mask head IoU {scores['mask_iou']:.3f}",
+                f" {scores['spread_of_photos']:.3f}), mask head IoU {scores['mask_iou']:.3f},"
+                f" of hair {scores['hair_iou']:.3f}",
             ],
         )
         return min(scores[f"r_{name}"] for name in ("eyes", "mouth", "roll"))
@@ -278,11 +287,13 @@ def generator_scores(
     asked = part.properties
     w, images = draw(generator, asked)
     maps = torch.cat([generator.picture(some).label_maps for some in w.split(256)]).cpu()
+    overlap = overlap_scores(confusion(segmenter.label_maps(images), maps))
     photos = part.faces(torch.arange(min(64, len(part)))).images
     return {
         **obedience(regressor.properties, asked, regressor.measure(images)),
         **faithfulness(generator, part),
-        "mask_iou": overlap_scores(confusion(segmenter.label_maps(images), maps))["mean_iou"],
+        "mask_iou": overlap["mean_iou"],
+        "hair_iou": overlap["iou_hair"],
         "spread_of_people": spread_of_people(generator, asked),
         "spread_of_photos": float((photos.float() / 255).std(dim=0).mean()),
         "faces": len(part),

@@ -334,6 +334,19 @@ class VaeGenerator:
             )
 
 
+def in_half(network: FaceVae) -> dict[str, Tensor]:
+    """Its weights rounded to float16, which half a file holds and no eye sees; the network is rounded too.
+
+    The prior keeps its float32: it must lead back to where one came from.
+    """
+    weights = {
+        name: value.half() if value.is_floating_point() and not name.startswith("prior.") else value
+        for name, value in network.state_dict().items()
+    }
+    network.load_state_dict(weights)
+    return weights
+
+
 def properties_of(card: Mapping[str, Any]) -> dict[str, Real]:
     return {name: Real(low, high) for name, (low, high) in card["properties"].items()}
 
