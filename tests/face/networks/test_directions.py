@@ -103,6 +103,6 @@ def test_the_command_s_words_reach_the_job(face_job, tmp_path):
     assert face_job("face_directions", tmp_path).space == "w"
     job = face_job("face_directions", tmp_path, "latent_space=q", "method=magic")
     with pytest.raises(
-        OhloraError, match=r"latent_space=q is not one of z \| w; method=magic is not one of svm"
+        OhloraError, match=r"latent_space=q is not one of z \| w \| style; method=magic is not one of svm"
     ):
         job.run()

@@ -49,13 +49,13 @@ class TestModulation:
             if demodulate:
                 kernel = kernel * torch.rsqrt(kernel.square().sum((1, 2, 3), keepdim=True) + 1e-8)
             slow = F.conv2d(x[face : face + 1], kernel, conv.bias, padding=1)
-            assert torch.allclose(conv(x, w)[face : face + 1], slow, atol=1e-5)
+            assert torch.allclose(conv(x, style)[face : face + 1], slow, atol=1e-5)
 
     def test_what_comes_out_varies_as_much_whatever_the_style(self):
         torch.manual_seed(0)
         conv = ModulatedConv(32, 16, 4, 3)
         x = torch.randn(1, 32, 32, 32)
-        small, large = (conv(x, scale * torch.ones(1, 4)).std() for scale in (0.1, 30.0))
+        small, large = (conv(x, scale * torch.ones(1, 32)).std() for scale in (0.1, 30.0))
         assert float(small.detach()) == pytest.approx(1, rel=0.15)
         assert float(large.detach()) == pytest.approx(1, rel=0.15)
 
@@ -116,6 +116,16 @@ class TestItIsAGenerator:
         assert picture.images.dtype == picture.label_maps.dtype == torch.uint8
         assert picture.label_maps.shape == (3, 32, 32)
         assert 0 <= picture.hair.min() <= picture.hair.max() <= 1
+
+    def test_channel_styles_show_the_same_people(self, generator, renderer):
+        asked = torch.stack([torch.full((3,), axis.at(0.3)) for axis in renderer.properties.values()], dim=1)
+        w = generator.mapping(torch.randn(3, generator.latent_dim), asked)
+        styles = generator.channel_styles(w)
+        assert torch.equal(generator.painted(styles), generator.synthesis(w))
+        for channel in (0, styles.shape[1] - 1):
+            moved = styles.clone()
+            moved[:, channel] += 5
+            assert not torch.equal(generator.painted(moved), generator.synthesis(w))
 
     def test_raw_properties_are_minus_one_to_one_inside(self, generator, renderer):
         ends = [[getattr(axis, end) for axis in renderer.properties.values()] for end in ("low", "high")]

@@ -24,7 +24,7 @@ from ohlora.face.expression import MOVING, Expressions
 from ohlora.face.film import film, look, one_thread
 from ohlora.face.generator import Generator, to_uint8
 from ohlora.face.networks.attributes import TARGETS
-from ohlora.face.networks.directions import sweep
+from ohlora.face.networks.directions import points_of, sweep
 from ohlora.face.networks.distances import normalised_frechet, pixel_gaussian, untrained_features, within
 from ohlora.face.networks.face_bank import MOVED, PassProtocol, PassReport, examine
 from ohlora.face.networks.filter_faces import filter_scores, good
@@ -327,12 +327,7 @@ def directions(bench: Bench, name: str) -> Scores:
     asked = bench.source.wanted("test_b", bench.counts.swept)
     drawn = torch.Generator().manual_seed(bench.seed)
     latents = torch.randn(len(asked), generator.latent_dim, generator=drawn)
-    styles = generator.mapping(latents, asked).cpu()
-    in_z = found.card["space"] == "z"
-    points = latents if in_z else styles
-
-    def show(moved: Tensor, faces: Tensor) -> Tensor:
-        return generator.synthesis(generator.mapping(moved, asked[faces]) if in_z else moved)
+    points, show = points_of(generator, found.card["space"], latents, asked)
 
     def read(moved: Tensor) -> Tensor:
         rows = torch.arange(len(moved)).split(256)

@@ -20,11 +20,27 @@ from ohlora.assets import load_model
 from ohlora.errors import OhloraError
 from ohlora.face.generator import to_uint8
 from ohlora.face.networks.measures import pearson, slope
+from ohlora.face.networks.vae import VaeGenerator
 
 DIRECTIONS_KIND = "face_directions"
-SPACES = ("z", "w")
+SPACES = ("z", "w", "style")
 HELD_SHARE = 0.2  # of the samples at both ends, for the accuracy
 Measure = Callable[[Tensor], Tensor]  # uint8 images -> raw property values
+
+
+def points_of(
+    generator: VaeGenerator, space: str, latents: Tensor, asked: Tensor
+) -> tuple[Tensor, Callable[[Tensor, Tensor], Tensor]]:
+    """Where people lie in a space, [n, ...], and what draws moved points of the faces `rows` among them.
+
+    z goes through the mapping, each face with what was asked of it; `style` is what scales each channel.
+    """
+    if space == "z":
+        return latents, lambda moved, rows: generator.synthesis(generator.mapping(moved, asked[rows]))
+    w = generator.mapping(latents, asked).cpu()
+    if space == "w":
+        return w, lambda moved, rows: generator.synthesis(moved)
+    return generator.channel_styles(w).cpu(), lambda moved, rows: generator.painted(moved)
 
 
 def ends(values: Tensor, share: float) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from ohlora.face.networks.directions import (
     direction,
     freed,
     leaks,
+    points_of,
     sweep,
 )
 from ohlora.face.networks.learner import FaceTask, number_fault
@@ -51,20 +52,17 @@ class FindDirections(FaceTask):
         names = list(generator.properties)
         asked = source.wanted("train", self.samples + self.swept)
         latents = torch.randn(len(asked), generator.latent_dim, generator=torch.Generator().manual_seed(0))
-        styles = generator.mapping(latents, asked)
+        points, show = points_of(generator, self.space, latents, asked)
+        kept, held = slice(self.samples), torch.arange(self.samples, len(asked))
         told = torch.cat(
             [
-                teacher.measure(to_uint8(generator.synthesis(some)).cpu())
-                for some in styles[: self.samples].split(256)
+                teacher.measure(to_uint8(show(points[rows], rows)).cpu())
+                for rows in torch.arange(self.samples).split(256)
             ]
         )
-        kept, held = slice(self.samples), slice(self.samples, None)
-        points = latents if self.space == "z" else styles.cpu()
 
-        def show(moved: Tensor, faces: Tensor) -> Tensor:
-            if self.space == "z":  # through the mapping, each face with what was asked of it
-                moved = generator.mapping(moved, asked[held][faces])
-            return generator.synthesis(moved)
+        def show_held(moved: Tensor, faces: Tensor) -> Tensor:
+            return show(moved, held[faces])
 
         found = [direction(points[kept], told[:, i], self.method, self.share) for i in range(len(names))]
         vectors = torch.stack([vector for vector, _ in found])
@@ -72,7 +70,7 @@ class FindDirections(FaceTask):
         weights = torch.linspace(-self.reach, self.reach, self.steps)
         spread = told.std(dim=0).clamp_min(1e-6)
         moves = [
-            sweep(show, judge.measure, points[held], vector, i, weights, spread)
+            sweep(show_held, judge.measure, points[held], vector, i, weights, spread)
             for i, vector in enumerate(vectors)
         ]
         leak = leaks(torch.stack([one.moved for one in moves]))

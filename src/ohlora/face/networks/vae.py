@@ -8,7 +8,7 @@ that are sums over resolutions. There is no noise input: the same (z, properties
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -87,8 +87,8 @@ class ModulatedConv(nn.Module):
         self.padding = kernel // 2
         self.demodulate = demodulate
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        style = self.affine(w)
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """`style` [n, inputs] is what `affine` makes of w."""
         x = F.conv2d(x * style.to(x.dtype)[:, :, None, None], self.weight, padding=self.padding)
         bias = self.bias.to(x.dtype)[:, None, None]
         if not self.demodulate:
@@ -111,11 +111,16 @@ class Block(nn.Module):
         self.head = ModulatedConv(outputs, 3 + len(CLASSES), w_dim, 1, demodulate=False)
         self.first = first
 
+    @property
+    def modulated(self) -> list[ModulatedConv]:
+        """Its convolutions in the order of their styles: the head's is the last."""
+        return [*self.convs, self.head]  # type: ignore[list-item]
+
     def forward(self, x: Tensor, shown: Tensor | None, styles: list[Tensor]) -> tuple[Tensor, Tensor]:
         if not self.first:
             x = F.interpolate(x, scale_factor=2.0)
-        for conv, w in zip(self.convs, styles, strict=False):
-            x = F.leaky_relu(conv(x, w), SLOPE, inplace=True)
+        for conv, style in zip(self.convs, styles, strict=False):
+            x = F.leaky_relu(conv(x, style), SLOPE, inplace=True)
         added = self.head(x, styles[-1]).float()
         if shown is None:
             return x, added
@@ -162,11 +167,26 @@ class StyleDecoder(nn.Module):
 
     def synthesis(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Images, about -1 to 1, and map logits of a style [n, w_dim], or one a layer [n, layers, w_dim]."""
-        styles = list(w.expand(self.layers, *w.shape) if w.ndim == 2 else w.unbind(dim=1))
-        x = self.constant.expand(w.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        shown = None
+        return self.painted(self.channel_styles(w))
+
+    def channel_styles(self, w: Tensor) -> list[Tensor]:
+        """What scales every convolution's input channels, [n, inputs] each: StyleSpace (arXiv:2011.12799)."""
+        given = list(w.expand(self.layers, *w.shape) if w.ndim == 2 else w.unbind(dim=1))
+        told = []
         for i, block in enumerate(self.blocks):
-            x, shown = block(x, shown, styles[max(0, 2 * i - 1) : 2 * i + 1])
+            assert isinstance(block, Block)
+            own = given[max(0, 2 * i - 1) : 2 * i + 1]
+            told += [conv.affine(one) for conv, one in zip(block.modulated, [*own, own[-1]], strict=True)]
+        return told
+
+    def painted(self, styles: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Images and map logits of `channel_styles`."""
+        x = self.constant.expand(len(styles[0]), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        shown, left = None, list(styles)
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            own, left = left[: len(block.modulated)], left[len(block.modulated) :]
+            x, shown = block(x, shown, own)
         assert shown is not None
         return shown[:, :3], shown[:, 3:]
 
@@ -304,6 +324,24 @@ class VaeGenerator:
     def synthesis(self, w: Tensor) -> Tensor:
         """Images [faces, 3, resolution, resolution], -1 to 1."""
         return self.drawn(w)[0]
+
+    def channel_styles(self, w: Tensor) -> Tensor:
+        """All that scales channels, side by side, [faces, channels], of styles w."""
+        with evaluating(self.network):
+            parts = self.network.decoder.channel_styles(w.to(self.device))
+        return torch.cat(parts, dim=1)
+
+    def painted(self, styles: Tensor) -> Tensor:
+        """Images as of `synthesis`, of `channel_styles`."""
+        decoder = self.network.decoder
+        with evaluating(self.network):
+            widths = [
+                part.shape[1] for part in decoder.channel_styles(self.average_style[None].to(self.device))
+            ]
+            images = [
+                decoder.painted(some.to(self.device).split(widths, dim=1))[0] for some in styles.split(BATCH)
+            ]
+        return torch.cat(images).clamp(-1, 1)
 
     def picture(self, w: Tensor) -> Picture:
         """Images as they are kept, the maps of the mask head and its probability of hair."""
