@@ -73,3 +73,12 @@ def test_who_wears_glasses_or_not_is_drawn_so():
     held = means[:500] + 0.1 * torch.randn(500, 4)
     normal = 0.5 * (prior.whitened(held).square() + math.log(2 * math.pi)).sum(dim=1)
     assert float(prior.surprise(held).mean()) < float(normal.mean()) - 0.5
+
+
+def test_fitted_again_it_forgets_where_it_was(prior):
+    wobble(prior)
+    means = torch.randn(2000, 4) * torch.tensor([0.5, 1.0, 2.0, 4.0]) - 3
+    prior.fit(means, torch.full_like(means, -9.0), steps=300, seed=0)
+    drawn = prior(torch.randn(4000, 4)).detach()
+    assert torch.allclose(drawn.mean(dim=0), means.mean(dim=0), atol=0.3)
+    assert torch.allclose(drawn.std(dim=0) / means.std(dim=0), torch.ones(4), atol=0.15)

@@ -109,6 +109,7 @@ class Prior(nn.Module):
         total = torch.cov(means.double().T) + spread.double().square().mean(dim=0).diag()
         self.scale.copy_(torch.linalg.cholesky(total))
         self.shift.copy_(means.mean(dim=0))
+        self.width.fill_(1.0)
         drawn = torch.Generator().manual_seed(seed)
         weights = list(self.couplings.parameters())
         if not weights:
