@@ -12,6 +12,7 @@ HOUSE = ROOT / "src" / "ohlora"
 
 ROOMS = [
     "errors",
+    "provenance",
     "processes",
     "space",
     "datasets",

@@ -20,7 +20,8 @@ from tests.journal_workers import record
 import ohlora.records
 from ohlora.datasets import SubsetRecipe
 from ohlora.errors import OhloraError
-from ohlora.records import Journal, TrialRecord, current_commit, gather, of_one_game, read_table
+from ohlora.provenance import current_commit
+from ohlora.records import Journal, TrialRecord, gather, of_one_game, read_table
 
 REAL = st.floats(0, 1)
 

@@ -21,7 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ohlora.errors import OhloraError, nearest
-from ohlora.records import current_commit
+from ohlora.provenance import current_commit
 
 FORMAT = 1  # of the pair of files; raise it when older ones can no longer be read
 Network = TypeVar("Network", bound=nn.Module)

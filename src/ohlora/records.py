@@ -11,14 +11,12 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -479,22 +477,3 @@ def of_one_game(frame: pd.DataFrame, protocol: str, families: Mapping[str, str])
     if notes:
         warnings.warn(f"left out of the table: {'; '.join(notes)}", stacklevel=2)
     return frame.loc[keep].reset_index(drop=True) if notes else frame
-
-
-@cache
-def current_commit() -> str:
-    """The commit this code stands at, with "+" where files differ from it; "unknown" outside a checkout."""
-    here = Path(__file__).resolve().parent
-    try:
-        git = ["git", "-C", str(here)]
-        commit = subprocess.run(
-            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5
-        )
-        if commit.returncode:
-            return "unknown"
-        dirty = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, timeout=5
-        )
-        return commit.stdout.strip() + ("+" if dirty.stdout.strip() else "")
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"

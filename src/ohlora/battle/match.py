@@ -31,7 +31,7 @@ from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
 from ohlora.predictor import Predictor
-from ohlora.records import current_commit
+from ohlora.provenance import current_commit
 from ohlora.space import Params, Space, Value
 from ohlora.tracking import log_picture, log_table, write_json
 from ohlora.trials import Hardware

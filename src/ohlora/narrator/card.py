@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ohlora.assets import command_line, library_versions
 from ohlora.narrator.lessons import Lessons, Rehearsal
-from ohlora.records import current_commit
+from ohlora.provenance import current_commit
 
 LIBRARIES = ("torch", "transformers", "trl", "peft")
 PRETRAINING = "Pretraining"

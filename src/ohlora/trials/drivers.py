@@ -19,7 +19,8 @@ from ohlora.datasets import Subset, SubsetDataModule
 from ohlora.datasets.loading import Batches
 from ohlora.errors import OhloraError
 from ohlora.processes import own_draws, trainer_arguments
-from ohlora.records import TrialKey, TrialRecord, current_commit
+from ohlora.provenance import current_commit
+from ohlora.records import TrialKey, TrialRecord
 from ohlora.space import Params
 from ohlora.trials.cnn import TRAINING_VERSION, Budget, CnnClassifier, CnnSettings, score
 

@@ -1,15 +1,8 @@
 import pytest
 import torch
 
-from ohlora.face.networks.measures import (
-    auroc,
-    calibration_error,
-    interval,
-    pearson,
-    recall_at_precision,
-    slope,
-    with_interval,
-)
+from ohlora.face.networks.binary_measures import auroc, calibration_error, recall_at_precision
+from ohlora.face.networks.measures import interval, pearson, slope, with_interval
 
 
 def test_pearson_and_slope():

@@ -17,9 +17,9 @@ from ohlora.face import classes
 from ohlora.face.faces import Faces
 from ohlora.face.generator import to_network
 from ohlora.face.networks.augment import Augmentation
+from ohlora.face.networks.blocks import stem
 from ohlora.face.networks.evaluate import evaluating, predict
 from ohlora.face.networks.learner import Learner
-from ohlora.face.networks.regressor import stem
 from ohlora.face.networks.segmenter import UNet
 
 TARGETS = ("gender", "quality")

@@ -52,7 +52,8 @@ def ends(values: Tensor, share: float) -> tuple[Tensor, Tensor]:
 
 def by_svm(points: Tensor, more: Tensor) -> Tensor:
     """The normal of a linear SVM's plane (the original's method)."""
-    return torch.from_numpy(LinearSVC(dual=False).fit(points.numpy(), more.numpy()).coef_[0])
+    machine = LinearSVC(dual=False)  # type: ignore[arg-type]  # its types know "auto" alone
+    return torch.from_numpy(machine.fit(points.numpy(), more.numpy()).coef_[0])
 
 
 def by_logistic(points: Tensor, more: Tensor) -> Tensor:

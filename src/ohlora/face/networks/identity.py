@@ -19,10 +19,11 @@ from ohlora.assets import load_network
 from ohlora.face.faces import Faces
 from ohlora.face.generator import to_network
 from ohlora.face.networks.augment import Augmentation
+from ohlora.face.networks.binary_measures import auroc
+from ohlora.face.networks.blocks import stem
 from ohlora.face.networks.evaluate import predict
 from ohlora.face.networks.learner import Learner
-from ohlora.face.networks.measures import auroc, with_interval
-from ohlora.face.networks.regressor import stem
+from ohlora.face.networks.measures import with_interval
 
 IDENTITY_KIND = "face_identity"
 STRANGERS = 10  # that everybody is compared with

@@ -19,6 +19,7 @@ from ohlora.face import classes
 from ohlora.face.faces import Faces
 from ohlora.face.generator import to_network
 from ohlora.face.networks.augment import Augmentation
+from ohlora.face.networks.blocks import stem
 from ohlora.face.networks.evaluate import evaluating, predict
 from ohlora.face.networks.learner import Learner
 from ohlora.face.networks.segmenter import UNet
@@ -36,27 +37,6 @@ class RegressorSettings(Protocol):
     def build(self, properties: Sequence[str], resolution: int, segmenter: UNet | None) -> nn.Module:
         """A network, its weights still random."""
         ...
-
-
-def halving(inputs: int, outputs: int) -> nn.Sequential:
-    """Pooled before it is normalised and bent: a quarter of the elementwise work."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-        nn.MaxPool2d(2),
-        nn.BatchNorm2d(outputs),
-        nn.SiLU(inplace=True),
-    )
-
-
-def stem(channels: int, widths: Sequence[int], grid: tuple[int, int], hidden: int) -> nn.Sequential:
-    """Halvings, then one dense layer on a map of `grid` rows and columns."""
-    return nn.Sequential(
-        *(halving(inputs, outputs) for inputs, outputs in zip([channels, *widths], widths, strict=False)),
-        nn.AdaptiveAvgPool2d(grid),
-        nn.Flatten(),
-        nn.Linear(widths[-1] * grid[0] * grid[1], hidden),
-        nn.SiLU(inplace=True),
-    )
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from ohlora.face.networks.attributes import (
     stratified_folds,
 )
 from ohlora.face.networks.augment import Augmentation
+from ohlora.face.networks.binary_measures import auroc, calibration_error, recall_at_precision
 from ohlora.face.networks.learner import FaceJob, number_fault
-from ohlora.face.networks.measures import auroc, calibration_error, recall_at_precision, with_interval
+from ohlora.face.networks.measures import with_interval
 from ohlora.face.networks.segmenter import Segmenter, load_segmenter
 from ohlora.face.source import FacePart, FaceSource
 from ohlora.processes import is_main

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -22,12 +22,14 @@ from torch import Tensor, nn
 from ohlora.assets import load_network, need_resolution
 from ohlora.face.classes import CLASSES
 from ohlora.face.generator import to_uint8
+from ohlora.face.networks.blocks import halving
 from ohlora.face.networks.evaluate import BATCH, evaluating
-from ohlora.face.networks.identity import IdentityNetwork
 from ohlora.face.networks.prior import Prior
-from ohlora.face.networks.regressor import halving
 from ohlora.face.renderer import Picture
 from ohlora.space import Real
+
+if TYPE_CHECKING:
+    from ohlora.face.networks.identity import IdentityNetwork
 
 VAE_KIND = "face_generator"
 START = 4  # rows and columns of the learned constant the decoder begins with
