@@ -51,7 +51,7 @@ def bench(report_job, tmp_path) -> Bench:
 
 @pytest.fixture
 def bench_with(bench) -> Callable[..., Bench]:
-    """`bench_with(generator_ours=..., identity_b=...)`: the bench with these on its shelf."""
+    """`bench_with(generator_polished=..., identity_b=...)`: the bench with these on its shelf."""
 
     def build(counts: dict[str, int] | None = None, **networks: Any) -> Bench:
         shelf = replace(bench.shelf, kept=dict(networks))

@@ -34,7 +34,7 @@ CHAIN = (
     ("model=face_identity", "scorer=a"),
     ("model=face_identity", "scorer=b"),
     ("model=face_vae", "job.watched=16"),
-    ("model=face_vae", "job.watched=16", "variant=v4"),
+    ("model=face_vae", "job.watched=16", "variant=polished"),
     ("model=face_directions", "samples=80", "job.swept=2", "job.steps=3"),
     ("model=face_bank", "pass_protocol.least_r={eyes:-1,mouth:-1,roll:-1}", "job.candidates=3"),
 )
@@ -106,11 +106,11 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
     }
     assert {row["subject"] for row in rows} >= {"segmenter_a", "regressor_b", "kept", "identity_b", "bank"}
     beside = {(row["subject"], row["name"]): row["value"] for row in kept["beside"]}
-    assert {subject for subject, _ in beside} == {"generator_v4", "generator_ours"}
-    ours = {row["name"]: row["value"] for row in rows if row["subject"] == "generator_ours"}
-    assert beside["generator_ours", "r_eyes"] == ours["r_eyes"] != beside["generator_v4", "r_eyes"]
+    assert {subject for subject, _ in beside} == {"generator_ours", "generator_polished"}
+    hers = {row["name"]: row["value"] for row in rows if row["subject"] == "generator_polished"}
+    assert beside["generator_polished", "r_eyes"] == hers["r_eyes"] != beside["generator_ours", "r_eyes"]
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
-    assert "| quantity | generator_v4 | generator_ours | gate |" in page
+    assert "| quantity | generator_ours | generator_polished | gate |" in page
 
 
 @pytest.mark.slow

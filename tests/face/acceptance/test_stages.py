@@ -70,13 +70,13 @@ class TestRenderer:
 
 class TestPeopleAfterAnEdit:
     def test_who_keeps_the_person_is_found_and_who_mixes_her_up_is_not(self, bench_with, stamp, readers):
-        kept = keeping(bench_with(generator_ours=stamp(), identity_b=readers["person"]))
+        kept = keeping(bench_with(generator_polished=stamp(), identity_b=readers["person"]))
         assert kept["found_after_face_edit"] == kept["found_after_any_edit"] == 1
-        mixed = keeping(bench_with(generator_ours=stamp(forgetful=3.0), identity_b=readers["person"]))
+        mixed = keeping(bench_with(generator_polished=stamp(forgetful=3.0), identity_b=readers["person"]))
         assert mixed["found_after_any_edit"] < 0.5
 
     def test_a_ruler_that_reads_wishes_finds_nobody_once_all_of_them_change(self, bench_with, stamp, readers):
-        scores = keeping(bench_with(generator_ours=stamp(), identity_b=readers["wishes"]))
+        scores = keeping(bench_with(generator_polished=stamp(), identity_b=readers["wishes"]))
         assert scores["found_after_any_edit"] == 0
 
     def test_an_edit_changes_what_it_names_and_nothing_else(self, bench_with, stamp, readers):
@@ -102,20 +102,20 @@ class TestLikeness:
                 return images[:, :, ::4, ::4].flatten(1).float()
 
         one = OneFace(**{name: getattr(painter, name) for name in painter.__dataclass_fields__})
-        good = likeness(bench_with({"compared": 60}, generator_ours=painter, identity_b=Pixels()))
-        poor = likeness(bench_with({"compared": 60}, generator_ours=one, identity_b=Pixels()))
+        good = likeness(bench_with({"compared": 60}, generator_polished=painter, identity_b=Pixels()))
+        poor = likeness(bench_with({"compared": 60}, generator_polished=one, identity_b=Pixels()))
         assert poor["recall"] == 0 < 0.6 < good["recall"]
         assert good["precision_low"] <= good["precision"] <= good["precision_high"]
         assert poor["frechet"] > good["frechet"] + 0.3
         # Of sixty pictures an untrained net tells little, but who is far.
         near, far = (
-            untrained(bench_with({"compared": 60}, generator_ours=maker)) for maker in (painter, one)
+            untrained(bench_with({"compared": 60}, generator_polished=maker)) for maker in (painter, one)
         )
         assert near["frechet"] < far["frechet"] - 1
         assert 0 < near["floor"] == far["floor"] < 1
 
     def test_made_real_and_held_out_are_as_many_and_never_the_same(self, bench_with):
-        bench = bench_with(generator_ours=bench_with().source.renderer)
+        bench = bench_with(generator_polished=bench_with().source.renderer)
         made, real, held, crude = sets(bench)
         assert len({len(made), len(real), len(held), len(crude), 16}) == 1
         assert not (real[:, None] == held[None]).flatten(2).all(dim=2).any()
@@ -130,7 +130,7 @@ def test_shares_are_those_the_judges_see(bench_with, stamp):
         def judge(self, images):
             return (torch.arange(len(images)) < self.share * len(images)).float()
 
-    scores = samples(bench_with(generator_ours=stamp(), gender=Says(0.75), quality=Says(1.0)))
+    scores = samples(bench_with(generator_polished=stamp(), gender=Says(0.75), quality=Says(1.0)))
     assert (scores["gender"], scores["quality"]) == (0.75, 1.0)
     assert scores["gender_low"] < 0.75 < scores["gender_high"]
 
@@ -183,7 +183,7 @@ class TestTheShelf:
             ("regressor_b", "model=face_props scorer=b"),
             ("generator_v1", "model=face_vae variant=v1"),
             ("identity_b", "model=face_identity scorer=b"),
-            ("directions_w_svm", "model=face_directions"),
+            ("directions_w_mean_difference", "model=face_directions latent_space=w method=mean_difference"),
             ("kept", "model=face_filter"),
         ):
             told = rf"no {name} in {folder} \(python train.py {words} .*renderer.resolution=32\)"
@@ -191,10 +191,10 @@ class TestTheShelf:
                 bench.shelf.need(name)
 
     def test_another_generator_s_bank_is_missing_not_wrong(self, bench_with):
-        bench = bench_with(generator_ours=SimpleNamespace(card={"weights": {"sha256": "hers"}}))
+        bench = bench_with(generator_polished=SimpleNamespace(card={"weights": {"sha256": "hers"}}))
         card = {"kind": "face_bank", "generator": "somebody else's"}
         save_model(bench.shelf.folder, BANK, {"latents": torch.zeros(1, 2)}, card)
-        with pytest.raises(Missing, match="bank belongs to another generator than generator_ours"):
+        with pytest.raises(Missing, match="bank belongs to another generator than generator_polished"):
             _ = bench.shelf.bank
 
     def test_photos_networks_are_refused(self, bench):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ def weights(renderer, tmp_path_factory) -> Path:
         "network": vars(SETTINGS),
         "properties": {name: [axis.low, axis.high] for name, axis in renderer.properties.items()},
     }
-    save_model(folder, "generator_ours", network.state_dict(), card)
+    save_model(folder, "generator_polished", network.state_dict(), card)
     middle = torch.tensor([axis.at(0.5) for axis in renderer.properties.values()])
     tensors = {
         "latents": torch.randn(3, SETTINGS.latent),
@@ -48,7 +50,7 @@ def weights(renderer, tmp_path_factory) -> Path:
         "first": torch.zeros(3, len(ROW)),
         "second": torch.zeros(3, len(ROW)),
     }
-    digest = load_model(folder, "generator_ours", VAE_KIND)[1]["weights"]["sha256"]
+    digest = load_model(folder, "generator_polished", VAE_KIND)[1]["weights"]["sha256"]
     save_model(folder, "bank", tensors, {"kind": BANK_KIND, "generator": digest})
     return folder
 
@@ -71,6 +73,14 @@ def test_faces_of_the_bank_are_filmed(animate, tmp_path):
             assert film.n_frames == 3
             pictures.append(film.convert("RGB").tobytes())
     assert pictures[0] != pictures[1]
+
+
+def test_her_first_frame_does_not_wait_for_lightning():
+    """Nor for torchmetrics: three seconds each, and only those who learn and judge need them."""
+    heavy = "{'lightning', 'torchmetrics', 'torchvision'}"
+    asked = f"import sys, ohlora.face.networks.face_bank; print(sorted({heavy} & {{*sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_she_has_her_own_looks(animate):
@@ -97,19 +107,19 @@ def test_a_bank_of_another_generator(animate, weights, tmp_path):
     other.mkdir()
     for path in weights.iterdir():
         (other / path.name).write_bytes(path.read_bytes())
-    tensors, card = load_model(other, "generator_ours", VAE_KIND)
-    save_model(other, "generator_ours", {name: value + 1 for name, value in tensors.items()}, card)
+    tensors, card = load_model(other, "generator_polished", VAE_KIND)
+    save_model(other, "generator_polished", {name: value + 1 for name, value in tensors.items()}, card)
     with pytest.raises(OhloraError, match="bank was made with another generator"):
         animate(folder=other).run()
 
 
 def test_moods_in_other_units_are_refused(animate, weights, tmp_path):
     """As those of a generator of photos are, whose eyes are shares of the face."""
-    tensors, card = load_model(weights, "generator_ours", VAE_KIND)
+    tensors, card = load_model(weights, "generator_polished", VAE_KIND)
     card["properties"]["eyes"] = [0.0, 0.05]
-    save_model(tmp_path / "photos", "generator_ours", tensors, card)
+    save_model(tmp_path / "photos", "generator_polished", tensors, card)
     tensors, card = load_model(weights, "bank", BANK_KIND)
-    digest = load_model(tmp_path / "photos", "generator_ours", VAE_KIND)[1]["weights"]["sha256"]
+    digest = load_model(tmp_path / "photos", "generator_polished", VAE_KIND)[1]["weights"]["sha256"]
     save_model(tmp_path / "photos", "bank", tensors, {**card, "generator": digest})
     with pytest.raises(OhloraError, match=r"moods ask for eyes .* this generator's are eyes"):
         animate(folder=tmp_path / "photos").run()

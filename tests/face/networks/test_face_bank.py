@@ -156,7 +156,12 @@ def test_anybody_may_choose_among_those_who_pass(face_job, taught, tmp_path):
     for path in taught.iterdir():
         if path.is_file():
             shutil.copy(path, tmp_path)
-    easy = ("pass_protocol.least_r={eyes:-1,mouth:-1,roll:-1}", "job.candidates=4", f"paths.face={tmp_path}")
+    easy = (
+        "generator=generator_ours",
+        "pass_protocol.least_r={eyes:-1,mouth:-1,roll:-1}",
+        "job.candidates=4",
+        f"paths.face={tmp_path}",
+    )
     kept = {}
     for name, words in {"all": (), "two": ("favourites=[3,1]",)}.items():
         folder = tmp_path / name

@@ -27,6 +27,7 @@ STAGES = (
     ("identity_a", "model=face_identity", "scorer=a"),
     ("kept", "model=face_filter", "job.least={gender:0.3,quality:0.3}"),
     ("generator_ours", "model=face_vae", "job.watched=16"),
+    ("generator_polished", "model=face_vae", "job.watched=16", "variant=polished"),
 )
 
 
@@ -34,13 +35,15 @@ STAGES = (
 def test_the_smoke_chain(door: Callable[..., Any], tmp_path: Path) -> None:
     for name, *words in STAGES:
         here = ("save_to=face", "paths.face=face", "paths.cache_dir=cache", f"hydra.run.dir=runs/{name}")
-        kept = ["kept=face"] if name == "generator_ours" else []
+        kept = ["kept=face"] if name.startswith("generator") else []
         done = door("train.py", *SMALL, *words, *here, *kept, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert f"{name}.safetensors" in done.stdout
-    generator = load_generator(tmp_path / "face", "generator_ours")
-    assert generator.card["settings"]["kept"] is True
-    assert generator.card["domain"] == "rendered faces"
+    ours, polished = (load_generator(tmp_path / "face", f"generator_{one}") for one in ("ours", "polished"))
+    assert ours.card["settings"]["kept"] is True
+    assert ours.card["domain"] == "rendered faces"
+    begun = polished.card["settings"]["begins_with"]
+    assert begun["generator_ours"] == ours.card["weights"]["sha256"] != polished.card["weights"]["sha256"]
 
 
 @pytest.mark.slow

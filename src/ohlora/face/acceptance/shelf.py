@@ -109,7 +109,9 @@ class Shelf:
     def command(self, name: str) -> str:
         """What makes a network of this name."""
         kind, _, rest = name.partition("_")
+        space, _, method = rest.partition("_")
         alone, reading = (f"save_to={self.folder}", f"save_to={self.folder} paths.face={self.folder}")
+        of_this = f"generator={self.generator_name} {reading}"
         words = {
             "segmenter": f"model=face_seg scorer={rest} {alone}",
             "regressor": f"model=face_props scorer={rest} {reading if rest == 'b' else alone}",
@@ -118,7 +120,7 @@ class Shelf:
             "identity": f"model=face_identity scorer={rest} {alone}",
             FILTER: f"model=face_filter {reading}",
             "generator": f"model=face_vae variant={rest} {reading}",
-            "directions": f"model=face_directions generator={self.generator_name} {reading}",
-            BANK: f"model=face_bank generator={self.generator_name} {reading}",
+            "directions": f"model=face_directions latent_space={space} method={method} {of_this}",
+            BANK: f"model=face_bank {of_this}",
         }[kind]
         return f"python train.py {words} renderer.resolution={self.resolution}"

@@ -505,7 +505,7 @@ def subjects(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
     yield "embedder", "identity_b", lambda: embedder(bench)
     *pictures, test = of_generator(bench)
     yield from pictures
-    for name in shelf.names(DIRECTIONS) or ["directions_w_svm"]:
+    for name in shelf.names(DIRECTIONS) or ["directions_style_svm"]:
         yield "directions", name, lambda one=name: directions(bench, one)
     yield test
     yield "bank", "bank", lambda: bank(bench)

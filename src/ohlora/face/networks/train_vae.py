@@ -101,16 +101,7 @@ class TrainVae(FaceJob):
                     raise OhloraError(
                         f"variant.trains={part} begins no weight's name (encoder, decoder, decoder.map, ...)"
                     )
-            if self.variant.encoder_start:
-                known = load_embedder(self.teachers, self.variant.encoder_start)
-                need_resolution(known.card, source.resolution)
-                if not network.encoder.begin_as(known.network):
-                    raise OhloraError(
-                        f"{Path(self.teachers) / self.variant.encoder_start} has other widths than"
-                        f" network.encoder_widths={list(self.network.encoder_widths)}"
-                    )
-            if self.variant.start:
-                begin(network, self.teachers, self.variant.start)
+            settings["begins_with"] = self.begin(network)
             given = (network, self.variant, teachers, names, self.ema)
             lesson = {**self.lesson.of_learner(), "seed": self.seed}
             learner: VaeLearner
@@ -206,6 +197,33 @@ class TrainVae(FaceJob):
             faults.append("variant.losses has no term with a weight")
         return faults
 
+    def begin(self, network: FaceVae) -> dict[str, str]:
+        """Take over what the variant begins with: name and sha256. OhloraError where it does not fit."""
+        begun = {}
+        if name := self.variant.encoder_start:
+            known = load_embedder(self.teachers, name)
+            need_resolution(known.card, network.resolution)
+            if not network.encoder.begin_as(known.network):
+                raise OhloraError(
+                    f"{Path(self.teachers) / name} has other widths than"
+                    f" network.encoder_widths={list(self.network.encoder_widths)}"
+                )
+            begun[name] = known.card["weights"]["sha256"]
+        if name := self.variant.start:
+            other = load_generator(self.teachers, name)
+            need_resolution(other.card, network.resolution)
+            if other.network.settings != network.settings:
+                raise OhloraError(
+                    f"{Path(self.teachers) / name} has another network than this variant's; train it again"
+                )
+            if not torch.equal(other.network.told, network.told):
+                raise OhloraError(
+                    f"{Path(self.teachers) / name} is told of other properties than this variant"
+                )
+            network.load_state_dict(other.network.state_dict())
+            begun[name] = other.card["weights"]["sha256"]
+        return begun
+
     def networks(self, source: FaceSource) -> tuple[Teachers, Segmenter, Regressor]:
         """Teachers a, of which no more are read than the variant asks; and both judges b."""
         needed = {NEEDS[term] for term, weight in self.variant.losses.items() if weight and term in NEEDS}
@@ -267,17 +285,6 @@ def save_rows(rows: list[Tensor], path: Path, gap: int = 2) -> None:
             sheet.paste(to_picture(image), (x * side, y * side))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
-
-
-def begin(network: FaceVae, folder: str, name: str) -> None:
-    """Take over the weights of another generator; OhloraError where they do not fit this one."""
-    other = load_generator(folder, name)
-    need_resolution(other.card, network.resolution)
-    if other.network.settings != network.settings:
-        raise OhloraError(f"{Path(folder) / name} has another network than this variant's; train it again")
-    if not torch.equal(other.network.told, network.told):
-        raise OhloraError(f"{Path(folder) / name} is told of other properties than this variant")
-    network.load_state_dict(other.network.state_dict())
 
 
 def generator_scores(
