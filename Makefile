@@ -26,7 +26,7 @@ battle: setup
 
 # Everything, the journeys through train.py and battle.py included, a worker a core; plain `pytest` leaves those out.
 test:
-	$(VENV)/bin/python -m pytest -m "" -n auto
+	$(VENV)/bin/python -m pytest -m ""
 
 lint:
 	$(VENV)/bin/ruff format --check .
