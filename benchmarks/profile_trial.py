@@ -29,7 +29,7 @@ from torch.profiler import ProfilerActivity, profile
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
 from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.provenance import current_commit
-from ohlora.records import TrialKey
+from ohlora.records.record import TrialKey
 from ohlora.trials import Budget
 from ohlora.trials.stacked import StackedTrial, train_stacked
 

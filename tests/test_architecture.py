@@ -12,6 +12,8 @@ HOUSE = ROOT / "src" / "ohlora"
 
 ROOMS = [
     "errors",
+    "seeds",
+    "durable",
     "provenance",
     "processes",
     "space",

@@ -16,7 +16,7 @@ from yaml import YAMLError
 
 from ohlora.door import explain
 from ohlora.errors import JobFailed, OhloraError
-from ohlora.records import Journal
+from ohlora.records.journal import Journal
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from ohlora.errors import OhloraError
 from ohlora.processes import SharedStatistics, process_count, share, summed, trainer_arguments
-from ohlora.records import Journal
+from ohlora.records.journal import Journal
 
 CPU = torch.device("cpu")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from tests.journal_workers import record
+from tests.records.journal_workers import record
 
 from ohlora.assets import assets_dir
 from ohlora.datasets import Digits
@@ -12,7 +12,7 @@ from ohlora.errors import OhloraError
 from ohlora.features.table import add_features
 from ohlora.features.target_table import ShipTable
 from ohlora.predictor.fit import FitPredictor
-from ohlora.records import Journal
+from ohlora.records.journal import Journal
 from ohlora.tracking import csv_logger
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_effects, plot_scores
-from ohlora.trials.sweep import CHOSEN_SEEDS, REPEAT_SEEDS
+from ohlora.seeds import CHOSEN_SEEDS, REPEAT_SEEDS
 
 
 @pytest.fixture(scope="module")

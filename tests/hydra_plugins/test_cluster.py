@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from ohlora.errors import OhloraError
-from ohlora.records import Journal, read_table
+from ohlora.records.journal import Journal
+from ohlora.records.table import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 SLURM = ("hydra/launcher=submitit_slurm", "hydra.launcher.cluster=local", "hydra.launcher.poll_s=0.2")

@@ -18,7 +18,7 @@ import yaml
 from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, only_launcher, quoted, stop
 from hydra_plugins.ohlora_launcher.fresh import FreshLauncher, visible_cards
 from ohlora.errors import OhloraError
-from ohlora.records import read_table
+from ohlora.records.table import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("size=smoke", "trials=3", "trials_per_subset=2")

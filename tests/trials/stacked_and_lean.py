@@ -14,7 +14,7 @@ import torch
 
 import ohlora.door  # noqa: F401
 from ohlora.datasets import Digits, Split, SubsetFamily
-from ohlora.records import TrialKey
+from ohlora.records.record import TrialKey
 from ohlora.trials import Budget, CnnSettings, Hardware, Protocol, train_and_score
 from ohlora.trials.stacked import StackedTrial, train_stacked
 

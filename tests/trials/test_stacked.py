@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from scipy import stats
 
 from ohlora.datasets import Split
-from ohlora.records import TrialKey
+from ohlora.records.record import TrialKey
 from ohlora.trials import Budget, Hardware, Protocol, train_and_score
 from ohlora.trials.stacked import StackedTrial, fitting_members, masked_batch_norm, train_stacked
 

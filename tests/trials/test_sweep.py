@@ -13,9 +13,11 @@ from PIL import Image
 
 from ohlora.datasets import Digits
 from ohlora.errors import OhloraError
-from ohlora.records import Journal, read_table
+from ohlora.records.journal import Journal
+from ohlora.records.table import read_table
+from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.tracking import csv_logger
-from ohlora.trials.sweep import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS, Sweep
+from ohlora.trials.sweep import Sweep
 
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
 

@@ -11,9 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from ohlora.seeds import CHOSEN_SEEDS, REPEAT_SEEDS
 from ohlora.space import Choice, Real, Space
 from ohlora.trials.report import save_figure
-from ohlora.trials.sweep import CHOSEN_SEEDS, REPEAT_SEEDS
 
 BINS = 6  # of a number's range
 HELD_SHARE = 0.1  # of all subsets

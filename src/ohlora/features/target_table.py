@@ -17,7 +17,7 @@ from ohlora.datasets.subset import Family
 from ohlora.features.table import add_features
 from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_effects, plot_scores
 from ohlora.provenance import current_commit
-from ohlora.records import of_one_game, read_table
+from ohlora.records.table import of_one_game, read_table
 from ohlora.space import Real, Space
 from ohlora.tracking import log_picture, write_json
 from ohlora.trials import Protocol

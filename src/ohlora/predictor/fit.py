@@ -28,7 +28,7 @@ from ohlora.predictor.predictor import Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
 from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_table
 from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
-from ohlora.records import of_one_game, read_table
+from ohlora.records.table import of_one_game, read_table
 from ohlora.space import Space
 from ohlora.tracking import log_picture, log_table, write_json
 from ohlora.trials import Hardware, Protocol

@@ -20,7 +20,7 @@ from ohlora.datasets.loading import Batches
 from ohlora.errors import OhloraError
 from ohlora.processes import own_draws, trainer_arguments
 from ohlora.provenance import current_commit
-from ohlora.records import TrialKey, TrialRecord
+from ohlora.records.record import TrialKey, TrialRecord
 from ohlora.space import Params
 from ohlora.trials.cnn import TRAINING_VERSION, Budget, CnnClassifier, CnnSettings, score
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ohlora.datasets import Subset, SubsetDataModule
 from ohlora.datasets.loading import EVAL_BATCH
-from ohlora.records import TrialKey
+from ohlora.records.record import TrialKey
 from ohlora.trials.augment import Moves
 from ohlora.trials.cnn import (
     ACTIVATIONS,

@@ -33,7 +33,10 @@ from ohlora.datasets.pictures import save_contact_sheet, save_images
 from ohlora.datasets.subset import Family, draw_valid_seeds
 from ohlora.errors import OhloraError
 from ohlora.processes import is_main, process_count
-from ohlora.records import Journal, TrialKey, TrialRecord, gather
+from ohlora.records.journal import Journal
+from ohlora.records.record import TrialKey, TrialRecord
+from ohlora.records.table import gather
+from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.space import Params, Space
 from ohlora.tracking import log_picture, write_json
 from ohlora.trials import drivers
@@ -41,9 +44,6 @@ from ohlora.trials.drivers import Hardware, TrialOutcome, train_and_score
 from ohlora.trials.report import plot_confusion, plot_curve
 from ohlora.trials.stacked import StackedTrial, train_stacked
 
-LEAGUE_SEEDS = 1_000_000  # from here up: subsets for matches, which no sweep may see
-CHOSEN_SEEDS = 500_000  # trial seeds from here up: params were chosen, not spread evenly
-REPEAT_SEEDS = 1_000_000  # between the seeds of one set of params trained again
 MIN_WINDOW = 8  # trials taken at a time, to be trained together
 MAX_WINDOW = {"cpu": 128, "gpu": 4096}  # several stacks full: one for each batch size and activation
 

@@ -24,14 +24,15 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import journal_workers
-from tests.journal_workers import record
+from tests.records import journal_workers
+from tests.records.journal_workers import record
 
 from ohlora.door import one_line_errors
 from ohlora.errors import OhloraError
-from ohlora.records import Journal, gather, read_table
+from ohlora.records.journal import Journal
+from ohlora.records.table import gather, read_table
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TORN = pytest.mark.filterwarnings("ignore:.*the last line is torn")  # that is what a kill may leave
 
 
@@ -79,7 +80,7 @@ def start() -> Iterator[Callable[..., Worker]]:
     # Importing torch anew for every kill would take minutes: a fork server imports once. Not on Windows.
     context: Any = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
     if os.name != "nt":
-        context.set_forkserver_preload(["ohlora.records"])
+        context.set_forkserver_preload(["ohlora.records.table"])
     workers: list[Worker] = []
 
     def build(what: Callable[..., None], *arguments: object) -> Worker:

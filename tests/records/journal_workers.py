@@ -10,7 +10,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ohlora.datasets import SubsetRecipe
-from ohlora.records import Journal, TrialKey, TrialRecord, gather
+from ohlora.records.journal import Journal
+from ohlora.records.record import TrialKey, TrialRecord
+from ohlora.records.table import gather
 
 
 def record(i: int = 0, **changes) -> TrialRecord:

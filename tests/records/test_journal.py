@@ -1,0 +1,193 @@
+"""The journal survives whatever happens to the process that writes it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.records.journal_workers import record
+
+from ohlora.errors import OhloraError
+from ohlora.records import journal as journals
+from ohlora.records.journal import Journal
+
+
+class TestJournal:
+    def test_what_is_appended_is_read_by_others(self, tmp_path):
+        mine, other = Journal(tmp_path), Journal(tmp_path)
+        assert other.records() == {}
+        for i in range(3):
+            mine.append(record(i))
+            assert len(other.records()) == i + 1
+        assert list(other.records().values()) == [record(i) for i in range(3)]
+        assert mine.records() == other.records() == Journal(tmp_path).records()
+
+    def test_a_torn_last_line_is_dropped_with_a_word_and_the_rest_kept(self, tmp_path):
+        journal = Journal(tmp_path)
+        for i in range(3):
+            journal.append(record(i))
+        shard = next(journal.folder.iterdir())
+        whole = shard.read_bytes()
+        for cut in (1, 2, 100, len(whole.splitlines()[-1])):
+            shard.write_bytes(whole[:-cut])
+            reader = Journal(tmp_path)
+            with pytest.warns(UserWarning, match=r"jsonl: the last line is torn and was dropped \(line 3, "):
+                assert len(reader.records()) == 2
+            assert len(reader.records()) == 2  # said once, not at every claim
+        shard.write_bytes(whole[: whole.index(b"\n") + 1])
+        assert len(Journal(tmp_path).records()) == 1
+
+    def test_a_line_still_being_written_is_read_when_it_is_whole(self, tmp_path):
+        Journal(tmp_path).append(record(0))
+        shard = next((tmp_path / "journal").iterdir())
+        line = shard.read_bytes()
+        shard.write_bytes(line + line[:50])
+        reader = Journal(tmp_path)
+        with pytest.warns(UserWarning, match="torn"):
+            assert len(reader.records()) == 1
+        other = json.loads(line)
+        other["key"]["seed"] = 99
+        shard.write_bytes(line + json.dumps(other).encode() + b"\n")
+        assert len(reader.records()) == 2
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            b"not json",
+            b"[]",
+            b"{}",
+            b"null",
+            b"\xff\xfe",
+            b'{"key": 3}',
+            json.dumps({"key": {"subset": {}}}).encode(),
+        ],
+    )
+    def test_damage_in_the_middle_is_named_by_file_and_line(self, tmp_path, damage):
+        journal = Journal(tmp_path)
+        for i in range(3):
+            journal.append(record(i))
+        shard = next(journal.folder.iterdir())
+        lines = shard.read_bytes().splitlines()
+        lines[1] = damage
+        shard.write_bytes(b"\n".join(lines) + b"\n")
+        with pytest.raises(OhloraError, match=rf"{shard.name}, line 2: not a trial record"):
+            Journal(tmp_path).records()
+
+    def test_the_line_is_exact_also_when_the_shard_was_read_before(self, tmp_path):
+        journal, reader = Journal(tmp_path), Journal(tmp_path)
+        journal.append(record(0))
+        journal.append(record(1))
+        assert len(reader.records()) == 2
+        shard = next(journal.folder.iterdir())
+        journal.append(record(2))
+        with shard.open("ab") as file:
+            file.write(b"da\rma\x0bge\n")  # what some readers take for the end of a line
+        journal.append(record(3))
+        for _ in range(2):
+            with pytest.raises(OhloraError, match=rf"{shard.name}, line 4: not a trial record"):
+                reader.records()
+
+    @given(data=st.data())
+    def test_whatever_the_moments_of_reading_every_record_is_read_once(self, data):
+        """A reader between the bytes of a writer: lines come when they are whole, none twice."""
+        lines = [json.dumps(asdict(record(i))).encode() + b"\n" for i in range(4)]
+        text = b"".join(lines)
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
+        with TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shard = Path(folder) / "journal" / "other-1-1.jsonl"
+            shard.parent.mkdir()
+            reader = Journal(Path(folder))
+            for low, high in pairwise([0, *cuts, len(text)]):
+                with shard.open("ab") as file:
+                    file.write(text[low:high])
+                whole = text[:high].count(b"\n")
+                assert list(reader.records().values()) == [record(i) for i in range(whole)]
+
+    def test_a_status_nobody_gave_is_damage(self, tmp_path):
+        Journal(tmp_path).append(record(0, status="great"))
+        with pytest.raises(OhloraError, match=r"line 1: not a trial record .*status='great'"):
+            Journal(tmp_path).records()
+
+    def test_the_parquet_is_read_again_only_when_it_changed(self, tmp_path, monkeypatch):
+        pd.DataFrame([record(0).row()]).to_parquet(tmp_path / "trials.parquet")
+        journal, read = Journal(tmp_path), []
+        real = journals.read_parquet
+        monkeypatch.setattr(journals, "read_parquet", lambda path: read.append(path) or real(path))
+        for i in range(1, 5):
+            assert len(journal.records()) == i
+            journal.append(record(i))
+        assert len(read) == 1
+        pd.DataFrame([record(i).row() for i in (0, 7)]).to_parquet(tmp_path / "trials.parquet")
+        assert len(journal.records()) == 6
+        assert len(read) == 2
+
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (
+                lambda path: path.write_bytes(path.read_bytes()[:200]),
+                r"trials\.parquet is not a Parquet table",
+            ),
+            (
+                lambda path: pd.read_parquet(path).drop(columns=["protocol", "steps"]).to_parquet(path),
+                r"trials\.parquet is not the table of a sweep: it lacks protocol, steps; .* tables=",
+            ),
+        ],
+    )
+    def test_a_sweep_does_not_go_on_in_a_table_it_cannot_read(self, spoil, message, tmp_path):
+        pd.DataFrame([record(0).row()]).to_parquet(tmp_path / "trials.parquet")
+        spoil(tmp_path / "trials.parquet")
+        with pytest.raises(OhloraError, match=message):
+            Journal(tmp_path).records()
+
+
+class TestClaims:
+    def test_a_finished_trial_cannot_be_claimed(self, tmp_path):
+        Journal(tmp_path).append(record(1))
+        assert Journal(tmp_path).claim(record(1).key.digest) is None
+
+    def test_a_trial_is_claimed_once_also_by_one_process(self, tmp_path):
+        journal = Journal(tmp_path)
+        lock = journal.claim("a" * 16)
+        assert lock is not None
+        assert journal.claim("a" * 16) is None
+        assert Journal(tmp_path).claim("a" * 16) is None
+        journal.release(lock)
+        again = journal.claim("a" * 16)
+        assert again is not None
+        journal.release(lock)  # twice: what is another claim by now stays
+        assert Journal(tmp_path).claim("a" * 16) is None
+        journal.release(again)
+
+    @pytest.mark.parametrize("end", [None, KeyboardInterrupt, ValueError])
+    def test_many_are_held_at_once_and_all_end_with_the_journal(self, end, tmp_path):
+        names = [record(i).key.digest for i in range(64)]
+        other = Journal(tmp_path)
+        with suppress(KeyboardInterrupt, ValueError), Journal(tmp_path) as journal:
+            locks = [journal.claim(name) for name in names]
+            assert None not in locks
+            assert [other.claim(name) for name in names] == [None] * 64
+            journal.append(record(0))
+            if end:
+                raise end
+        assert list(journal.claims.iterdir()) == []
+        with other:
+            assert [name for name in names if not other.claim(name)] == names[:1]
+
+    def test_a_claim_that_meets_damage_is_not_kept(self, tmp_path):
+        journal = Journal(tmp_path)
+        (tmp_path / "journal").mkdir()
+        (tmp_path / "journal" / "a-1-1.jsonl").write_bytes(b"{}\n")
+        with pytest.raises(OhloraError, match="line 1"):
+            journal.claim("a" * 16)
+        assert list(journal.claims.iterdir()) == []
