@@ -12,10 +12,15 @@ HOUSE = ROOT / "src" / "ohlora"
 
 ROOMS = [
     "errors",
+    "text",
+    "config",
     "seeds",
     "durable",
     "provenance",
+    "progress",
     "processes",
+    "hardware",
+    "figures",
     "space",
     "datasets",
     "records",
@@ -27,6 +32,7 @@ ROOMS = [
     "battle",
     "narrator",
     "face",
+    "laboratory",
     "chat",
     "web",
 ]

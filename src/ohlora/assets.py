@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +53,7 @@ def save_model(folder: Path, name: str, tensors: Mapping[str, Tensor], card: Map
         },
         "command": card.get("command", command_line()),
         "commit": card.get("commit", current_commit()),
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "libraries": {"python": ".".join(map(str, sys.version_info[:3])), **library_versions()},
     }
     text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 from typing import Literal
 
 NARROW = 0.02  # a smaller difference in macro-F1 is narrow
@@ -19,7 +19,7 @@ DECIMALS = 9
 Winner = Literal["challenger", "ohlora", "draw"]
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """How one attempt of the challenger ended, in order from worst to best."""
 
     LOST_BY_FAR = "lost_by_far"

@@ -1,0 +1,173 @@
+"""Config classes: what a config or a file may hold, declared once beside the field and checked when built.
+
+Validation is pydantic's. Modules that hold config classes stay light (no torch, no Lightning), so that a
+wrong value is answered before anything heavy is imported; `deferred` names the function that does the work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import wraps
+from importlib import import_module
+from types import MethodType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import AfterValidator, ConfigDict, Field, Strict, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from ohlora.errors import OhloraError, nearest
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+Share = Annotated[float, Ge(0), Le(1)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Count = Annotated[int, Ge(1)]  # at least one
+Index = Annotated[int, Ge(0)]  # counted from 0; a seed
+Name = Annotated[str, MinLen(1)]
+Many = Annotated[tuple[T, ...], Strict(False)]  # a list in YAML
+
+
+def _ascending(pair: tuple[Any, Any]) -> tuple[Any, Any]:
+    if pair[0] > pair[1]:
+        raise ValueError("its first number is above its second")
+    return pair
+
+
+Span = Annotated[tuple[T, T], Strict(False), AfterValidator(_ascending)]  # [low, high] in YAML
+
+
+class InvalidConfig(OhloraError):
+    """A config class was given what it may not hold; `faults` has (field, what is wrong) for each."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{name}{fault}" for name, fault in faults))
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
+def config(cls: C) -> C:
+    """A frozen dataclass whose fields are checked: exact types, declared ranges, finite, no unknown keys.
+
+    Raises InvalidConfig with every fault at once. `dataclasses.asdict`, `fields` and `replace` work on it.
+    """
+    settings = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+    checked: Any = pydantic_dataclass(frozen=True, config=settings)(cls)
+    validate = checked.__init__
+
+    @wraps(validate)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            validate(self, *args, **kwargs)
+        except ValidationError as error:
+            given = dict(zip(checked.__pydantic_fields__, args, strict=False)) | kwargs
+            raise InvalidConfig(faults(error, checked, given)) from None
+
+    checked.__init__ = init
+    return checked
+
+
+class deferred:  # noqa: N801  reads as the function it stands for
+    """A method that another module has, imported when first called: `run = deferred("ohlora.x", "run_x")`."""
+
+    def __init__(self, module: str, function: str) -> None:
+        self.module, self.function = module, function
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Callable[..., Any]:
+        function = getattr(import_module(self.module), self.function)
+        return function if instance is None else MethodType(function, instance)
+
+
+def faults(error: ValidationError, cls: Any, given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(field, what is wrong with it), one for each field of a config class that is at fault."""
+    types = {
+        name: Annotated[info.annotation, *info.metadata, None]
+        for name, info in cls.__pydantic_fields__.items()
+    }
+    found: dict[str, str] = {}
+    for one in error.errors(include_url=False):
+        name = str(one["loc"][0]) if one["loc"] else ""
+        if name in types and name not in given:
+            fault = f" is missing ({expected(types[name])})"
+        elif name and name not in types:
+            fault = f" is not a setting here{nearest(name, types)} ({' | '.join(types)})"
+        elif one["type"] == "value_error":  # of a validator of ours, which says it whole
+            message = str(one.get("ctx", {}).get("error"))
+            fault = f"={shown(given.get(name))}: {message}" if name else message
+        else:
+            fault = f"={shown(given.get(name))} is not {expected(types.get(name, Any))}"
+        found.setdefault(name, fault)
+    return list(found.items())
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """A value as a person would write it in YAML, cut off where it is long."""
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def expected(annotation: Any) -> str:
+    """What a field of this type may hold, in words: `a whole number from 1 to 10, or null`."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _bounded(args[0], args[1:])
+    if origin in (Union, UnionType):
+        words = [expected(arg) for arg in args if arg is not type(None)]
+        return ", or ".join([*words, *(["null"] if type(None) in args else [])])
+    if origin is Literal:
+        return "one of " + " | ".join(map(str, args))
+    if origin is tuple:
+        if len(args) == 2 and args[1] is not Ellipsis:
+            return f"a pair [low, high], each {expected(args[0])}"
+        return f"a list, each {expected(args[0])}" if args else "a list"
+    if origin is list:
+        return f"a list, each {expected(args[0])}"
+    if isinstance(origin, type):
+        return (
+            "a table of names and values"
+            if "Mapping" in origin.__name__ or origin is dict
+            else "such a thing"
+        )
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+    if annotation in words:
+        return words[annotation]
+    return f"a {annotation.__name__}" if isinstance(annotation, type) else "allowed here"
+
+
+def _bounded(annotation: Any, metadata: tuple[Any, ...]) -> str:
+    low = high = None
+    above = below = False
+    for bound in metadata:
+        if isinstance(bound, Ge):
+            low = bound.ge
+        elif isinstance(bound, Gt):
+            low, above = bound.gt, True
+        elif isinstance(bound, Le):
+            high = bound.le
+        elif isinstance(bound, Lt):
+            high, below = bound.lt, True
+        elif isinstance(bound, MinLen):
+            return f"{expected(annotation)}, not empty"
+    words = expected(annotation)
+    if annotation is int:  # whole numbers: say the last one that is allowed
+        low, above = (low + 1, False) if above else (low, False)  # type: ignore[operator]
+        high, below = (high - 1, False) if below else (high, False)  # type: ignore[operator]
+    if low is not None and high is not None and not above and not below:
+        return f"{words} from {number(low)} to {number(high)}"
+    parts = []
+    if low is not None:
+        parts.append(f"above {number(low)}" if above else f"from {number(low)} up")
+    if high is not None:
+        parts.append(f"below {number(high)}" if below else f"up to {number(high)}")
+    return " ".join([words, " and ".join(parts)]).strip()
+
+
+def number(value: Any) -> str:
+    return (
+        str(int(value))
+        if isinstance(value, float) and math.isfinite(value) and value == int(value)
+        else str(value)
+    )

@@ -1,0 +1,105 @@
+"""Config classes: every fault of a class at once, said with what came and what is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Annotated, Literal
+
+import pytest
+from annotated_types import Ge, Le
+from pydantic import model_validator
+
+from ohlora.config import Count, InvalidConfig, Many, Name, Positive, Share, Span, config, deferred
+from ohlora.errors import OhloraError
+
+
+@config
+class Inner:
+    size: Count
+    describe = deferred("json", "dumps")
+
+
+@config
+class Outer:
+    classes: Span[Annotated[int, Ge(2)]]
+    keep: Span[Share]
+    name: Name
+    inner: Inner
+    language: Literal["ko", "en"]
+    trials: Annotated[int, Ge(1), Le(500)] | None
+    widths: Many[Count]
+    rate: Positive = 0.1
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Outer:
+        if self.rate > 5 and self.trials is None:
+            raise ValueError("rate above 5 needs trials")
+        return self
+
+
+GOOD = {
+    "classes": [2, 10],
+    "keep": [0.5, 1],
+    "name": "x",
+    "inner": Inner(size=1),
+    "language": "ko",
+    "trials": None,
+    "widths": [32, 64],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("classes", [10, 2], "classes=[10, 2]: its first number is above its second"),
+        ("classes", [2], "classes=[2] is not a pair [low, high], each a whole number from 2 up"),
+        ("classes", 5, "classes=5 is not a pair [low, high], each a whole number from 2 up"),
+        ("keep", [0.5, 3], "keep=[0.5, 3] is not a pair [low, high], each a number from 0 to 1"),
+        ("keep", [0.5, float("nan")], "keep=[0.5, nan] is not a pair [low, high], each a number from 0 to 1"),
+        ("name", "", "name= is not text, not empty"),
+        ("name", True, "name=true is not text, not empty"),
+        ("inner", {"size": 1}, "inner={'size': 1} is not a Inner"),
+        ("language", "fr", "language=fr is not one of ko | en"),
+        ("trials", 0, "trials=0 is not a whole number from 1 to 500, or null"),
+        ("trials", True, "trials=true is not a whole number from 1 to 500, or null"),
+        ("trials", 1.0, "trials=1.0 is not a whole number from 1 to 500, or null"),
+        ("widths", [0], "widths=[0] is not a list, each a whole number from 1 up"),
+        ("rate", float("inf"), "rate=inf is not a number above 0"),
+        ("rate", 9.0, "rate above 5 needs trials"),
+    ],
+)
+def test_a_fault_says_what_came_and_what_is_allowed(field, value, fault):
+    with pytest.raises(OhloraError) as caught:
+        Outer(**{**GOOD, field: value})
+    assert str(caught.value) == fault
+
+
+def test_every_fault_comes_at_once():
+    with pytest.raises(InvalidConfig) as caught:
+        Outer(classes=[10, 2], keep=None, name=5, language="fr", trials="x", widths=3, langage="ko")  # type: ignore
+    assert [name for name, _ in caught.value.faults] == [
+        "classes",
+        "keep",
+        "name",
+        "inner",
+        "language",
+        "trials",
+        "widths",
+        "langage",
+    ]
+    assert "did you mean language" in str(caught.value)
+
+
+def test_it_is_a_dataclass():
+    outer = Outer(**GOOD)
+    assert asdict(outer)["inner"] == {"size": 1}
+    assert outer.classes == (2, 10)
+    assert replace(outer, rate=1.0) != outer == replace(outer)
+    with pytest.raises(InvalidConfig):
+        replace(outer, rate=-1.0)
+
+
+def test_a_deferred_method_is_the_function_it_names():
+    assert Inner.describe is __import__("json").dumps
+    with pytest.raises(TypeError, match="Inner is not JSON serializable"):
+        Inner(size=1).describe()
