@@ -30,7 +30,7 @@ import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
 from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.provenance import current_commit
 from ohlora.records.record import TrialKey
-from ohlora.trials import Budget
+from ohlora.trials.protocol import Budget
 from ohlora.trials.stacked import StackedTrial, train_stacked
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -28,9 +28,10 @@ from hydra.utils import instantiate
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
 from ohlora.datasets.subset import draw_valid_seeds
+from ohlora.hardware import Hardware
 from ohlora.provenance import current_commit
 from ohlora.records.record import TrialKey, TrialRecord
-from ohlora.trials import Hardware, train_and_score
+from ohlora.trials.drivers import train_and_score
 from ohlora.trials.stacked import StackedTrial, train_stacked
 
 ROOT = Path(__file__).resolve().parents[1]

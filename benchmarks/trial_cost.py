@@ -20,7 +20,7 @@ from hydra.utils import instantiate
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
 from ohlora.provenance import current_commit
-from ohlora.trials import train_and_score
+from ohlora.trials.drivers import train_and_score
 
 ROOT = Path(__file__).resolve().parents[1]
 POINTS = 16

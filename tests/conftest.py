@@ -18,8 +18,9 @@ from omegaconf import DictConfig
 
 import ohlora.door  # noqa: F401  registers the config's resolvers
 from ohlora.datasets import Digits, ImageData, Split, Subset, SubsetFamily
+from ohlora.hardware import Hardware
 from ohlora.space import Params, Space
-from ohlora.trials import Hardware, Protocol
+from ohlora.trials.protocol import Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 

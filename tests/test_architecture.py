@@ -17,6 +17,7 @@ ROOMS = [
     "config",
     "seeds",
     "durable",
+    "schedules",
     "provenance",
     "progress",
     "processes",

@@ -23,7 +23,6 @@ from ohlora.features.autoencoder import (
     as_trained,
     load_encoder,
     network_card,
-    one_cycle,
     psnr,
     save_encoder,
 )
@@ -102,13 +101,6 @@ def test_the_loss_sees_no_labels() -> None:
         torch.manual_seed(3)
         losses.append(module.training_step((images, labels), 0).item())
     assert losses[0] == losses[1]
-
-
-def test_one_cycle_rises_and_falls_to_nothing() -> None:
-    curve = [one_cycle(i / 100) for i in range(101)]
-    assert max(curve) == pytest.approx(1.0)
-    assert curve[0] < 0.1
-    assert curve[-1] < 1e-6
 
 
 def test_psnr_of_known_errors() -> None:

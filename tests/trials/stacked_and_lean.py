@@ -14,8 +14,10 @@ import torch
 
 import ohlora.door  # noqa: F401
 from ohlora.datasets import Digits, Split, SubsetFamily
+from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
-from ohlora.trials import Budget, CnnSettings, Hardware, Protocol, train_and_score
+from ohlora.trials.drivers import train_and_score
+from ohlora.trials.protocol import Budget, CnnSettings, Protocol
 from ohlora.trials.stacked import StackedTrial, train_stacked
 
 SAME = ("status", "val_f1", "test_f1", "val_loss", "steps", "epochs", "n_train", "n_classes", "trial")

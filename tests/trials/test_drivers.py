@@ -13,8 +13,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ohlora.datasets import draw_valid_seeds
 from ohlora.errors import OhloraError
-from ohlora.trials import Budget, CnnClassifier, Hardware, Protocol, train_and_score
-from ohlora.trials.drivers import Watch
+from ohlora.hardware import Hardware
+from ohlora.trials.cnn import CnnClassifier
+from ohlora.trials.drivers import Watch, train_and_score
+from ohlora.trials.protocol import Budget, Protocol
 
 QUIET = {
     "enable_progress_bar": False,

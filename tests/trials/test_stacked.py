@@ -17,8 +17,10 @@ import torch.nn.functional as F
 from scipy import stats
 
 from ohlora.datasets import Split
+from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
-from ohlora.trials import Budget, Hardware, Protocol, train_and_score
+from ohlora.trials.drivers import train_and_score
+from ohlora.trials.protocol import Budget, Protocol
 from ohlora.trials.stacked import StackedTrial, fitting_members, masked_batch_norm, train_stacked
 
 HERE = Path(__file__).parent

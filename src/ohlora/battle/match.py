@@ -30,13 +30,13 @@ from ohlora.datasets.subset import Family, draw_valid_seeds
 from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
+from ohlora.hardware import Hardware
 from ohlora.predictor import Predictor
 from ohlora.provenance import current_commit
 from ohlora.seeds import LEAGUE_SEEDS
 from ohlora.space import Params, Space, Value
 from ohlora.tracking import log_picture, log_table, write_json
-from ohlora.trials import Hardware
-from ohlora.trials import Protocol as TrialProtocol
+from ohlora.trials.protocol import Protocol as TrialProtocol
 
 LANGUAGES = ("ko", "en")
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from ohlora.battle.contestants import Attempt, Contestant
 from ohlora.datasets import Subset
+from ohlora.hardware import Hardware
 from ohlora.space import Params, Space
-from ohlora.trials import Hardware, Protocol, TrialOutcome, train_and_score
+from ohlora.trials.drivers import TrialOutcome, train_and_score
+from ohlora.trials.protocol import Protocol
 
 # Fair rules score the chosen params again on seeds nobody has seen.
 FRESH_SEEDS = (1, 2, 3)

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 from ohlora.battle.referee import Played
-from ohlora.trials.report import save_figure
+from ohlora.figures import plt, save_figure
 
 
 def plot_curves(played: Sequence[Played], path: Path) -> Path:

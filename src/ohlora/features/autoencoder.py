@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ohlora.assets import load_network, save_model
 from ohlora.features.views import Views
 from ohlora.processes import share, summed, world_size
+from ohlora.schedules import one_cycle
 
 ENCODER_KIND = "encoder"
 GREY_OF_RGB = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
@@ -207,13 +208,6 @@ def correlations(codes: Tensor, over_all: bool = False) -> Tensor:
     centred = codes - gathered(codes.sum(dim=0)) / n
     covariance = gathered(centred.T @ centred) / (n - 1).clamp_min(1)
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / codes.shape[1]
-
-
-def one_cycle(progress: float, warm_up: float = 0.2) -> float:
-    """Learning rate over its peak at progress 0 to 1: up for `warm_up`, then down along a cosine."""
-    if progress < warm_up:
-        return 0.04 + 0.96 * progress / warm_up
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
 
 
 def psnr(mean_squared_error: float) -> float:

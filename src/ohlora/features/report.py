@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -16,7 +12,7 @@ from torch import Tensor
 
 from ohlora.datasets.pictures import to_picture
 from ohlora.features.autoencoder import psnr
-from ohlora.trials.report import save_figure
+from ohlora.figures import plt, save_figure
 
 NEIGHBOURS = 5
 GREEN, RED, INK, FAINT = (46, 139, 87), (205, 51, 51), (20, 20, 20), (120, 120, 120)

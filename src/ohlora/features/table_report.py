@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from ohlora.figures import plt, save_figure
 from ohlora.seeds import CHOSEN_SEEDS, REPEAT_SEEDS
 from ohlora.space import Choice, Real, Space
-from ohlora.trials.report import save_figure
 
 BINS = 6  # of a number's range
 HELD_SHARE = 0.1  # of all subsets

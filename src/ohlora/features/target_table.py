@@ -20,7 +20,7 @@ from ohlora.provenance import current_commit
 from ohlora.records.table import of_one_game, read_table
 from ohlora.space import Real, Space
 from ohlora.tracking import log_picture, write_json
-from ohlora.trials import Protocol
+from ohlora.trials.protocol import Protocol
 
 COLUMNS = {
     "trial": "digest of everything that makes the trial what it is",

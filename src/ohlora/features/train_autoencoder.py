@@ -39,9 +39,9 @@ from ohlora.features.report import (
     spread_over,
 )
 from ohlora.features.views import Views
+from ohlora.hardware import Hardware
 from ohlora.processes import is_main, own_draws, process_count, trainer_arguments
 from ohlora.tracking import log_picture, write_json
-from ohlora.trials import Hardware
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from lightning.pytorch.loggers import Logger
 from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
+from ohlora.hardware import Hardware
 from ohlora.tracking import remember_settings
-from ohlora.trials import Hardware
 
 CHECKPOINTS = "checkpoints"  # in the folder of a run
 transformers.utils.logging.set_verbosity_error()

@@ -23,6 +23,7 @@ from ohlora.datasets import ImageSource
 from ohlora.datasets.subset import Family
 from ohlora.errors import OhloraError
 from ohlora.features.table import add_features
+from ohlora.hardware import Hardware
 from ohlora.predictor.model import PredictorSettings
 from ohlora.predictor.predictor import Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
@@ -31,7 +32,7 @@ from ohlora.processes import is_main, process_count, rank, start_processes, summ
 from ohlora.records.table import of_one_game, read_table
 from ohlora.space import Space
 from ohlora.tracking import log_picture, log_table, write_json
-from ohlora.trials import Hardware, Protocol
+from ohlora.trials.protocol import Protocol
 
 # Fits on some rows, predicts others: (train, test) -> macro-F1 [test rows].
 Method = Callable[[PredictorTable, PredictorTable], np.ndarray]

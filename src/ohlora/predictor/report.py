@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 
+from ohlora.figures import plt, save_figure
 from ohlora.predictor.table import PredictorTable
-from ohlora.trials.report import save_figure
 
 
 def plot_scatter(table: PredictorTable, prediction: np.ndarray, path: Path) -> Path:

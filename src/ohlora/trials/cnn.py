@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,57 +14,11 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_f1_score
 
-from ohlora.errors import OhloraError
 from ohlora.processes import share, world_size
+from ohlora.schedules import SCHEDULES
 from ohlora.space import Params
 from ohlora.trials.augment import augment
-
-# Raise it when the network or its training gives other scores for the same settings: it is part of
-# every record's protocol, and rows of different protocols do not mix.
-TRAINING_VERSION = 1
-
-
-@dataclass(frozen=True)
-class CnnSettings:
-    """What every network of a game shares; hyperparameters come on top."""
-
-    whitening_patch: int  # pixels, odd
-    whitening_filters: int  # principal patches kept; each is used with both signs
-    widths: tuple[int, int]  # channels of the two trained convolutions
-    head_grid: int  # the head sees a head_grid x head_grid map
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long a trial may train: passes over the images, but never too few steps to learn anything."""
-
-    epochs: float
-    min_steps: int
-    checks: int  # validations spread evenly over the budget
-    patience: int  # validations without a better loss before stopping early
-
-    def __post_init__(self) -> None:
-        faults = [
-            f"budget.{name}={value!r} is not a {'' if name == 'epochs' else 'whole '}number above 0"
-            for name, value in asdict(self).items()
-            if isinstance(value, bool)
-            or not isinstance(value, int | float if name == "epochs" else int)
-            or not 0 < value < math.inf
-        ]
-        if faults:
-            raise OhloraError("; ".join(faults))
-
-    def steps(self, n_train: int, batch_size: int) -> int:
-        """Optimiser steps at most."""
-        return max(round(self.epochs * math.ceil(n_train / batch_size)), self.min_steps)
-
-    def check_every(self, steps: int) -> int:
-        """Steps between validations."""
-        return max(1, steps // self.checks)
-
+from ohlora.trials.protocol import CnnSettings
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": partial(F.relu, inplace=True),
@@ -72,12 +26,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
-# Learning rate over the budget, as a factor of the start, at progress 0 to 1. exp_NN is the original's
-# decay of 0.NN an epoch over its 30 epochs, stretched to whatever the budget is.
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    **{f"exp_{g}": (lambda p, gamma=g / 100: gamma ** (30 * p)) for g in (80, 90, 95, 98)},
-    "cosine": lambda p: 0.5 * (1 + math.cos(math.pi * min(p, 1.0))),
-}
 
 
 class CnnClassifier(LightningModule):

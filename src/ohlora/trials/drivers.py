@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,62 +15,13 @@ from torch import Tensor
 
 from ohlora.datasets import Subset, SubsetDataModule
 from ohlora.datasets.loading import Batches
-from ohlora.errors import OhloraError
+from ohlora.hardware import Hardware
 from ohlora.processes import own_draws, trainer_arguments
 from ohlora.provenance import current_commit
 from ohlora.records.record import TrialKey, TrialRecord
 from ohlora.space import Params
-from ohlora.trials.cnn import TRAINING_VERSION, Budget, CnnClassifier, CnnSettings, score
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How every trial of a game is trained, whatever its hyperparameters."""
-
-    network: CnnSettings
-    budget: Budget
-
-    @property
-    def fingerprint(self) -> str:
-        """Eight hex digits that change with any setting or with the training code's version."""
-        text = json.dumps([TRAINING_VERSION, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """Where a trial runs and in which arithmetic."""
-
-    device: str  # auto | cpu | cuda | cuda:1 | mps
-    precision: str  # auto | 32 | bf16
-    threads: int | None  # of torch on the CPU; None: torch's own choice
-
-    def use_threads(self) -> None:
-        if self.threads:
-            torch.set_num_threads(self.threads)
-
-    def resolve(self) -> tuple[torch.device, str]:
-        """The device, and "bf16" where it has bf16 arithmetic of its own, else "32"."""
-        if str(self.precision) not in ("auto", "32", "bf16"):
-            raise OhloraError(f"hardware.precision={self.precision} is not one of auto | 32 | bf16")
-        name = self.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(name)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError: torch built without CUDA
-            why = str(error).split(". ")[0].split(" device type at start")[0] or type(error).__name__
-            raise OhloraError(
-                f"hardware.device={name} cannot be used here ({why}); auto | cpu | cuda | mps"
-            ) from None
-        if self.precision != "auto":
-            return device, str(self.precision)
-        if device.type == "cuda":
-            native = torch.cuda.get_device_capability(device)[0] >= 8
-        else:
-            native = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return device, "bf16" if native else "32"
+from ohlora.trials.cnn import CnnClassifier, score
+from ohlora.trials.protocol import Protocol
 
 
 @dataclass

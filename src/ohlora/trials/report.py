@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import torch
-from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from ohlora.figures import plt, save_figure
 from ohlora.trials.drivers import TrialOutcome
 
 
@@ -53,10 +49,3 @@ def plot_confusion(outcome: TrialOutcome, class_names: Sequence[str], path: Path
     axes.set_yticks(ticks, class_names)
     axes.set(xlabel="predicted", ylabel="true", title=f"test macro-F1 {outcome.record.test_f1:.3f}")
     return save_figure(figure, path)
-
-
-def save_figure(figure: Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return path

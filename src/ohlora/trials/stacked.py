@@ -25,19 +25,21 @@ from torch import Tensor
 
 from ohlora.datasets import Subset, SubsetDataModule
 from ohlora.datasets.loading import EVAL_BATCH
+from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
+from ohlora.schedules import SCHEDULES
 from ohlora.trials.augment import Moves
 from ohlora.trials.cnn import (
     ACTIVATIONS,
     ADAM_BETAS,
     ADAM_EPSILON,
-    SCHEDULES,
     CnnClassifier,
     halve,
     score,
     to_grid,
 )
-from ohlora.trials.drivers import Hardware, Protocol, TrialOutcome, Watch, autocast, make_record
+from ohlora.trials.drivers import TrialOutcome, Watch, autocast, make_record
+from ohlora.trials.protocol import Protocol
 
 MEMBERS_ON_CPU = 8  # more gain nothing: what is left of a step is arithmetic
 GPU_MEMORY_SHARE = 0.6  # of what is free when a stack starts; cuDNN's workspaces take from the rest

@@ -32,6 +32,7 @@ from ohlora.datasets.images import ImageData
 from ohlora.datasets.pictures import save_contact_sheet, save_images
 from ohlora.datasets.subset import Family, draw_valid_seeds
 from ohlora.errors import OhloraError
+from ohlora.hardware import Hardware
 from ohlora.processes import is_main, process_count
 from ohlora.records.journal import Journal
 from ohlora.records.record import TrialKey, TrialRecord
@@ -39,8 +40,8 @@ from ohlora.records.table import gather
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.space import Params, Space
 from ohlora.tracking import log_picture, write_json
-from ohlora.trials import drivers
-from ohlora.trials.drivers import Hardware, TrialOutcome, train_and_score
+from ohlora.trials import protocol as protocols
+from ohlora.trials.drivers import TrialOutcome, train_and_score
 from ohlora.trials.report import plot_confusion, plot_curve
 from ohlora.trials.stacked import StackedTrial, train_stacked
 
@@ -67,7 +68,7 @@ class Sweep:
     family: Family
     save_subset: str | None
     space: Space
-    protocol: drivers.Protocol
+    protocol: protocols.Protocol
     hardware: Hardware
     trials: int
     trials_per_subset: int

@@ -22,10 +22,10 @@ from ohlora.errors import OhloraError
 from ohlora.face.dataset import FaceCounts, FaceDataModule, step_seed
 from ohlora.face.faces import Faces
 from ohlora.face.source import MISSING, FacePart, FaceSource, face_source
-from ohlora.features.autoencoder import one_cycle
+from ohlora.hardware import Hardware
 from ohlora.processes import own_draws, process_count, share, trainer_arguments, world_size
+from ohlora.schedules import one_cycle
 from ohlora.tracking import remember_settings, write_json
-from ohlora.trials import Hardware
 
 CHECKPOINTS, LAST = "checkpoints", "last"  # in a run's folder
 
