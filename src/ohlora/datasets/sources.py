@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ohlora.datasets.images import ImageData, Split, require_classes, save_atomically
+from ohlora.datasets.titles import TITLES
 from ohlora.errors import OhloraError
 
 CIFAR10_CLASSES: tuple[str, ...] = (
@@ -74,7 +75,7 @@ class TorchvisionGrey:
         if self.name not in ("mnist", "fashion"):
             raise OhloraError(f"dataset.name={self.name} is not one of mnist | fashion")
         kind = {"mnist": tv.MNIST, "fashion": tv.FashionMNIST}[self.name]
-        title = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}[self.name]
+        title = TITLES[self.name]
         classes = tuple("0123456789") if self.name == "mnist" else FASHION_CLASSES
 
         def read(download: bool) -> ImageData:
@@ -107,15 +108,15 @@ class Cifar10:
                 Split(torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(s.targets))
                 for s in sets
             ]
-            return ImageData("cifar10", "CIFAR-10", CIFAR10_CLASSES, *splits)
+            return ImageData("cifar10", TITLES["cifar10"], CIFAR10_CLASSES, *splits)
 
         archives = Path(self.data_dir) / "CIFAR10-JPEG"
         if (archives / "cifar10-train.tar.gz").is_file() and not (
             Path(self.data_dir) / tv.CIFAR10.base_folder
         ).is_dir():
             splits = [self._read_jpeg(archives / f"cifar10-{split}.tar.gz") for split in ("train", "test")]
-            return ImageData("cifar10_jpeg", "CIFAR-10 (JPEG)", CIFAR10_CLASSES, *splits)
-        return download_or_explain("CIFAR-10", self.data_dir, self.offline, read)
+            return ImageData("cifar10_jpeg", TITLES["cifar10_jpeg"], CIFAR10_CLASSES, *splits)
+        return download_or_explain(TITLES["cifar10"], self.data_dir, self.offline, read)
 
     def _read_jpeg(self, archive: Path) -> Split:
         """Decode an archive once; later reads map the arrays kept in the cache."""
@@ -155,7 +156,7 @@ class Digits:
         labels = torch.from_numpy(bunch.target.astype(np.int64))
         train, test = stratified_halves(labels.numpy(), second_share=0.3)
         whole = Split(images, labels)
-        return ImageData("digits", "digits", tuple("0123456789"), whole.take(train), whole.take(test))
+        return ImageData("digits", TITLES["digits"], tuple("0123456789"), whole.take(train), whole.take(test))
 
 
 @dataclass(frozen=True)

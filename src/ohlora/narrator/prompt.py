@@ -7,17 +7,13 @@ from itertools import product
 from typing import Any
 
 from ohlora.battle.verdict import Verdict, final
+from ohlora.datasets.titles import TITLES
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES, Facts, Side, as_number
 
-# Datasets by their short names; another is "yours", as no name from outside is ever read.
-KNOWN: dict[str, str] = {
-    "mnist": "MNIST",
-    "fashion": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar10_jpeg": "CIFAR-10",
-    "digits": "Digits",
-}
+# Titles as a prompt has them: without what stands in brackets, a capital first. Another dataset is "yours",
+# as no name from outside is ever read.
+KNOWN = {name: title[0].upper() + title[1:].partition(" (")[0] for name, title in TITLES.items()}
 WORDS: dict[str, dict[Any, Any]] = {
     "ko": {
         "dataset": "데이터",

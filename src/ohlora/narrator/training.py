@@ -1,12 +1,10 @@
-"""The training text: hand-written lines and the matches they were written for, as rows of JSON lines.
+"""The training text: the hand-written lines of training_lines.yaml, each beside the prompt that asks for it.
 
-`python -m ohlora.narrator.training` writes training_lines.jsonl from training_lines.yaml, the one home of
-every line. A row's match is drawn from its line, so a line that is added or mended moves no other row.
+A row's match is drawn from its line, so a line that is added or mended moves no other row.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import islice, permutations, product
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypedDict
 
 import yaml
 
-from ohlora.battle.verdict import Verdict
+from ohlora.battle.verdict import FAR, NARROW, Verdict
+from ohlora.datasets.titles import TITLES
 from ohlora.narrator.facts import LANGUAGES, Facts
 from ohlora.narrator.prompt import narrator_prompt
 from ohlora.narrator.slots import fill, slots_of
@@ -28,7 +26,6 @@ from ohlora.narrator.template import all_lines
 from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import EMOJI, faults
 
-SOURCE, ROWS = "training_lines.yaml", "training_lines.jsonl"
 # Every way a human's match can end: one attempt, or two.
 CASES: list[tuple[Verdict, ...]] = [*((verdict,) for verdict in Verdict), *product(Verdict, repeat=2)]
 # A tenth of the cases, whole: no line of them is trained on. Every verdict, order and winner is in another.
@@ -42,21 +39,22 @@ HELD_OUT = {
 }
 EVALUATED = 0.02  # of all pairs of a case's lines: spliced to be evaluated on where no case is held out
 NEAR = 0.4  # two lines that share this much of their three-letter pieces are near copies
-# Gaps in macro-F1 well inside each margin: three decimals never round one across its boundary.
-GAPS = {"none": (0, 0), "narrow": (0.002, 0.019), "clear": (0.021, 0.149), "far": (0.151, 0.36)}
-DATASETS = {
-    "mnist": "MNIST",
-    "fashion": "Fashion-MNIST",
-    "cifar10": "CIFAR-10 (JPEG)",
-    "digits": "Digits",
+INSIDE = 0.001  # scores are shown with three decimals: none is then rounded across a margin's boundary
+# Gaps in macro-F1 by margin.
+GAPS = {
+    "none": (0, 0),
+    "narrow": (0.002, NARROW - INSIDE),
+    "clear": (NARROW + INSIDE, FAR - INSIDE),
+    "far": (FAR + INSIDE, 0.36),
 }
+DATASETS = ("mnist", "fashion", "cifar10_jpeg", "digits")
 YOURS = ("my_images", "flowers", "고양이", "receipts 2024")  # stand for the folders that people bring
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULERS = ("exp_80", "exp_90", "exp_95", "exp_98", "cosine")
 
 
 class Row(TypedDict):
-    """One row of training_lines.jsonl."""
+    """A line, and the prompt that asks for it."""
 
     prompt: str
     completion: str
@@ -68,7 +66,7 @@ def draw_match(
     verdicts: Sequence[Verdict],
     language: str,
     rng: random.Random,
-    datasets: Sequence[str] = tuple(DATASETS),
+    datasets: Sequence[str] = DATASETS,
     needs: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """A human's match that ended as `verdicts` say and has what a line needs, as match.json holds one."""
@@ -99,7 +97,7 @@ def draw_match(
         )
     ]
     return {
-        "dataset": {"name": dataset, "title": DATASETS.get(dataset, dataset)},
+        "dataset": {"name": dataset, "title": TITLES.get(dataset, dataset)},
         "attempts": attempts,
         "language": language,
     }
@@ -146,7 +144,9 @@ class Line:
 @cache
 def read_source() -> tuple[Line, ...]:
     """Every line of training_lines.yaml, in the order of the file."""
-    content = yaml.safe_load(files("ohlora.narrator").joinpath(SOURCE).read_text(encoding="utf-8"))
+    content = yaml.safe_load(
+        files("ohlora.narrator").joinpath("training_lines.yaml").read_text(encoding="utf-8")
+    )
     lines = []
     for case, languages in content.items():
         verdicts = tuple(map(Verdict, case.split()))
@@ -158,9 +158,8 @@ def read_source() -> tuple[Line, ...]:
 
 
 def read_rows() -> list[Row]:
-    """The rows of training_lines.jsonl, trained on or not."""
-    text = files("ohlora.narrator").joinpath(ROWS).read_text(encoding="utf-8")
-    return [json.loads(row) for row in text.splitlines()]
+    """Every written line with its prompt, trained on or held out."""
+    return [line.row() for line in read_source()]
 
 
 def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -255,14 +254,3 @@ def near_copies(language: str, threshold: float = NEAR) -> Iterator[tuple[float,
             shared = len(found & against)
             if shared >= threshold * (len(found) + len(against) - shared):
                 yield shared / (len(found) + len(against) - shared), line, other
-
-
-def write_rows(path: Path) -> int:
-    """Write every row, one JSON object a line; return how many."""
-    rows = [line.row() for line in read_source()]
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return len(rows)
-
-
-if __name__ == "__main__":
-    print(write_rows(Path(__file__).with_name(ROWS)), "rows")
