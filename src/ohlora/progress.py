@@ -1,0 +1,109 @@
+"""How far a job is and how long it still takes: a bar on a terminal, one line a minute elsewhere.
+
+with progress(len(trials), "trials") as advance:
+    for trial in trials:
+        ...
+        advance()
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ohlora.text import printable
+
+LINE_EVERY_S = 60.0
+SPEED_OVER_S = 600.0  # of the last steps: one trial may take minutes
+
+
+class Advance:
+    """Moves one bar on."""
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+
+    def __call__(self, n: float = 1, note: str | None = None) -> None:
+        """`n` steps more are done; `note` stands beside the bar until the next one."""
+        fields = {} if note is None else {"note": printable(note)}
+        self._bars.update(self._task, advance=n, **fields)
+
+
+_open: Progress | None = None  # a bar within a bar joins it
+
+
+@contextmanager
+def progress(total: float | None, what: str) -> Iterator[Advance]:
+    """Show how many of `total` steps are done and the time left; `total` None: not known.
+
+    Within another `progress` it is a second bar (or part of the same line) and goes when it is done.
+    """
+    global _open
+    if _open is not None:
+        task = _open.add_task(printable(what), total=total, note="")
+        try:
+            yield Advance(_open, task)
+        finally:
+            _open.remove_task(task)
+        return
+    console = Console()
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        speed_estimate_period=SPEED_OVER_S,
+        disable=not console.is_terminal,
+    )
+    task = bars.add_task(printable(what), total=total, note="")
+    ended = threading.Event()
+    lines = threading.Thread(target=_print_lines, args=(bars, ended), daemon=True)
+    _open = bars
+    try:
+        if bars.disable:
+            lines.start()
+        with bars:
+            yield Advance(bars, task)
+    finally:
+        _open = None
+        ended.set()
+        if lines.is_alive():
+            lines.join()
+
+
+def _print_lines(bars: Progress, ended: threading.Event) -> None:
+    while not ended.wait(LINE_EVERY_S):
+        print("; ".join(map(line, bars.tasks)), flush=True)
+
+
+def line(task: Task) -> str:
+    """One task in words: `trials: 12 of 48, 260 trials/h, 8 min left`."""
+    done = f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"
+    note = str(task.fields.get("note", ""))
+    left = task.time_remaining
+    parts = [f"{task.description}: {done}", note, "" if left is None else f"{duration(left)} left"]
+    return ", ".join(part for part in parts if part)
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `8 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
