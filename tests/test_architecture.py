@@ -22,6 +22,7 @@ ROOMS = [
     "progress",
     "processes",
     "hardware",
+    "precision",
     "figures",
     "space",
     "datasets",

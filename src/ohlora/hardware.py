@@ -1,45 +1,36 @@
-"""Where a job runs and in which arithmetic."""
+"""Where a job runs and in which arithmetic: settings alone. precision.py asks what this machine has."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from typing import Annotated, Literal
 
-import torch
+from pydantic import AfterValidator, BeforeValidator
 
-from ohlora.errors import OhloraError
+from ohlora.config import Count, config, deferred
 
 
-@dataclass(frozen=True)
+def _known_device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError("not one of auto | cpu | cuda | cuda:0, cuda:1 ... | mps")
+    return name
+
+
+def _as_text(value: object) -> object:
+    return str(value) if type(value) is int else value  # YAML reads 32 as a number
+
+
+Device = Annotated[str, AfterValidator(_known_device)]
+Precision = Annotated[Literal["auto", "32", "bf16"], BeforeValidator(_as_text)]
+
+
+@config
 class Hardware:
-    """Where a trial runs and in which arithmetic."""
+    """Where a job runs and in which arithmetic."""
 
-    device: str  # auto | cpu | cuda | cuda:1 | mps
-    precision: str  # auto | 32 | bf16
-    threads: int | None  # of torch on the CPU; None: torch's own choice
+    device: Device  # auto: a CUDA card, else Apple's mps, else the CPU
+    precision: Precision  # auto: bf16 where the device computes it natively, else 32
+    threads: Count | None  # of torch on the CPU; None: torch's own choice
 
-    def use_threads(self) -> None:
-        if self.threads:
-            torch.set_num_threads(self.threads)
-
-    def resolve(self) -> tuple[torch.device, str]:
-        """The device, and "bf16" where it has bf16 arithmetic of its own, else "32"."""
-        if str(self.precision) not in ("auto", "32", "bf16"):
-            raise OhloraError(f"hardware.precision={self.precision} is not one of auto | 32 | bf16")
-        name = self.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(name)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError: torch built without CUDA
-            why = str(error).split(". ")[0].split(" device type at start")[0] or type(error).__name__
-            raise OhloraError(
-                f"hardware.device={name} cannot be used here ({why}); auto | cpu | cuda | mps"
-            ) from None
-        if self.precision != "auto":
-            return device, str(self.precision)
-        if device.type == "cuda":
-            native = torch.cuda.get_device_capability(device)[0] >= 8
-        else:
-            native = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return device, "bf16" if native else "32"
+    resolve = deferred("ohlora.precision", "resolve")
+    use_threads = deferred("ohlora.precision", "use_threads")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pandas as pd
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.records.journal_workers import record
 
-from ohlora.datasets import SubsetRecipe
-from ohlora.records.record import TrialRecord
+from ohlora.datasets import Batches, SubsetRecipe
+from ohlora.records.record import TrialRecord, epochs_seen
 
 REAL = st.floats(0, 1)
 
@@ -39,3 +41,14 @@ class TestRecord:
         assert len({key.digest for key in [one, *others]}) == 6
         assert record(val_f1=0.9, device="gpu", commit="d").key.digest == one.digest
         assert replace(one, params=dict(reversed(one.params.items()))).digest == one.digest
+
+
+@given(n=st.integers(1, 300), batch_size=st.integers(1, 128), steps=st.integers(0, 40))
+def test_epochs_are_the_images_seen_over_the_images_there(n, batch_size, steps):
+    labels = torch.arange(n)
+    batches = Batches(labels[:, None], labels, batch_size, torch.Generator())
+    seen, left = 0, steps
+    while left:
+        for _, (_, some) in zip(range(left), batches, strict=False):
+            seen, left = seen + len(some), left - 1
+    assert epochs_seen(steps, n, batch_size) == pytest.approx(seen / n)

@@ -7,14 +7,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ohlora.datasets import SubsetDataModule
-from ohlora.errors import OhloraError
 from ohlora.trials.cnn import CnnClassifier, score, whitening_filters
 from ohlora.trials.drivers import Watch, drive_lean
-from ohlora.trials.protocol import Budget
 
 CPU = torch.device("cpu")
 
@@ -119,30 +115,6 @@ class TestWhitening:
 
     def test_blank_images_give_finite_filters(self):
         assert torch.isfinite(whitening_filters(torch.zeros(10, 3, 8, 8), patch=5)).all()
-
-
-class TestBudget:
-    @given(n=st.integers(1, 50_000), batch_size=st.sampled_from([16, 128]), epochs=st.integers(1, 40))
-    def test_steps_and_checks(self, n, batch_size, epochs):
-        budget = Budget(epochs=epochs, min_steps=160, checks=10, patience=4)
-        steps = budget.steps(n, batch_size)
-        assert steps == max(epochs * math.ceil(n / batch_size), 160)
-        assert 10 <= steps // budget.check_every(steps) <= 11 or steps < 100
-
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [
-            ("epochs", 0),
-            ("epochs", "ten"),
-            ("min_steps", 0),
-            ("checks", 0),
-            ("checks", 2.5),
-            ("patience", None),
-        ],
-    )
-    def test_nonsense_is_refused(self, name, value):
-        with pytest.raises(OhloraError, match=rf"budget\.{name}=.* above 0"):
-            Budget(**{"epochs": 1, "min_steps": 1, "checks": 1, "patience": 1, name: value})
 
 
 class TestScore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -81,6 +82,12 @@ class TrialRecord:
         key = TrialKey(recipe, row["subset_fingerprint"], row["protocol"], params, int(row["trial_seed"]))
         rest = {f.name: plain(row[f.name]) for f in fields(cls) if f.name != "key"}
         return cls(key=key, **rest)
+
+
+def epochs_seen(steps: int, n_train: int, batch_size: int) -> float:
+    """Passes over the training images in `steps` steps; the last batch of a pass may be a small one."""
+    whole, begun = divmod(steps, math.ceil(n_train / batch_size))
+    return whole + begun * batch_size / n_train
 
 
 def plain(value: Any) -> Any:

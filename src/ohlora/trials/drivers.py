@@ -18,7 +18,7 @@ from ohlora.datasets.loading import Batches
 from ohlora.hardware import Hardware
 from ohlora.processes import own_draws, trainer_arguments
 from ohlora.provenance import current_commit
-from ohlora.records.record import TrialKey, TrialRecord
+from ohlora.records.record import TrialKey, TrialRecord, epochs_seen
 from ohlora.space import Params
 from ohlora.trials.cnn import CnnClassifier, score
 from ohlora.trials.protocol import Protocol
@@ -144,7 +144,7 @@ def make_record(
         test_f1=test_f1,
         val_loss=watch.best_loss if watch.weights is not None else math.log(n_classes),
         steps=steps,
-        epochs=steps * int(key.params["batch_size"]) / n_train,
+        epochs=epochs_seen(steps, n_train, int(key.params["batch_size"])),
         n_train=n_train,
         n_classes=n_classes,
         elapsed_s=elapsed_s,

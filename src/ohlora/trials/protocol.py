@@ -5,47 +5,43 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Annotated
 
-from ohlora.errors import OhloraError
+from annotated_types import Ge
+from pydantic import AfterValidator, Strict
+
+from ohlora.config import Count, Positive, config
 
 # Raise it when the network or its training gives other scores for the same settings: it is part of
 # every record's protocol, and rows of different protocols do not mix.
 TRAINING_VERSION = 1
 
 
-@dataclass(frozen=True)
+def _odd(side: int) -> int:
+    if side % 2 == 0:
+        raise ValueError("even, and a patch has a pixel in its middle")
+    return side
+
+
+@config
 class CnnSettings:
     """What every network of a game shares; hyperparameters come on top."""
 
-    whitening_patch: int  # pixels, odd
-    whitening_filters: int  # principal patches kept; each is used with both signs
-    widths: tuple[int, int]  # channels of the two trained convolutions
-    head_grid: int  # the head sees a head_grid x head_grid map
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
+    whitening_patch: Annotated[int, Ge(1), AfterValidator(_odd)]  # pixels, odd
+    whitening_filters: Count  # principal patches kept; each is used with both signs
+    widths: Annotated[tuple[Count, Count], Strict(False)]  # channels of the two trained convolutions
+    head_grid: Count  # the head sees a head_grid x head_grid map
 
 
-@dataclass(frozen=True)
+@config
 class Budget:
     """How long a trial may train: passes over the images, but never too few steps to learn anything."""
 
-    epochs: float
-    min_steps: int
-    checks: int  # validations spread evenly over the budget
-    patience: int  # validations without a better loss before stopping early
-
-    def __post_init__(self) -> None:
-        faults = [
-            f"budget.{name}={value!r} is not a {'' if name == 'epochs' else 'whole '}number above 0"
-            for name, value in asdict(self).items()
-            if isinstance(value, bool)
-            or not isinstance(value, int | float if name == "epochs" else int)
-            or not 0 < value < math.inf
-        ]
-        if faults:
-            raise OhloraError("; ".join(faults))
+    epochs: Positive
+    min_steps: Count
+    checks: Count  # validations spread evenly over the budget
+    patience: Count  # validations without a better loss before stopping early
 
     def steps(self, n_train: int, batch_size: int) -> int:
         """Optimiser steps at most."""
@@ -56,7 +52,7 @@ class Budget:
         return max(1, steps // self.checks)
 
 
-@dataclass(frozen=True)
+@config
 class Protocol:
     """How every trial of a game is trained, whatever its hyperparameters."""
 
@@ -66,5 +62,9 @@ class Protocol:
     @property
     def fingerprint(self) -> str:
         """Eight hex digits that change with any setting or with the training code's version."""
-        text = json.dumps([TRAINING_VERSION, asdict(self)], sort_keys=True)
+        settings = asdict(self)
+        epochs = self.budget.epochs
+        # Tables carry the fingerprint of `15`, as the config writes it, not of 15.0.
+        settings["budget"]["epochs"] = int(epochs) if epochs == int(epochs) else epochs
+        text = json.dumps([TRAINING_VERSION, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]

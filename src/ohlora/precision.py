@@ -1,0 +1,98 @@
+"""Which devices this machine has, and whether bf16 is native there or only emulated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from ohlora.errors import OhloraError
+from ohlora.hardware import Hardware
+
+NATIVE_BF16 = {"avx512_bf16", "amx_bf16"}  # flags of x86 processors
+AMPERE = 8  # CUDA compute capability from which bf16 is native
+WORTH = 1.3  # times faster than fp32, or a measurement under load could fall either way
+
+
+def use_threads(hardware: Hardware) -> None:
+    if hardware.threads:
+        torch.set_num_threads(hardware.threads)
+
+
+def resolve(hardware: Hardware) -> tuple[torch.device, str]:
+    """The device, and "bf16" or "32": for precision=auto the faster one there."""
+    name = best_device() if hardware.device == "auto" else hardware.device
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
+        why = str(error).split(". ")[0].split(" device type at start")[0] or type(error).__name__
+        raise OhloraError(
+            f"hardware.device={name} cannot be used here ({why}); auto | cpu | cuda | mps"
+        ) from None
+    if hardware.precision != "auto":
+        return device, hardware.precision
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device)[0] >= AMPERE
+    else:
+        native = device.type == "cpu" and cpu_has_bf16()
+    return device, "bf16" if native else "32"
+
+
+def best_device() -> str:
+    """The device that `auto` takes."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+@cache
+def cpu_has_bf16() -> bool:
+    """Whether bf16 is faster than fp32 on this processor.
+
+    Linux tells by the processor's flags, so that every process of a sweep decides alike; elsewhere a
+    convolution is timed. oneDNN's own answer is true as well where it only emulates bf16 with AVX-512.
+    """
+    flags = processor_flags()
+    if flags is not None:
+        return bool(flags & NATIVE_BF16) and torch.backends.mkldnn.is_available()
+    return bf16_speed() > WORTH
+
+
+def processor_flags(path: Path = Path("/proc/cpuinfo")) -> set[str] | None:
+    """Flags of an x86 processor, where Linux tells them."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), None)
+
+
+def bf16_speed() -> float:
+    """How many times faster than fp32 a small convolution is in bf16 on the CPU; takes about 50 ms."""
+    images, kernels = torch.ones(16, 32, 14, 14), torch.ones(32, 32, 3, 3)
+
+    def seconds(dtype: torch.dtype) -> float:
+        x, w = (t.to(dtype, memory_format=torch.channels_last) for t in (images, kernels))
+        return fastest(lambda: F.conv2d(x, w, padding=1))
+
+    try:
+        with torch.no_grad():
+            return seconds(torch.float32) / seconds(torch.bfloat16)
+    except RuntimeError:  # no bf16 convolution in this build
+        return 0.0
+
+
+def fastest(act: Callable[[], object], times: int = 3) -> float:
+    """Seconds of the fastest run after a first one, which prepares kernels."""
+    act()
+    spent = []
+    for _ in range(times):
+        started = time.perf_counter()
+        act()
+        spent.append(time.perf_counter() - started)
+    return min(spent)
