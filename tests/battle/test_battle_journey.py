@@ -80,16 +80,16 @@ def test_the_same_subset_gives_the_same_match(door: Door, tmp_path: Path) -> Non
     assert scores[0] == scores[1]
 
 
-@pytest.mark.parametrize("opponent", ["optuna", "random", "static"])
-def test_machines_play_by_fair_rules(door: Door, tmp_path: Path, opponent: str) -> None:
-    trials = [] if opponent == "static" else ["opponent.trials=2"]
+@pytest.mark.parametrize("challenger", ["optuna", "random", "static"])
+def test_machines_play_by_fair_rules(door: Door, tmp_path: Path, challenger: str) -> None:
+    trials = [] if challenger == "static" else ["challenger.trials=2"]
     done = door(
-        "battle.py", f"opponent={opponent}", *trials, "size=smoke", "language=en", *QUICK, cwd=tmp_path
+        "battle.py", f"challenger={challenger}", *trials, "size=smoke", "language=en", *QUICK, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     _, match = only_match(tmp_path)
     assert match["rules"] == "fair"
-    assert [a["kind"] for a in match["attempts"]] == ["ohlora", opponent]
+    assert [a["kind"] for a in match["attempts"]] == ["ohlora", challenger]
 
 
 def test_asked_in_the_terminal(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_folder_of_pictures(door: Door, tmp_path: Path) -> None:
         (["human.first.learning_rate=9"], "learning_rate=9 is outside 2e-05 to 0.006"),
         (["face=termnal"], "face=termnal is not one of none | files | terminal (did you mean terminal?)"),
         (["language=fr"], "language=fr is not one of ko | en"),
-        (["opponent=optuna", "opponent.sampler=tpx"], "opponent.sampler=tpx is not one of"),
+        (["challenger=optuna", "challenger.sampler=tpx"], "challenger.sampler=tpx is not one of"),
         (["paths.predictor=nowhere"], "no ohlora.hp_predictor at nowhere"),
         (["subset.seed=-1"], "subset.seed=-1 is below 0"),
     ],

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 from tests.predictor.conftest import frame, predictor, table  # noqa: F401  fixtures
 
-from ohlora.battle.contestants import (
-    Attempt,
-    Contestant,
-    OhLora,
-    RandomContestant,
-    StaticContestant,
-    StaticOpponent,
-    Table,
-)
-from ohlora.battle.human import AskedPlayer, WrittenHuman
-from ohlora.battle.optuna_contestant import OptunaContestant, OptunaOpponent
+from ohlora.battle.contestants.base import Contestant, MatchContext
+from ohlora.battle.contestants.human_file import HumanFile
+from ohlora.battle.contestants.human_prompt import ask_attempts
+from ohlora.battle.contestants.ohlora import OhLora
+from ohlora.battle.contestants.optuna import OptunaSearch
+from ohlora.battle.contestants.random import RandomSearch
+from ohlora.battle.contestants.static import BestOnAverage
+from ohlora.battle.result import Seal
 from ohlora.datasets import Subset
 from ohlora.errors import OhloraError
 from ohlora.predictor.predictor import Predictor
@@ -30,84 +26,83 @@ from ohlora.space import Params, Space
 
 
 @pytest.fixture(scope="session")
-def board(digits_subset: Subset, space: Space, predictor: Predictor) -> Table:  # noqa: F811
-    return Table(digits_subset, space, predictor, {"ease": 0.4, "noise": 0.5}, seed=5)
+def context(digits_subset: Subset, space: Space, predictor: Predictor) -> MatchContext:  # noqa: F811
+    return MatchContext(digits_subset, space, predictor, {"ease": 0.4, "noise": 0.5}, seed=5)
 
 
-PLAYERS: dict[str, Callable[[Table], Contestant]] = {
-    "ohlora": lambda board: OhLora(board, trials=5),
-    "random": lambda board: RandomContestant(board, trials=5),
-    "static": lambda board: StaticContestant(board, per_dataset=True),
-    "optuna tpe": lambda board: OptunaContestant(board.space, "tpe", 5, board.seed),
-    "optuna gp": lambda board: OptunaContestant(board.space, "gp", 5, board.seed),
+PLAYERS: dict[str, Contestant] = {
+    "ohlora": OhLora(trials=5),
+    "random": RandomSearch(trials=5),
+    "static": BestOnAverage(per_dataset=True),
+    "optuna tpe": OptunaSearch("tpe", trials=5),
+    "optuna gp": OptunaSearch("gp", trials=5),
 }
 
 
-def play(player: Contestant, moves: int) -> list[Params]:
-    """Made-up scores: what counts here is what is proposed."""
-    history: list[Attempt] = []
-    for move in range(moves):
-        params = player.propose(tuple(history))
-        history.append(Attempt(params, 0.5 + 0.1 * np.sin(7 * move)))
-    return [attempt.params for attempt in history]
+def play(player: Contestant, context: MatchContext) -> list[Params]:
+    """Every attempt, for made-up scores: what counts here is what is proposed."""
+    moves, proposed = player.attempts(context), []
+    with suppress(StopIteration):
+        proposed.append(next(moves))
+        while True:
+            proposed.append(moves.send(0.5 + 0.1 * np.sin(7 * len(proposed))))
+    return proposed
 
 
 @pytest.mark.parametrize("name", PLAYERS)
 class TestEveryContestant:
-    def test_stays_inside_the_space(self, name: str, board: Table) -> None:
-        for params in play(PLAYERS[name](board), moves=5):
-            assert board.space.check(params) == params
+    def test_stays_inside_the_space(self, name: str, context: MatchContext) -> None:
+        player = PLAYERS[name]
+        player.check(context.space)
+        proposed = play(player, context)
+        assert len(proposed) == player.trials
+        for params in proposed:
+            assert context.space.check(params) == params
 
-    def test_keeps_to_the_slice(self, name: str, board: Table, classic_space: Space) -> None:
-        sliced = replace(board, space=classic_space)
-        for params in play(PLAYERS[name](sliced), moves=2):
+    def test_keeps_to_the_slice(self, name: str, context: MatchContext, classic_space: Space) -> None:
+        for params in play(PLAYERS[name], replace(context, space=classic_space)):
             assert {key: params[key] for key in classic_space.fixed} == classic_space.fixed
 
-    def test_same_seed_same_game(self, name: str, board: Table) -> None:
-        assert play(PLAYERS[name](board), 4) == play(PLAYERS[name](board), 4)
+    def test_same_seed_same_game(self, name: str, context: MatchContext) -> None:
+        assert play(PLAYERS[name], context) == play(PLAYERS[name], context)
+
+    def test_has_a_title_in_both_languages(self, name: str, context: MatchContext) -> None:
+        english, korean = (PLAYERS[name].title(context, language) for language in ("en", "ko"))
+        assert english.isascii()
+        assert any("가" <= letter <= "힣" for letter in korean)
 
 
-def test_random_draws_anew_each_time(board: Table) -> None:
-    proposals = play(RandomContestant(board, 5), 5)
-    assert len({str(params) for params in proposals}) == 5
+def test_random_draws_anew_each_time(context: MatchContext) -> None:
+    assert len({str(params) for params in play(RandomSearch(5), context)}) == 5
 
 
-def test_static_ignores_what_it_is_told(board: Table) -> None:
-    assert len({str(params) for params in play(StaticContestant(board, per_dataset=False), 3)}) == 1
-
-
-def test_optuna_learns_from_what_it_is_told(board: Table) -> None:
+def test_optuna_learns_from_what_it_is_told(context: MatchContext) -> None:
     """TPE told that low dropout_fc wins must ask for lower dropout_fc than random draws do."""
-    player, history = OptunaContestant(board.space, "tpe", 60, seed=0), []
-    for _ in range(60):
-        params = player.propose(tuple(history))
-        history.append(Attempt(params, 1 - float(params["dropout_fc"])))
-    late = np.mean([float(attempt.params["dropout_fc"]) for attempt in history[40:]])
-    assert late < 0.2  # 0.3 is the middle
+    moves = OptunaSearch("tpe", 60).attempts(context)
+    asked = [float(next(moves)["dropout_fc"])]
+    asked += [float(moves.send(1 - asked[-1])["dropout_fc"]) for _ in range(59)]
+    assert np.mean(asked[40:]) < 0.2  # 0.3 is the middle
 
 
 @pytest.mark.parametrize(
-    ("opponent", "message"),
+    ("challenger", "message"),
     [
-        (OptunaOpponent("tpee", 5), r"opponent\.sampler=tpee is not one of tpe \| gp \| random"),
-        (OptunaOpponent("tpe", 0), r"opponent\.trials=0 is outside 1 to 1000"),
+        (OptunaSearch("tpee", 5), r"challenger\.sampler=tpee is not one of tpe \| gp \| random"),
+        (OptunaSearch("tpe", 0), r"challenger\.trials=0 is not a whole number from 1 to 1000"),
+        (RandomSearch(1001), r"challenger\.trials=1001 is not a whole number from 1 to 1000"),
     ],
 )
-def test_impossible_opponents_are_refused(opponent: OptunaOpponent, message: str, space: Space) -> None:
+def test_impossible_challengers_are_refused(challenger: Contestant, message: str, space: Space) -> None:
     with pytest.raises(OhloraError, match=message):
-        opponent.check(space)
+        challenger.check(space)
 
 
-def test_static_opponent_sits_down(board: Table) -> None:
-    assert StaticOpponent(per_dataset=True).sit_down(board).kind == "static"
-
-
-class TestWrittenHuman:
+class TestHumanFile:
     def test_every_fault_of_both_attempts_at_once(self, space: Space, good_params: Params) -> None:
         first = {**good_params, "learning_rate": 7.0, "sheduler": "cosine"}
         second = {name: value for name, value in good_params.items() if name != "optimizer"}
         with pytest.raises(OhloraError) as caught:
-            WrittenHuman("you", first, second, "en").check(space)
+            HumanFile("you", first, second).check(space)
         message = str(caught.value)
         for part in (
             "first attempt",
@@ -118,14 +113,15 @@ class TestWrittenHuman:
         ):
             assert part in message
 
-    def test_one_attempt_will_do(self, board: Table, good_params: Params) -> None:
-        player = WrittenHuman("you", good_params, None, "en").sit_down(board)
+    def test_one_attempt_will_do(self, context: MatchContext, good_params: Params) -> None:
+        player = HumanFile("you", good_params, None)
         assert player.trials == 1
-        assert player.propose(()) == good_params
+        assert play(player, context) == [good_params]
 
 
-class TestAskedHuman:
-    def ask(self, space: Space, typed: str, history: tuple[Attempt, ...] = ()) -> tuple[Params, str]:
+class TestHumanPrompt:
+    def ask(self, space: Space, typed: str, score: float | None = None) -> tuple[Params, str]:
+        """The first attempt, or the second where the first's score is given; and what was shown."""
         out = io.StringIO()
         console = Console(file=out, width=120)
         lines = iter(typed.splitlines())
@@ -137,7 +133,9 @@ class TestAskedHuman:
                 raise EOFError from None
 
         console.input = next_line  # type: ignore[method-assign]  the one thing a terminal does
-        return AskedPlayer("you", space, "en", console).propose(history), out.getvalue()
+        moves = ask_attempts(space, "en", console)
+        params = next(moves)
+        return (params if score is None else moves.send(score)), out.getvalue()
 
     def test_enter_keeps_and_wrong_input_is_asked_again(self, space: Space) -> None:
         first = next(iter(space.free))
@@ -149,9 +147,9 @@ class TestAskedHuman:
         assert "Rules card" in shown
         assert "2e-05 to 0.006 (log)" in shown
 
-    def test_second_attempt_hears_the_validation_score(self, space: Space, good_params: Params) -> None:
-        params, shown = self.ask(space, "\n" * len(space.free), (Attempt(good_params, 0.8125),))
-        assert params == good_params
+    def test_second_attempt_hears_the_validation_score(self, space: Space) -> None:
+        params, shown = self.ask(space, "0.1\n" + "\n" * (2 * len(space.free) - 1), score=0.8125)
+        assert params["dropout_conv_early"] == 0.1
         assert "0.812" in shown or "0.813" in shown
 
     def test_closed_terminal(self, space: Space) -> None:
@@ -159,14 +157,8 @@ class TestAskedHuman:
             self.ask(space, "0.1\n")
 
 
-def test_seal_opens(board: Table, tmp_path: Path) -> None:
-    import hashlib
-    import json
-
-    from ohlora.battle.match import sealed
-
-    params = OhLora(board).propose(())
-    seal = sealed(params)
-    text = seal["salt"] + json.dumps(params, sort_keys=True)
-    assert hashlib.sha256(text.encode()).hexdigest() == seal["sha256"]
-    assert sealed(params)["sha256"] != seal["sha256"]  # equal choices cannot be recognised
+def test_seal_opens(good_params: Params) -> None:
+    seal = Seal.of(good_params)
+    assert seal.fits(good_params)
+    assert not seal.fits({**good_params, "batch_size": 64})
+    assert Seal.of(good_params).sha256 != seal.sha256  # equal choices cannot be recognised

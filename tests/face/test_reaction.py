@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import random
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +14,10 @@ from hydra.utils import instantiate
 from PIL import Image
 from rich.console import Console
 
+from ohlora.battle.result import MatchResult, SubsetSummary
+from ohlora.battle.verdict import Verdict
 from ohlora.face.half_blocks import UPPER_HALF, HalfBlocks
+from ohlora.narrator.training import draw_match
 
 LINE = "다음엔 내가 이길 거야 😤 한 판 더!"
 
@@ -22,8 +27,10 @@ def react(composed):
     return lambda *overrides: instantiate(composed("battle", *overrides).job.face, _convert_="all")
 
 
-def match(*verdicts: str) -> dict:
-    return {"verdicts": list(verdicts), "subset": {"seed": 1_000_003}}
+def match(*verdicts: str) -> MatchResult:
+    rng = random.Random(0)
+    subset = SubsetSummary("varied", 1_000_003, (), (), 0, 0)
+    return replace(draw_match(list(map(Verdict, verdicts)), "ko", rng), subset=subset)
 
 
 def terminal(**settings) -> Console:

@@ -1,7 +1,10 @@
 """Matches with any verdicts."""
 
+from dataclasses import replace
+
 import pytest
 
+from ohlora.battle.result import DatasetName, MatchResult, Played, SubsetSummary
 from ohlora.battle.verdict import Verdict
 
 OWN_F1 = 0.5
@@ -38,25 +41,39 @@ def a_match(
 ):
     """A match whose attempts end as `verdicts` say; `swap` exchanges which equal verdict scored more."""
     attempts = [
-        {
-            "contestant": player if kind == "human" else kind,
-            "kind": kind,
-            "params": CHALLENGER,
-            "val_f1": 0.4321,
-            "test_f1": OWN_F1 + DIFFERENCE[Verdict(verdict)][place != swap],
-        }
+        Played(
+            contestant=player if kind == "human" else kind,
+            kind=kind,
+            params=CHALLENGER,
+            val_f1=0.4321,
+            test_f1=OWN_F1 + DIFFERENCE[Verdict(verdict)][place != swap],
+        )
         for place, verdict in enumerate(verdicts)
     ]
-    own = {"contestant": "Oh-LoRA", "kind": "ohlora", "params": OHLORA, "val_f1": 0.5123, "test_f1": OWN_F1}
-    return {
-        "dataset": {"name": name, "title": title},
-        "subset": {"family": "varied", "seed": 1000007, "class_counts": [120, 85, 240]},
-        "rules": "house",
-        "attempts": [own, *attempts],
-        "winner": None,
-        "predicted_f1": 0.5456,
-        "language": language,
-    }
+    return MatchResult(
+        dataset=DatasetName(name, title),
+        subset=SubsetSummary("varied", 1000007, ("a", "b", "c"), (120, 85, 240), 120, 500),
+        rules="house",
+        attempts=(Played("Oh-LoRA", "ohlora", OHLORA, 0.5123, OWN_F1), *attempts),
+        verdicts=tuple(map(Verdict, verdicts)),
+        winner="draw",
+        predicted_f1=0.5456,
+        predicted_sd=0.02,
+        seal=None,
+        language=language,
+        commit="",
+    )
+
+
+def with_scores(played, scores):
+    """The match with other test scores, Oh-LoRA's first."""
+    attempts = zip(played.attempts, scores, strict=True)
+    return replace(played, attempts=tuple(replace(attempt, test_f1=score) for attempt, score in attempts))
+
+
+@pytest.fixture(scope="session")
+def rescored():
+    return with_scores
 
 
 @pytest.fixture(scope="session")

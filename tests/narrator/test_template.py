@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations, product
 
 import pytest
@@ -113,10 +114,9 @@ def test_a_particle_after_a_placeholder_fits_any_ending():
     player=st.text(max_size=40),
     title=st.text(max_size=60),
 )
-def test_any_scores_and_names_get_a_true_line(match, language, own, scores, kind, player, title):
-    played = match(*(["draw"] * len(scores)), language=language, kind=kind, player=player, title=title)
-    for attempt, score in zip(played["attempts"], [own, *scores], strict=True):
-        attempt["test_f1"] = score
+def test_any_scores_and_names_get_a_true_line(match, rescored, language, own, scores, kind, player, title):
+    draws = match(*(["draw"] * len(scores)), language=language, kind=kind, player=player, title=title)
+    played = rescored(draws, [own, *scores])
     line = TemplateNarrator(language, 3).tell(played).line
     assert contradictions(line, played) == []
     assert faults(line, language) == []
@@ -124,16 +124,14 @@ def test_any_scores_and_names_get_a_true_line(match, language, own, scores, kind
 
 @pytest.mark.parametrize("scores", [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5 + 1e-7)])
 @pytest.mark.parametrize("language", ["ko", "en"])
-def test_extreme_scores(match, scores, language):
-    played = match("draw", language=language)
-    for attempt, score in zip(played["attempts"], scores, strict=True):
-        attempt["test_f1"] = score
+def test_extreme_scores(match, rescored, scores, language):
+    played = rescored(match("draw", language=language), scores)
     assert contradictions(TemplateNarrator(language, None).tell(played).line, played) == []
 
 
-def test_a_bare_match_is_enough():
-    attempts = [{"kind": "human", "test_f1": 0.7}, {"kind": "ohlora", "test_f1": 0.6}]
-    assert TemplateNarrator("ko", None).tell({"attempts": attempts}).line
+def test_a_match_without_names_is_enough(match):
+    bare = replace(match("won_clearly", name="", title="", player=""), subset=None, predicted_f1=None)
+    assert TemplateNarrator("ko", None).tell(bare).line
 
 
 def test_same_match_and_seed_say_the_same(match):
@@ -141,7 +139,7 @@ def test_same_match_and_seed_say_the_same(match):
     said = {seed: TemplateNarrator("ko", seed).tell(played).line for seed in (None, *range(30))}
     assert said == {seed: TemplateNarrator("ko", seed).tell(played).line for seed in said}
     assert set(said.values()) == set(TemplateNarrator("ko", 0).sayable(played)), "every line gets its turn"
-    assert said[None] == TemplateNarrator("ko", None).tell({**played, "line": "...", "commit": "abc"}).line
+    assert said[None] == TemplateNarrator("ko", None).tell(replace(played, commit="abc")).line
 
 
 def test_her_own_language_decides(match):
@@ -172,9 +170,8 @@ def test_a_name_cannot_make_her_say_what_is_false(match, name, language):
     ("difference", "shown"),
     [(0.0312, "0.031"), (0.0004, "0.00040"), (0.000012345, "0.000012"), (1.0, "1.000")],
 )
-def test_a_difference_is_never_shown_as_nothing(match, difference, shown):
-    played = match("draw")
-    played["attempts"][0]["test_f1"], played["attempts"][1]["test_f1"] = 0.0, difference
+def test_a_difference_is_never_shown_as_nothing(match, rescored, difference, shown):
+    played = rescored(match("draw"), (0.0, difference))
     assert slots_of(Facts.read(played))["gap"] == shown
 
 
@@ -184,11 +181,11 @@ def test_of_machines_and_many_attempts_the_best_counts(match):
     assert Facts.read(match("lost_by_far", "won_narrowly", kind="optuna")).verdicts == (Verdict.WON_NARROWLY,)
 
 
-def test_mistakes_are_explained():
+def test_mistakes_are_explained(match):
     with pytest.raises(OhloraError, match=r"ko \| en"):
         TemplateNarrator("fr", None)
     with pytest.raises(OhloraError, match="an attempt of Oh-LoRA's"):
-        TemplateNarrator("ko", None).tell({"attempts": []})
+        TemplateNarrator("ko", None).tell(match())
 
 
 def test_the_config_builds_her(request):

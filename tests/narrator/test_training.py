@@ -5,6 +5,7 @@ import json
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -135,12 +136,13 @@ def test_a_prompt_names_the_facts(match):
     )
 
 
-def test_a_bare_match_has_a_prompt():
-    attempts = [{"kind": "human", "test_f1": 0.5001}, {"kind": "ohlora", "test_f1": 0.5}]
-    prompt = narrator_prompt(Facts.read({"attempts": attempts}), "en")
+def test_a_match_without_names_has_a_prompt(match):
+    bare = replace(match("won_narrowly", name="", title="", player=""), subset=None)
+    bare = replace(bare, attempts=tuple(replace(attempt, params={}) for attempt in bare.attempts))
+    prompt = narrator_prompt(Facts.read(bare), "en")
     assert prompt == "data your images\nonly you won narrowly\nfinal: you win (only you won narrowly)"
     with pytest.raises(OhloraError, match=r"ko \| en"):
-        narrator_prompt(Facts.read({"attempts": attempts}), "fr")
+        narrator_prompt(Facts.read(bare), "fr")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
+
+from ohlora.battle.result import MatchResult
 
 
 class Face(Protocol):
     """Whoever shows how Oh-LoRA takes the end of a match."""
 
-    def react(self, match: Mapping[str, Any], line: str, folder: Path, console: Console) -> Path:
+    def react(self, match: MatchResult, line: str, folder: Path, console: Console) -> Path:
         """Leave ohlora.png and ohlora.gif in `folder`; return the path of the first.
 
-        `match` is what match.json holds. What the console shows, if anything, is for the face to decide.
+        What the console shows, if anything, is for the face to decide.
         """
         ...

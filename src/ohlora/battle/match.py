@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import pandas as pd
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
-from rich.table import Table as RichTable
+from rich.table import Table
 
-from ohlora.battle.contestants import ContestantConf, OhLora, Table
+from ohlora.battle.contestants.base import Contestant, MatchContext
+from ohlora.battle.contestants.ohlora import OhLora
 from ohlora.battle.face import Face
 from ohlora.battle.narration import Narrator, Told
 from ohlora.battle.phrases import say
-from ohlora.battle.referee import Played, Referee
+from ohlora.battle.referee import Referee
 from ohlora.battle.report import plot_curves
+from ohlora.battle.result import DatasetName, MatchResult, Seal, SubsetSummary
 from ohlora.battle.verdict import final, judge
 from ohlora.datasets import DatasetUnavailable, ImageSource, Subset
 from ohlora.datasets.images import ImageData
@@ -34,28 +33,11 @@ from ohlora.hardware import Hardware
 from ohlora.predictor import Predictor
 from ohlora.provenance import current_commit
 from ohlora.seeds import LEAGUE_SEEDS
-from ohlora.space import Params, Space, Value
+from ohlora.space import Space, Value
 from ohlora.tracking import log_picture, log_table, write_json
 from ohlora.trials.protocol import Protocol as TrialProtocol
 
 LANGUAGES = ("ko", "en")
-
-
-@dataclass(frozen=True)
-class MatchResult:
-    """A match as plain data: what `match.json` holds."""
-
-    dataset: dict[str, str]  # name, title
-    subset: dict[str, Any]  # family, seed, class_names, class_counts, val_images, test_images
-    rules: Literal["house", "fair"]
-    attempts: list[dict[str, Any]]  # contestant, kind, params, val_f1, test_f1
-    verdicts: list[str]  # of each of the challenger's attempts
-    winner: Literal["challenger", "ohlora", "draw"]
-    predicted_f1: float  # what Oh-LoRA expected of her own attempt
-    predicted_sd: float
-    seal: dict[str, str]  # sha256 of her sealed params and the salt that was mixed in
-    language: str
-    commit: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +52,7 @@ class PlayMatch:
     space: Space
     protocol: TrialProtocol
     hardware: Hardware
-    challenger: ContestantConf
+    challenger: Contestant
     narrator: Narrator
     face: Face | None
     predictor: str
@@ -97,46 +79,41 @@ class PlayMatch:
 
         started = time.perf_counter()
         features = describe(subset, encoder_for(data, Path(self.encoders)))
-        table = Table(subset, self.space, predictor, features, subset.recipe.seed)
-        ohlora = OhLora(table)
-        choice = ohlora.suggest()
-        seal = sealed(choice.params)
+        context = MatchContext(subset, self.space, predictor, features, subset.recipe.seed)
+        ohlora = OhLora()
+        choice = ohlora.suggest(context)
+        seal = Seal.of(choice.params)
         looked_ms = (time.perf_counter() - started) * 1000
-        console.print(say("sealed", self.language, ms=looked_ms, seal=seal["sha256"][:12]))
+        console.print(say("sealed", self.language, ms=looked_ms, seal=seal.sha256[:12]))
 
-        referee = Referee(
-            subset,
-            self.family.fingerprint,
-            self.space,
-            self.protocol,
-            self.hardware,
-            seed=subset.recipe.seed,
-            announce=lambda name, number: console.print(
-                say("training" if number else "scoring", self.language, name=name, number=number), style="dim"
-            ),
-        )
-        challenger = self.challenger.sit_down(table)
-        if self.challenger.rules == "house":
+        def announce(contestant: Contestant, number: int) -> None:
+            name = contestant.title(context, self.language)
+            key = "training" if number else "scoring"
+            console.print(say(key, self.language, name=name, number=number), style="dim")
+
+        referee = Referee(context, self.family.fingerprint, self.protocol, self.hardware, announce)
+        challenger = self.challenger
+        if challenger.rules == "house":
             hers = referee.house(ohlora)
             theirs = referee.house(challenger)
         else:
             hers = [referee.fair(ohlora, choose_untried=True)]
             theirs = [referee.fair(challenger, choose_untried=challenger.trials == 1)]
 
-        verdicts = [judge(played.test_f1, hers[0].test_f1) for played in theirs]
+        verdicts = tuple(judge(played.test_f1, hers[0].test_f1) for played in theirs)
         result = MatchResult(
-            dataset={"name": subset.recipe.dataset, "title": subset.title},
-            subset={
-                "family": subset.recipe.family,
-                "seed": subset.recipe.seed,
-                "class_names": list(subset.class_names),
-                "class_counts": subset.class_counts,
-                "val_images": len(subset.val),
-                "test_images": len(subset.test),
-            },
-            rules=self.challenger.rules,
-            attempts=[attempt_row(played) for played in (*hers, *theirs)],
-            verdicts=[str(verdict.value) for verdict in verdicts],
+            dataset=DatasetName(subset.recipe.dataset, subset.title),
+            subset=SubsetSummary(
+                subset.recipe.family,
+                subset.recipe.seed,
+                tuple(subset.class_names),
+                tuple(subset.class_counts),
+                val_images=len(subset.val),
+                test_images=len(subset.test),
+            ),
+            rules=challenger.rules,
+            attempts=(*hers, *theirs),
+            verdicts=verdicts,
             winner=final(verdicts),
             predicted_f1=choice.predicted_f1,
             predicted_sd=choice.predicted_sd,
@@ -144,16 +121,16 @@ class PlayMatch:
             language=self.language,
             commit=current_commit(),
         )
-        told = self.narrator.tell(asdict(result))
-        self._show(console, result, told.line)
-        self._keep(out, result, told, [*hers, *theirs], sheet)
+        told = self.narrator.tell(result)
+        self._show(console, context, result, told.line)
+        self._keep(out, result, told, sheet)
         if self.face:
-            log_picture(self.logger, "ohlora", self.face.react(asdict(result), told.line, out, console))
+            log_picture(self.logger, "ohlora", self.face.react(result, told.line, out, console))
         console.print(
             say("again", self.language, command=again(subset.recipe.seed)), style="dim", soft_wrap=True
         )
         console.print(say("files", self.language, path=out), style="dim", soft_wrap=True)
-        return max(played.test_f1 for played in theirs) - hers[0].test_f1
+        return result.best.test_f1 - result.ohlora.test_f1
 
     def _load(self, console: Console) -> ImageData:
         try:
@@ -185,56 +162,60 @@ class PlayMatch:
         )
         console.print(say("sheet", self.language, path=sheet), soft_wrap=True)
 
-    def _show(self, console: Console, result: MatchResult, line: str) -> None:
+    def _show(self, console: Console, context: MatchContext, result: MatchResult, line: str) -> None:
         lang = self.language
-        table = RichTable(title=say("result", lang), title_justify="left")
-        table.add_column(say("hyperparameter", lang))
-        names = [attempt["contestant"] for attempt in result.attempts]
-        for number, name in enumerate(names):
-            several = names.count(name) > 1
-            table.add_column(f"{name} {names[:number].count(name) + 1}" if several else name, justify="right")
-        for name in self.space.free:
-            table.add_row(name, *(shown(attempt["params"][name]) for attempt in result.attempts))
-        table.add_section()
-        best = max(attempt["test_f1"] for attempt in result.attempts)
-        for key, phrase in (("val_f1", "val"), ("test_f1", "test")):
-            scores = [f"{attempt[key]:.3f}" for attempt in result.attempts]
-            if key == "test_f1":
-                scores = [
-                    f"[bold green]{score}[/bold green]" if attempt[key] == best else score
-                    for score, attempt in zip(scores, result.attempts, strict=True)
-                ]
-            table.add_row(f"[bold]{say(phrase, lang)}[/bold]", *scores)
-        console.print(table)
+        theirs = self.challenger.title(context, lang)
+        console.print(self._table(result, say("ohlora", lang), theirs))
         console.print(say("predicted", lang, f1=result.predicted_f1, sd=result.predicted_sd))
-        own = result.attempts[0]["test_f1"]
-        theirs = result.attempts[1:]
-        for number, (attempt, verdict) in enumerate(zip(theirs, result.verdicts, strict=True), start=1):
-            told = say(verdict, lang, d=attempt["test_f1"] - own)
-            if len(theirs) > 1:
+        for number, (attempt, verdict) in enumerate(
+            zip(result.challenger, result.verdicts, strict=True), start=1
+        ):
+            told = say(verdict.value, lang, d=attempt.test_f1 - result.ohlora.test_f1)
+            if len(result.challenger) > 1:
                 told = say(f"verdict_{number}", lang, verdict=told)
             console.print(told)
-        console.print(say(f"won_{result.winner}", lang, name=theirs[0]["contestant"]), style="bold")
-        console.print(f"[magenta]Oh-LoRA:[/magenta] {line}")
+        console.print(say(f"won_{result.winner}", lang, name=theirs), style="bold")
+        console.print(f"[magenta]{say('ohlora', lang)}:[/magenta] {line}")
 
-    def _keep(self, out: Path, result: MatchResult, told: Told, played: list[Played], sheet: Path) -> None:
-        write_json(
-            out / "match.json",
-            {
-                **asdict(result),
-                "line": told.line,
-                "narration": {"refused": told.refused, "written": told.written},
-            },
+    def _table(self, result: MatchResult, hers: str, theirs: str) -> Table:
+        """Every attempt's hyperparameters and scores, a column each."""
+        table = Table(title=say("result", self.language), title_justify="left")
+        table.add_column(say("hyperparameter", self.language))
+        table.add_column(hers, justify="right")
+        several = len(result.challenger) > 1
+        for number in range(1, len(result.challenger) + 1):
+            table.add_column(f"{theirs} {number}" if several else theirs, justify="right")
+        for name in self.space.free:
+            table.add_row(name, *(shown(attempt.params[name]) for attempt in result.attempts))
+        table.add_section()
+        table.add_row(
+            f"[bold]{say('val', self.language)}[/bold]",
+            *(f"{attempt.val_f1:.3f}" for attempt in result.attempts),
         )
-        curves = plot_curves(played, out / "curves.png")
+        best = max(attempt.test_f1 for attempt in result.attempts)
+        table.add_row(
+            f"[bold]{say('test', self.language)}[/bold]",
+            *(
+                f"[bold green]{attempt.test_f1:.3f}[/bold green]"
+                if attempt.test_f1 == best
+                else f"{attempt.test_f1:.3f}"
+                for attempt in result.attempts
+            ),
+        )
+        return table
+
+    def _keep(self, out: Path, result: MatchResult, told: Told, sheet: Path) -> None:
+        content = result.as_json()
+        narration = {"refused": told.refused, "written": told.written}
+        write_json(out / "match.json", {**content, "line": told.line, "narration": narration})
         log_picture(self.logger, "subset", sheet)
-        log_picture(self.logger, "curves", curves)
-        log_table(self.logger, "match", pd.json_normalize(result.attempts))
+        log_picture(self.logger, "curves", plot_curves(result.attempts, out / "curves.png"))
+        log_table(self.logger, "match", pd.json_normalize(content["attempts"]))
         self.logger.log_metrics(
             {
-                "ohlora_test_f1": result.attempts[0]["test_f1"],
-                "challenger_test_f1": max(a["test_f1"] for a in result.attempts[1:]),
-                "predicted_f1": result.predicted_f1,
+                "ohlora_test_f1": result.ohlora.test_f1,
+                "challenger_test_f1": result.best.test_f1,
+                "predicted_f1": result.predicted_f1 or 0.0,
                 "lines_refused": len(told.refused),
                 "line_written": int(told.written),
             }
@@ -243,19 +224,6 @@ class PlayMatch:
 
 def shown(value: Value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def sealed(params: Params) -> dict[str, str]:
-    """A seal that fixes `params` without showing them: sha256 of salt and params, and the salt."""
-    salt = secrets.token_hex(8)
-    text = salt + json.dumps(params, sort_keys=True)
-    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "salt": salt}
-
-
-def attempt_row(played: Played) -> dict[str, Any]:
-    row = asdict(played)
-    row.pop("curve")
-    return row
 
 
 def again(seed: int) -> str:

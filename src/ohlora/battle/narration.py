@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
+
+from ohlora.battle.result import MatchResult
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,6 @@ class Told:
 class Narrator(Protocol):
     """Whoever speaks for Oh-LoRA after a match."""
 
-    def tell(self, match: Mapping[str, Any]) -> Told:
-        """One true line on a match, as match.json holds it."""
+    def tell(self, match: MatchResult) -> Told:
+        """One true line on a match."""
         ...

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 PHRASES: dict[str, dict[str, str]] = {
+    "ohlora": {"en": "Oh-LoRA", "ko": "오로라"},
+    "you": {"en": "you", "ko": "너"},
+    "random": {"en": "random search ({trials} trials)", "ko": "무작위 탐색 ({trials}회)"},
+    "static": {"en": "best on average", "ko": "평균 최적"},
+    "static_dataset": {"en": "best on average for {dataset}", "ko": "{dataset} 평균 최적"},
+    "optuna": {"en": "Optuna {sampler} ({trials} trials)", "ko": "Optuna {sampler} ({trials}회)"},
     "hello": {
         "en": "Oh-LoRA challenges you to a hyperparameter battle on [b]{title}[/b]!",
         "ko": "오로라가 [b]{title}[/b] 하이퍼파라미터 배틀을 신청했어!",

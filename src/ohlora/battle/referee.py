@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ohlora.battle.contestants import Attempt, Contestant
-from ohlora.datasets import Subset
+from ohlora.battle.contestants.base import Attempts, Contestant, MatchContext
+from ohlora.battle.result import Played
 from ohlora.hardware import Hardware
-from ohlora.space import Params, Space
+from ohlora.space import Params
 from ohlora.trials.drivers import TrialOutcome, train_and_score
 from ohlora.trials.protocol import Protocol
 
@@ -19,63 +19,41 @@ FRESH_SEEDS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
-class Played:
-    """One attempt that counts, with everything its training left."""
-
-    contestant: str
-    kind: str
-    params: Params
-    val_f1: float  # 0 to 1
-    test_f1: float  # house rules: of this training; fair rules: mean over the fresh seeds
-    curve: list[dict[str, float]]  # step, train_loss, val_loss, val_f1
-
-
-@dataclass(frozen=True)
 class Referee:
     """Trains everyone's attempts on one subset with one common seed."""
 
-    subset: Subset
+    context: MatchContext
     subset_fingerprint: str
-    space: Space
     protocol: Protocol
     hardware: Hardware
-    seed: int
-    announce: Callable[[str, int], None]  # (contestant's name, number of the attempt)
+    announce: Callable[[Contestant, int], None]  # and the number of the attempt; 0: fresh seeds
 
-    def train(self, params: Params, seed: int | None = None) -> TrialOutcome:
+    def train(self, params: Params, fresh: int = 0) -> TrialOutcome:
         """Train one CNN with `params`, which are checked first."""
+        space = self.context.space
         return train_and_score(
-            self.space.check({name: params[name] for name in self.space.within}),
-            self.subset,
+            space.check({name: params[name] for name in space.within}),
+            self.context.subset,
             self.subset_fingerprint,
-            self.space.fingerprint,
+            space.fingerprint,
             self.protocol,
-            self.seed if seed is None else seed,
+            self.context.seed + fresh,
             self.hardware,
         )
 
     def house(self, contestant: Contestant) -> list[Played]:
         """House rules: every attempt counts, each is scored on the test split.
 
-        Contestants are shown validation scores only; test scores stay in the result.
+        Contestants are sent validation scores only; test scores stay in the result.
         """
-        history: list[Attempt] = []
-        played = []
-        for number in range(1, contestant.trials + 1):
-            params = contestant.propose(tuple(history))
-            self.announce(contestant.name, number)
+        played: list[Played] = []
+        moves = contestant.attempts(self.context)
+        params = next(moves, None)
+        while params is not None:
+            self.announce(contestant, len(played) + 1)
             outcome = self.train(params)
-            history.append(Attempt(params, outcome.record.val_f1))
-            played.append(
-                Played(
-                    contestant.name,
-                    contestant.kind,
-                    params,
-                    outcome.record.val_f1,
-                    outcome.record.test_f1,
-                    outcome.curve,
-                )
-            )
+            played.append(self.played(contestant, params, [outcome]))
+            params = sent(moves, outcome.record.val_f1)
         return played
 
     def fair(self, contestant: Contestant, choose_untried: bool = False) -> Played:
@@ -84,22 +62,34 @@ class Referee:
         With `choose_untried` a contestant with one trial is taken at its word and only the three
         trainings that score it take place.
         """
-        history: list[Attempt] = []
-        if not choose_untried:
-            for number in range(1, contestant.trials + 1):
-                params = contestant.propose(tuple(history))
-                self.announce(contestant.name, number)
-                history.append(Attempt(params, self.train(params).record.val_f1))
-        chosen = (
-            max(history, key=lambda attempt: attempt.val_f1).params if history else contestant.propose(())
-        )
-        self.announce(contestant.name, 0)
-        outcomes = [self.train(chosen, seed=self.seed + fresh) for fresh in FRESH_SEEDS]
+        moves = contestant.attempts(self.context)
+        chosen = params = next(moves)
+        best, number = -1.0, 0
+        while params is not None and not choose_untried:
+            number += 1
+            self.announce(contestant, number)
+            val_f1 = self.train(params).record.val_f1
+            if val_f1 > best:
+                best, chosen = val_f1, params
+            params = sent(moves, val_f1)
+        self.announce(contestant, 0)
+        return self.played(contestant, chosen, [self.train(chosen, fresh) for fresh in FRESH_SEEDS])
+
+    def played(self, contestant: Contestant, params: Params, outcomes: list[TrialOutcome]) -> Played:
+        """The attempt with the mean scores of its trainings."""
         return Played(
-            contestant.name,
+            contestant.title(self.context, "en"),
             contestant.kind,
-            chosen,
-            float(np.mean([o.record.val_f1 for o in outcomes])),
-            float(np.mean([o.record.test_f1 for o in outcomes])),
-            outcomes[0].curve,
+            params,
+            float(np.mean([outcome.record.val_f1 for outcome in outcomes])),
+            float(np.mean([outcome.record.test_f1 for outcome in outcomes])),
+            tuple(outcomes[0].curve),
         )
+
+
+def sent(moves: Attempts, val_f1: float) -> Params | None:
+    """The next attempt after `val_f1` is told; None after the last."""
+    try:
+        return moves.send(val_f1)
+    except StopIteration:
+        return None

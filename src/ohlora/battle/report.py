@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ohlora.battle.referee import Played
+from ohlora.battle.result import Played
 from ohlora.figures import plt, save_figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
+from ohlora.battle.result import MatchResult
 from ohlora.errors import OhloraError, nearest
 from ohlora.face.expression import Expressions
 from ohlora.face.film import film, look, save_film
@@ -37,16 +38,16 @@ class Reaction:
     fps: float
     terminal: bool
 
-    def performance(self, match: Mapping[str, Any], line: str) -> Performance:
+    def performance(self, match: MatchResult, line: str) -> Performance:
         """Her reaction, the same to the same match and line."""
-        seed = match["subset"]["seed"] % 2**31
+        seed = (match.subset.seed if match.subset else 0) % 2**31
         acted = Performance.of(self.person.at_rest(self.expressions), self.expressions, seed)
         at = START_S
-        for verdict in match["verdicts"]:
-            acted, at = acted.feel(self.expressions.mood(verdict), at, self.seconds), at + NEXT_S
+        for verdict in match.verdicts:
+            acted, at = acted.feel(self.expressions.mood(verdict.value), at, self.seconds), at + NEXT_S
         return acted.say(cleaned(line), at - NEXT_S + START_S)
 
-    def react(self, match: Mapping[str, Any], line: str, folder: Path, console: Console) -> Path:
+    def react(self, match: MatchResult, line: str, folder: Path, console: Console) -> Path:
         """Leave ohlora.png and ohlora.gif in `folder`; draw the picture where the terminal is to have it."""
         acted = self.performance(match, line)
         height = acted.height_s

@@ -1,13 +1,14 @@
-"""What a match says that a line may speak about, read once from the mapping in `match.json`."""
+"""What a match says that a line may speak about, read once from its result."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from ohlora.battle.result import MatchResult, Played
 from ohlora.battle.verdict import Verdict, Winner, final, judge
 from ohlora.errors import OhloraError
 
@@ -82,32 +83,29 @@ class Facts:
     predicted_f1: float | None
 
     @classmethod
-    def read(cls, match: Mapping[str, Any]) -> Facts:
+    def read(cls, match: MatchResult) -> Facts:
         """Read a match; raise OhloraError where Oh-LoRA's attempt or the challenger's is missing.
 
         Of a machine, or of more than two attempts, the best stands for all.
         """
-        attempts = match.get("attempts") or []
-        own = [attempt for attempt in attempts if attempt.get("kind") == "ohlora"]
-        others = [attempt for attempt in attempts if attempt.get("kind") != "ohlora"]
-        if not (own and others):
+        others = match.challenger
+        if not others:
             raise OhloraError("a match to narrate needs an attempt of Oh-LoRA's and one of a challenger's")
-        kind = str(others[0].get("kind") or "human")
+        kind = others[0].kind
         if kind != "human" or len(others) > 2:
-            others = [max(others, key=lambda attempt: attempt["test_f1"])]
-        name = clean_name(others[0].get("contestant") or "", PLAYER_LENGTH)
-        dataset = match.get("dataset") or {}
-        short = clean_name(dataset.get("name", ""), DATASET_LENGTH)
+            others = (match.best,)
+        name = clean_name(others[0].contestant, PLAYER_LENGTH)
+        short = clean_name(match.dataset.name, DATASET_LENGTH)
         return cls(
-            language=str(match.get("language", "ko")),
+            language=match.language,
             kind=kind,
             player="" if name.lower() in NAMELESS else name,
             dataset=short,
-            title=clean_name(dataset.get("title", ""), DATASET_LENGTH) or short,
-            subset=match.get("subset") or {},
+            title=clean_name(match.dataset.title, DATASET_LENGTH) or short,
+            subset=asdict(match.subset) if match.subset else {},
             challenger=tuple(map(side, others)),
-            ohlora=side(own[0]),
-            predicted_f1=as_number(match.get("predicted_f1")),
+            ohlora=side(match.ohlora),
+            predicted_f1=match.predicted_f1,
         )
 
     @property
@@ -133,8 +131,8 @@ class Facts:
         return abs(self.best.test_f1 - self.ohlora.test_f1)
 
 
-def side(attempt: Mapping[str, Any]) -> Side:
-    return Side(attempt.get("params") or {}, float(attempt["test_f1"]), as_number(attempt.get("val_f1")))
+def side(attempt: Played) -> Side:
+    return Side(attempt.params, attempt.test_f1, attempt.val_f1)
 
 
 def names_of(facts: Facts) -> list[str]:

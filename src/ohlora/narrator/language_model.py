@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ohlora.battle.narration import Told
+from ohlora.battle.result import MatchResult
 from ohlora.errors import OhloraError, need_packages
 from ohlora.narrator.facts import LANGUAGES, Facts
 from ohlora.narrator.prompt import narrator_prompt
@@ -76,9 +77,9 @@ class LanguageModelNarrator:
         for name in filter(None, (self.model, self.adapter)):
             find_model(name)
 
-    def tell(self, match: Mapping[str, Any]) -> Told:
-        """A line on `match`, the mapping that match.json holds, and how often a line was refused."""
-        told = {**match, "language": self.language}
+    def tell(self, match: MatchResult) -> Told:
+        """A line on `match`, and how often a line was refused."""
+        told = replace(match, language=self.language)
         refused: list[str] = []
         if Facts.read(told).human:  # there is no training text on machines
             for number in range(self.rounds):
@@ -89,7 +90,7 @@ class LanguageModelNarrator:
         line = TemplateNarrator(self.language, self.seed).tell(match).line
         return Told(line, refused=tuple(refused), written=True)
 
-    def draw(self, match: Mapping[str, Any], number: int) -> Iterator[Draw]:
+    def draw(self, match: MatchResult, number: int) -> Iterator[Draw]:
         """The lines of the draw called `number`, each with what is wrong with it."""
         facts = Facts.read(match)
         values = slots_of(facts)

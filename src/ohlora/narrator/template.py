@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ohlora.battle.narration import Told
+from ohlora.battle.result import MatchResult
 from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES, Facts
@@ -74,21 +75,22 @@ class TemplateNarrator:
         if self.language not in LANGUAGES:
             raise OhloraError(f"language={self.language} is not one of {' | '.join(LANGUAGES)}")
 
-    def tell(self, match: Mapping[str, Any]) -> Told:
-        """A line on `match`, the mapping that match.json holds."""
+    def tell(self, match: MatchResult) -> Told:
+        """A line on `match`."""
         said = list(self.sayable(match))
-        played = {name: match.get(name) for name in ("dataset", "subset", "attempts")}
+        content = match.as_json()
+        played = {name: content[name] for name in ("dataset", "subset", "attempts")}
         text = json.dumps([self.seed, self.language, played], sort_keys=True, default=str)
         line = said[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(said)]
         return Told(line, refused=(), written=True)
 
-    def sayable(self, match: Mapping[str, Any]) -> Iterator[str]:
+    def sayable(self, match: MatchResult) -> Iterator[str]:
         """Every line written for `match` that can be filled and is then true and in her voice once filled.
 
         A name from outside can make a line too long or false ("Oh-LoRA lost" is a legal folder name), so
         filled lines are asked again. Each group has lines without names, so some are always left.
         """
-        told = {**match, "language": self.language}
+        told = replace(match, language=self.language)
         facts = Facts.read(told)
         values = slots_of(facts)
         for template in lines_for(facts, self.language):

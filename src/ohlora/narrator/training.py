@@ -13,11 +13,12 @@ from functools import cache
 from importlib.resources import files
 from itertools import islice, permutations, product
 from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import yaml
 
-from ohlora.battle.verdict import FAR, NARROW, Verdict
+from ohlora.battle.result import DatasetName, MatchResult, Played
+from ohlora.battle.verdict import FAR, NARROW, Verdict, final
 from ohlora.datasets.titles import TITLES
 from ohlora.narrator.facts import LANGUAGES, Facts
 from ohlora.narrator.prompt import narrator_prompt
@@ -68,8 +69,8 @@ def draw_match(
     rng: random.Random,
     datasets: Sequence[str] = DATASETS,
     needs: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """A human's match that ended as `verdicts` say and has what a line needs, as match.json holds one."""
+) -> MatchResult:
+    """A human's match that ended as `verdicts` say and has what a line needs."""
     gaps = [rng.uniform(*GAPS[verdict.margin]) for verdict in verdicts]
     if needs.get("second") and verdicts[0] is verdicts[-1]:
         falling = (needs["second"] == "better") == (verdicts[0].outcome == "lost")
@@ -82,25 +83,34 @@ def draw_match(
     rates = [draw_rate(rng, 0, sign != 0)] + [draw_rate(rng, sign, sign != 0) for _ in steps]
     dataset = needs.get("dataset") or rng.choice(datasets)
     attempts = [
-        {
-            "kind": "human" if place else "ohlora",
-            "contestant": "human" if place else "Oh-LoRA",
-            "params": {
+        Played(
+            contestant="human" if place else "Oh-LoRA",
+            kind="human" if place else "ohlora",
+            params={
                 "learning_rate": rate,
                 "optimizer": needs.get(f"{whose}optimizer") or rng.choice(OPTIMIZERS),
                 "scheduler": needs.get(f"{whose}scheduler") or rng.choice(SCHEDULERS),
             },
-            "test_f1": round(own + step, 4),
-        }
+            val_f1=round(own + step, 4),
+            test_f1=round(own + step, 4),
+        )
         for place, (step, rate, whose) in enumerate(
             zip([0.0, *steps], rates, ["her_", *[""] * len(steps)], strict=True)
         )
     ]
-    return {
-        "dataset": {"name": dataset, "title": TITLES.get(dataset, dataset)},
-        "attempts": attempts,
-        "language": language,
-    }
+    return MatchResult(
+        dataset=DatasetName(dataset, TITLES.get(dataset, dataset)),
+        subset=None,
+        rules="house",
+        attempts=tuple(attempts),
+        verdicts=tuple(verdicts),
+        winner=final(verdicts),
+        predicted_f1=None,
+        predicted_sd=None,
+        seal=None,
+        language=language,
+        commit="",
+    )
 
 
 def draw_rate(rng: random.Random, sign: int, told: bool) -> float:
@@ -118,13 +128,13 @@ class Line:
     verdicts: tuple[Verdict, ...]
     needs: Mapping[str, str]  # rate, second, dataset, optimizer, scheduler, her_optimizer, her_scheduler
 
-    def match(self, draw: int = 0) -> dict[str, Any]:
-        """A match this line is true of, as match.json holds one: the same for the same line and draw."""
+    def match(self, draw: int = 0) -> MatchResult:
+        """A match this line is true of: the same for the same line and draw."""
         text = " ".join([*self.verdicts, self.language, self.text, *([str(draw)] if draw else [])])
         datasets = [*DATASETS, *(YOURS if draw else ())]
         return draw_match(self.verdicts, self.language, random.Random(text), datasets, self.needs)
 
-    def spoken(self, match: Mapping[str, Any]) -> str:
+    def spoken(self, match: MatchResult) -> str:
         """The line with the facts of `match` in its slots."""
         line = fill(self.text, slots_of(Facts.read(match)))
         if line is None:

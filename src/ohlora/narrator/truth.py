@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal, cast
 
 import yaml
 
+from ohlora.battle.result import MatchResult
 from ohlora.battle.verdict import Verdict
 from ohlora.narrator.facts import Facts, Side, as_number, names_of, numbers_in
 from ohlora.narrator.voice import EMOJI
@@ -73,8 +74,8 @@ class Clause:
     person: Party | None  # last subject before in this sentence
 
 
-def contradictions(line: str, match: Mapping[str, Any]) -> list[str]:
-    """What in `line` is not true of `match` (the mapping of match.json), in English; empty when all is."""
+def contradictions(line: str, match: MatchResult) -> list[str]:
+    """What in `line` is not true of `match`, in English; empty when all is."""
     facts = Facts.read(match)
     text = unicodedata.normalize("NFKC", line).lower().replace("’", "'")
     plain = without_names(text, facts)

@@ -1,0 +1,36 @@
+"""One fixed answer: the params that are best on average over the target table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules
+from ohlora.battle.phrases import say
+from ohlora.space import Space
+
+
+@dataclass(frozen=True)
+class BestOnAverage:
+    """Always plays the params that are best on average, over the whole table or over this dataset's part."""
+
+    per_dataset: bool
+    trials: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "static"
+    rules: ClassVar[Rules] = "fair"
+
+    def dataset(self, context: MatchContext) -> str | None:
+        """The dataset whose part of the table counts; None: the whole table."""
+        name = context.subset.recipe.dataset
+        return name if self.per_dataset and name in context.predictor.known_datasets else None
+
+    def title(self, context: MatchContext, language: str) -> str:
+        dataset = self.dataset(context)
+        return say("static_dataset" if dataset else "static", language, dataset=dataset)
+
+    def check(self, space: Space) -> None: ...
+
+    def attempts(self, context: MatchContext) -> Attempts:
+        from ohlora.predictor import best_on_average  # torch: only once a match is on
+
+        yield best_on_average(context.predictor, context.space, seed=0, dataset=self.dataset(context))
