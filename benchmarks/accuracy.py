@@ -7,7 +7,6 @@ Writes docs/results/accuracy.json. Hyperparameters: HYPERPARAMETERS below, chose
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -20,6 +19,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
+from ohlora.durable import write_json
 from ohlora.provenance import current_commit
 from ohlora.trials.drivers import train_and_score
 
@@ -104,7 +104,7 @@ def main() -> None:
     }
     path = ROOT / "docs" / "results" / "accuracy.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    write_json(path, report)
     sys.exit(any(r["accuracy_mean"] < r["goal"] for r in results.values()))
 
 

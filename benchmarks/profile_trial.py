@@ -28,6 +28,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
 from ohlora.datasets.subset import draw_valid_seeds
+from ohlora.durable import write_json
 from ohlora.provenance import current_commit
 from ohlora.records.record import TrialKey
 from ohlora.trials.protocol import Budget
@@ -132,7 +133,7 @@ def main() -> None:
         "results": results,
     }
     path = ROOT / "docs" / "results" / "profile_cpu.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    write_json(path, report)
     print(json.dumps(rates, indent=2))
 
 

@@ -28,6 +28,7 @@ from hydra.utils import instantiate
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
 from ohlora.datasets.subset import draw_valid_seeds
+from ohlora.durable import write_json
 from ohlora.hardware import Hardware
 from ohlora.provenance import current_commit
 from ohlora.records.record import TrialKey, TrialRecord
@@ -162,7 +163,7 @@ def main() -> None:
         },
     }
     path = ROOT / "docs" / "results" / f"throughput_{torch.device(device).type}.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    write_json(path, report)
     print(json.dumps({k: v for k, v in report.items() if k != "results"}, indent=2))
 
 

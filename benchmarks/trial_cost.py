@@ -7,7 +7,6 @@ Writes docs/results/trial_cost.json. 1,000 test images and 400 validation images
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -19,6 +18,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
+from ohlora.durable import write_json
 from ohlora.provenance import current_commit
 from ohlora.trials.drivers import train_and_score
 
@@ -65,7 +65,7 @@ def main() -> None:
         "results": results,
     }
     path = ROOT / "docs" / "results" / "trial_cost.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    write_json(path, report)
 
 
 if __name__ == "__main__":

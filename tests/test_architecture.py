@@ -147,7 +147,11 @@ def test_what_a_door_needs_at_once_is_light(path):
         "optuna",
         "sklearn",
     }
-    assert {one for one in names if one.startswith("ohlora")} <= {"ohlora.errors", "ohlora.door"}
+    assert {one for one in names if one.startswith("ohlora")} <= {
+        "ohlora.errors",
+        "ohlora.durable",
+        "ohlora.door",
+    }
 
 
 @pytest.mark.parametrize("path", [*FILES, *PLUGINS], ids=name)

@@ -20,7 +20,6 @@ from ohlora.tracking import (
     tensorboard_logger,
     tracked,
     wandb_logger,
-    write_json,
 )
 
 CONFIG = {"dataset": {"name": "digits"}, "trials": 3, "choices": {"space": "classic"}}
@@ -122,15 +121,3 @@ def exit_code(file: Path) -> int:
     exits = [record["exit"]["exit_code"] for record in leet(file) if record["type"] == "exit"]
     assert len(exits) == 1, "a run that was not finished, or twice"
     return exits[0]
-
-
-class TestJson:
-    def test_korean_stays_korean_and_numbers_numbers(self, tmp_path):
-        write_json(tmp_path / "new" / "m.json", {"line": "내가 이겼어 😎", "f1": 0.5})
-        text = (tmp_path / "new" / "m.json").read_text(encoding="utf-8")
-        assert "내가 이겼어 😎" in text
-        assert json.loads(text) == {"line": "내가 이겼어 😎", "f1": 0.5}
-
-    def test_what_json_has_no_word_for_is_refused(self, tmp_path):
-        with pytest.raises(ValueError, match="JSON compliant"):
-            write_json(tmp_path / "m.json", {"f1": float("nan")})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from ohlora.durable import replace_file, write_json
 from ohlora.errors import OhloraError, nearest
 from ohlora.provenance import current_commit
 
@@ -56,11 +56,9 @@ def save_model(folder: Path, name: str, tensors: Mapping[str, Tensor], card: Map
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "libraries": {"python": ".".join(map(str, sys.version_info[:3])), **library_versions()},
     }
-    text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     replace_file(path, weights)
-    replace_file(path.with_name(f"{name}.json"), text.encode())
+    write_json(path.with_suffix(".json"), whole)
     return path
 
 
@@ -144,10 +142,3 @@ def library_versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
         except PackageNotFoundError:
             found[library] = "unknown"
     return found
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)

@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
+from ohlora.durable import write_text
 from ohlora.errors import OhloraError, nearest
 
 # Parts of the config that say how things are built or where they lie, not what is being tried.
@@ -121,9 +122,7 @@ def leave_answer(value: float | None) -> None:
     """
     job, place = os.environ.get("OHLORA_JOB"), os.environ.get("OHLORA_ANSWER")
     if job and place:
-        part = Path(f"{place}.part")
-        part.write_text(json.dumps({"job": job, "answer": value}) + "\n", encoding="utf-8")
-        part.replace(place)
+        write_text(Path(place), json.dumps({"job": job, "answer": value}) + "\n")
 
 
 def enter(main: Callable[[], Any]) -> None:

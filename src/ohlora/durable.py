@@ -1,19 +1,65 @@
-"""Files that survive: what was written is on disk, and whoever reads sees a whole file, old or new."""
+"""Files written durably: whoever reads sees the whole old file or the whole new one, also after a power cut.
+
+Windows has no fsync for folders (NTFS keeps its own journal of them); on macOS fsync ends at the drive's
+cache.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
+@contextmanager
+def replacing(path: Path, suffix: str = ".part") -> Iterator[Path]:
+    """Yield a path to write to; at the end that file is on disk and has taken the place of `path`.
+
+    Should the body or the disk fail, or the process be killed, `path` stays as it was. A kill may leave
+    the unfinished file beside it; `suffix` is how that one's name ends, for libraries that go by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{suffix}")
+    try:
+        yield part
+        with part.open("r+b") as file:  # Windows syncs only what was opened for writing
+            os.fsync(file.fileno())
+        patiently(lambda: part.replace(path))
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a whole file."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file of UTF-8 text, lines ended by a line feed on every platform."""
+    replace_file(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write indented, readable JSON, Korean as Korean; NaN is refused before anything is written."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
 def append_synced(path: Path, data: bytes, create: bool = False) -> None:
-    """Append to a file, and to the disk under it; where it fails nothing is left behind."""
+    """Append to a file, and to the disk under it; where it fails nothing is left behind.
+
+    `create`: the file is new, and it and the folders that lead to it are on disk too.
+    """
     with path.open("xb" if create else "ab", buffering=0) as file:
         before = file.seek(0, os.SEEK_END)
         try:
@@ -25,6 +71,9 @@ def append_synced(path: Path, data: bytes, create: bool = False) -> None:
             with suppress(OSError):
                 file.truncate(before)
             raise
+    if create:
+        for folder in path.absolute().parents:
+            sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -21,6 +21,7 @@ from urllib.parse import urlparse
 import pandas as pd
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
+from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.processes import is_main
 
@@ -143,14 +144,6 @@ def log_table(logger: Logger, key: str, table: pd.DataFrame) -> None:
         logger.experiment.add_text(key, "```\n" + table.to_string(index=False) + "\n```")
     elif isinstance(logger, CSVLogger):
         table.to_csv(Path(logger.log_dir) / f"{key}.csv", index=False)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Indented, readable, Korean as Korean; NaN is refused."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
 
 
 def remember_settings(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:

@@ -13,7 +13,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.limits import no_file_beyond
 from tests.records import journal_workers
 from tests.records.journal_workers import record
 
@@ -280,19 +280,6 @@ def test_a_power_cut_takes_nothing_that_was_committed(writers, in_flight, kept, 
         assert len(Journal(folder).records()) == len(found) + 1
         gather(folder)
         assert len(read_table([folder])) == len(found) + 1
-
-
-@contextmanager
-def no_file_beyond(size: int) -> Iterator[None]:
-    """Writes past `size` bytes fail, and one that crosses it is cut there: a disk with that much room."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no limit on file sizes to play a full disk with")

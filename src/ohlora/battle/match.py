@@ -26,6 +26,7 @@ from ohlora.datasets import DatasetUnavailable, ImageSource, Subset
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.pictures import save_contact_sheet, save_images
 from ohlora.datasets.subset import Family, draw_valid_seeds
+from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
@@ -34,7 +35,7 @@ from ohlora.predictor import Predictor
 from ohlora.provenance import current_commit
 from ohlora.seeds import LEAGUE_SEEDS
 from ohlora.space import Space, Value
-from ohlora.tracking import log_picture, log_table, write_json
+from ohlora.tracking import log_picture, log_table
 from ohlora.trials.protocol import Protocol as TrialProtocol
 
 LANGUAGES = ("ko", "en")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ohlora.durable import replacing
 from ohlora.errors import OhloraError
 
 
@@ -127,11 +126,8 @@ def cached_statistics(data: ImageData, cache_dir: Path) -> dict[str, dict[str, n
 def save_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> bool:
     """Write a cache file so that readers see all of it or none; False where the place is read-only."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             write(file)
-        Path(name).replace(path)
     except OSError:
         return False
     return True

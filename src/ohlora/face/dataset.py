@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from ohlora.durable import replacing
 from ohlora.errors import OhloraError
 from ohlora.face.faces import Faces, described
 from ohlora.face.renderer import Renderer
@@ -165,11 +165,9 @@ class RenderedFaces:
                 draws = self.twins(draws)
             picture = self.renderer.picture(self.renderer.mapping(draws.latents, draws.properties))
             pixels = torch.cat([picture.images, picture.label_maps[:, None]], dim=1).cpu().numpy()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
-            with part.open("wb") as file:
+            # Several processes may render the same block: each leaves a whole one.
+            with replacing(path) as part, part.open("wb") as file:
                 np.save(file, pixels)
-            part.replace(path)  # several processes may render the same block: each leaves a whole one
         return np.load(path, mmap_mode="r")
 
 

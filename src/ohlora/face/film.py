@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ohlora.durable import replacing
 from ohlora.errors import nearest
 from ohlora.face.generator import Generator
 from ohlora.face.ombre import Ombre
@@ -114,13 +115,8 @@ WRITERS: Mapping[str, Callable[[np.ndarray, Path, float], None]] = {
 
 def save_film(frames: np.ndarray, path: Path, fps: float) -> Path:
     """Write frames uint8 [frames, rows, columns, 3] in the format of the ending, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix.lower()}")
-    try:
+    with replacing(path, f".part{path.suffix.lower()}") as part:
         WRITERS[part.suffix](frames, part, fps)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

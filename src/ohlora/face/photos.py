@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from ohlora.durable import replacing
 from ohlora.errors import OhloraError
 from ohlora.face import classes
 from ohlora.face.faces import Faces
@@ -159,16 +159,11 @@ class PhotoFaces:
             return pixels
         path = Path(self.cache_dir) / "photos" / f"{self.key}.npy"
         if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
-            try:
+            with replacing(path) as part:
                 pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
                 self.read_into(pixels)
                 pixels.flush()
                 del pixels
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
         return np.load(path, mmap_mode="r")
 
     @property

@@ -42,6 +42,7 @@ class Report:
 
         from rich.console import Console
 
+        from ohlora.durable import write_json, write_text
         from ohlora.face.acceptance.table import (
             markdown,
             not_measured,
@@ -49,14 +50,13 @@ class Report:
             rich_table,
             summary,
         )
-        from ohlora.tracking import write_json
 
         criteria, bench = self.checked()
         rows, header, folder = self.rows(criteria, bench), self.header(bench), Path(self.output_dir)
         beside = self.rows_beside(criteria, bench, rows)
         told = {"rows": [row.plain for row in rows], "beside": [row.plain for row in beside]}
         write_json(folder / "report.json", {"header": header, **told})
-        (folder / "report.md").write_text(markdown(rows, header, beside), encoding="utf-8")
+        write_text(folder / "report.md", markdown(rows, header, beside))
         console = Console(highlight=False)
         if not console.is_terminal:
             console.width = WIDTH

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 from rich.progress import track
 
-from ohlora.assets import replace_file
 from ohlora.datasets import ImageSource
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.subset import Family
+from ohlora.durable import replace_file
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
 
@@ -73,6 +73,5 @@ def add_features(
     if rows:
         fresh = pd.DataFrame(rows)
         known = pd.concat([known, fresh], ignore_index=True) if len(known) else fresh
-        path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, known.to_parquet(index=False))  # another process may be reading it
     return frame.merge(known, on=RECIPE, how="left", validate="many_to_one")

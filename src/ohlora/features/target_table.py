@@ -14,12 +14,13 @@ from rich.console import Console
 
 from ohlora.datasets import ImageSource
 from ohlora.datasets.subset import Family
+from ohlora.durable import write_json
 from ohlora.features.table import add_features
 from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_effects, plot_scores
 from ohlora.provenance import current_commit
 from ohlora.records.table import of_one_game, read_table
 from ohlora.space import Real, Space
-from ohlora.tracking import log_picture, write_json
+from ohlora.tracking import log_picture
 from ohlora.trials.protocol import Protocol
 
 COLUMNS = {

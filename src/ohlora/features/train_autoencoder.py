@@ -18,6 +18,7 @@ from torch import Tensor
 from ohlora.assets import load_model
 from ohlora.datasets import ImageSource, Subset, SubsetDataModule
 from ohlora.datasets.subset import Family, draw_valid_seeds
+from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.autoencoder import (
     ENCODER_KIND,
@@ -41,7 +42,7 @@ from ohlora.features.report import (
 from ohlora.features.views import Views
 from ohlora.hardware import Hardware
 from ohlora.processes import is_main, own_draws, process_count, trainer_arguments
-from ohlora.tracking import log_picture, write_json
+from ohlora.tracking import log_picture
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class FineTune:
         from transformers import EarlyStoppingCallback, PrinterCallback
         from trl import SFTConfig
 
+        from ohlora.durable import write_json, write_text
         from ohlora.narrator.card import PRETRAINING, history, model_card, origin, plot_losses
         from ohlora.narrator.language_model import load_tokenizer, turns
         from ohlora.narrator.line_trainer import LineTrainer
@@ -71,7 +72,7 @@ class FineTune:
             training_arguments,
         )
         from ohlora.processes import is_main, world_size
-        from ohlora.tracking import log_picture, write_json
+        from ohlora.tracking import log_picture
 
         self.hardware.use_threads()
         device, precision = self.hardware.resolve()
@@ -156,7 +157,7 @@ class FineTune:
         write_json(out / "report.json", report)
         stages = {**history(self.model), self.lessons.stage: report}
         if PRETRAINING in stages:
-            (folder / "README.md").write_text(model_card(stages), encoding="utf-8")
+            write_text(folder / "README.md", model_card(stages))
         log_picture(self.logger, "losses", plot_losses(stages, out / "losses.png"))
         if self.save_to:
             shutil.copytree(folder, self.save_to, dirs_exist_ok=True)

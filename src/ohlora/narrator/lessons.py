@@ -69,6 +69,7 @@ class Rehearsal:
 
     def rows(self, model: str, persona: Mapping[str, str] | None, seed: int, folder: Path) -> Rows:
         """Draw lines from `model`, once: a resumed run reads them from its folder."""
+        from ohlora.durable import write_text
         from ohlora.errors import OhloraError
         from ohlora.narrator.training import examples
 
@@ -77,10 +78,7 @@ class Rehearsal:
             rows = self.rehearsed(model, persona, seed)
             if not rows:
                 raise OhloraError(f"{model}: none of its lines is true and in her voice; fine-tune it first")
-            folder.mkdir(parents=True, exist_ok=True)
-            kept.write_text(
-                "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
-            )
+            write_text(kept, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         told = [json.loads(row) for row in kept.read_text(encoding="utf-8").splitlines()]
         return told, examples(1, self.splices, self.held_out, seed)[1]
 

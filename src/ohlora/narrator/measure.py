@@ -32,8 +32,8 @@ class Measure:
         from rich.console import Console
         from rich.table import Table
 
+        from ohlora.durable import write_json
         from ohlora.narrator.training import examples
-        from ohlora.tracking import write_json
 
         out = Path(self.output_dir)
         rows, _ = examples(1, self.lessons.splices, self.lessons.held_out, self.seed)

@@ -49,6 +49,7 @@ class Pretrain:
         from rich.console import Console
         from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainingArguments
 
+        from ohlora.durable import write_json
         from ohlora.narrator.card import PRETRAINING, origin
         from ohlora.narrator.corpus import read_corpus
         from ohlora.narrator.facts import LANGUAGES
@@ -56,7 +57,6 @@ class Pretrain:
         from ohlora.narrator.tokenizer import train_tokenizer
         from ohlora.narrator.trainers import Told, cost, last_checkpoint, losses, seeded, training_arguments
         from ohlora.narrator.training import read_rows
-        from ohlora.tracking import write_json
 
         self.hardware.use_threads()
         console, out = Console(highlight=False), Path(self.resume or self.output_dir)

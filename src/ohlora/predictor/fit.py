@@ -21,6 +21,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from ohlora.datasets import ImageSource
 from ohlora.datasets.subset import Family
+from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.table import add_features
 from ohlora.hardware import Hardware
@@ -31,7 +32,7 @@ from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_tab
 from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
 from ohlora.records.table import of_one_game, read_table
 from ohlora.space import Space
-from ohlora.tracking import log_picture, log_table, write_json
+from ohlora.tracking import log_picture, log_table
 from ohlora.trials.protocol import Protocol
 
 # Fits on some rows, predicts others: (train, test) -> macro-F1 [test rows].

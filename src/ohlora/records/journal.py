@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from ohlora.durable import append_synced, sync_folder
+from ohlora.durable import append_synced
 from ohlora.errors import OhloraError
 from ohlora.records.parquet import read_parquet
 from ohlora.records.record import TrialRecord, parse_record
@@ -37,8 +37,7 @@ class Journal:
 
     Each process writes a shard of its own. A line goes out by one `write` and is synced to disk (fsync)
     before `append` returns, and with the first line the folders that lead to the shard; so a kill or a
-    power cut loses at most the trial in flight. (Windows has no fsync for folders, NTFS keeps its own
-    journal of them; on macOS fsync ends at the drive's cache.)
+    power cut loses at most the trial in flight.
 
     As a context manager it releases at its end, however that comes, the claims it still holds.
     """
@@ -72,8 +71,6 @@ class Journal:
             if shard is None:
                 shard, self._pid = self._new_shard(), os.getpid()
                 append_synced(shard, line.encode(), create=True)
-                for folder in shard.absolute().parents:
-                    sync_folder(folder)
             else:
                 append_synced(shard, line.encode())
         except OSError as error:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ohlora.durable import patiently, sync_folder
+from ohlora.durable import patiently, replacing
 from ohlora.errors import OhloraError
 
 
@@ -30,17 +28,10 @@ def read_parquet(path: Path) -> pa.Table:
 
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Replace a Parquet file as a whole: a kill, a power cut or a full disk leaves the old one."""
-    part = path.with_suffix(".part")
     try:
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        patiently(lambda: part.replace(path))
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise OhloraError(
             f"cannot write {path}: {error.strerror or error}; the trials are safe in the journal beside it"
         ) from error
-    sync_folder(path.parent)

@@ -31,6 +31,7 @@ from ohlora.datasets import ImageSource, Subset
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.pictures import save_contact_sheet, save_images
 from ohlora.datasets.subset import Family, draw_valid_seeds
+from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.hardware import Hardware
 from ohlora.processes import is_main, process_count
@@ -39,7 +40,7 @@ from ohlora.records.record import TrialKey, TrialRecord
 from ohlora.records.table import gather
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.space import Params, Space
-from ohlora.tracking import log_picture, write_json
+from ohlora.tracking import log_picture
 from ohlora.trials import protocol as protocols
 from ohlora.trials.drivers import TrialOutcome, train_and_score
 from ohlora.trials.report import plot_confusion, plot_curve

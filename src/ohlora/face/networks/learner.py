@@ -18,6 +18,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from ohlora.assets import load_model, save_model
+from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.face.dataset import FaceCounts, FaceDataModule, step_seed
 from ohlora.face.faces import Faces
@@ -25,7 +26,7 @@ from ohlora.face.source import MISSING, FacePart, FaceSource, face_source
 from ohlora.hardware import Hardware
 from ohlora.processes import own_draws, process_count, share, trainer_arguments, world_size
 from ohlora.schedules import one_cycle
-from ohlora.tracking import remember_settings, write_json
+from ohlora.tracking import remember_settings
 
 CHECKPOINTS, LAST = "checkpoints", "last"  # in a run's folder
 
