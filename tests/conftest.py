@@ -17,7 +17,10 @@ from hypothesis import settings
 from omegaconf import DictConfig
 
 import ohlora.door  # noqa: F401  registers the config's resolvers
-from ohlora.datasets import Digits, ImageData, Split, Subset, SubsetFamily
+from ohlora.datasets.families import SubsetFamily
+from ohlora.datasets.images import ImageData, Split
+from ohlora.datasets.readers import Digits
+from ohlora.datasets.subset import Subset
 from ohlora.hardware import Hardware
 from ohlora.space import Params, Space
 from ohlora.trials.protocol import Protocol

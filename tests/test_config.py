@@ -90,6 +90,11 @@ def test_every_fault_comes_at_once():
     assert "did you mean language" in str(caught.value)
 
 
+def test_a_fault_of_a_positional_value_is_named_too():
+    with pytest.raises(InvalidConfig, match="size=0 is not a whole number from 1 up"):
+        Inner(0)
+
+
 def test_it_is_a_dataclass():
     outer = Outer(**GOOD)
     assert asdict(outer)["inner"] == {"size": 1}

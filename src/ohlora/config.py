@@ -89,7 +89,8 @@ def faults(error: ValidationError, cls: Any, given: Mapping[str, Any]) -> list[t
     }
     found: dict[str, str] = {}
     for one in error.errors(include_url=False):
-        name = str(one["loc"][0]) if one["loc"] else ""
+        place = one["loc"][0] if one["loc"] else ""
+        name = list(types)[place] if isinstance(place, int) and place < len(types) else str(place)
         if name in types and name not in given:
             fault = f" is missing ({expected(types[name])})"
         elif name and name not in types:

@@ -19,7 +19,7 @@ from ohlora.battle.contestants.optuna import OptunaSearch
 from ohlora.battle.contestants.random import RandomSearch
 from ohlora.battle.contestants.static import BestOnAverage
 from ohlora.battle.result import Seal
-from ohlora.datasets import Subset
+from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
 from ohlora.predictor.predictor import Predictor
 from ohlora.space import Params, Space

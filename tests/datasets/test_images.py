@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from ohlora.datasets import ImageData, Split
-from ohlora.datasets.images import cached_statistics, image_statistics, require_classes, save_atomically
+from ohlora.datasets.images import (
+    ImageData,
+    Split,
+    cached_statistics,
+    image_statistics,
+    require_classes,
+    save_atomically,
+)
 from ohlora.errors import OhloraError
 
 

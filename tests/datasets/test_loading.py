@@ -8,7 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohlora.datasets import Batches, Split, Subset, SubsetDataModule, SubsetRecipe
+from ohlora.datasets.families import SubsetRecipe
+from ohlora.datasets.images import Split
+from ohlora.datasets.loading import Batches, SubsetDataModule
+from ohlora.datasets.subset import Subset
 
 
 def numbers(n: int, batch_size: int, shuffled: bool, rank: int = 0, world_size: int = 1) -> Batches:

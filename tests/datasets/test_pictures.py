@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ohlora.datasets import Folder, draw_valid_seeds
 from ohlora.datasets.pictures import save_contact_sheet, save_images
+from ohlora.datasets.readers import Folder
+from ohlora.datasets.subset import draw_valid_seeds
 
 
 def test_saved_images_are_the_subset_and_can_be_played_on(digits_subset, tmp_path):

@@ -13,9 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohlora.datasets import Cifar10, ImageData, Split, TorchvisionGrey, draw_valid_seeds
-from ohlora.datasets.images import cached_statistics
-from ohlora.datasets.subset import TooFewImages
+from ohlora.datasets.images import ImageData, Split, cached_statistics
+from ohlora.datasets.readers import Cifar10, TorchvisionGrey
+from ohlora.datasets.subset import TooFewImages, draw_valid_seeds
 from ohlora.errors import OhloraError
 
 SPLITS = ("train", "val", "test")

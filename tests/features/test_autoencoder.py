@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from ohlora.assets import assets_dir, save_model
-from ohlora.datasets import ImageData
+from ohlora.datasets.images import ImageData
 from ohlora.errors import OhloraError
 from ohlora.features.autoencoder import (
     Autoencoder,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ohlora.datasets import ImageData
+from ohlora.datasets.images import ImageData
 from ohlora.features.report import (
     distinct,
     draw_nearest_pairs,

@@ -7,7 +7,7 @@ import pytest
 from tests.records.journal_workers import record
 
 from ohlora.assets import assets_dir
-from ohlora.datasets import Digits
+from ohlora.datasets.readers import Digits
 from ohlora.errors import OhloraError
 from ohlora.features.table import add_features
 from ohlora.features.target_table import ShipTable
@@ -65,7 +65,7 @@ class TestAMixedTable:
             tables=[mixed],
             space=space,
             protocol=smoke,
-            sources={"digits": Digits()},
+            datasets={"digits": Digits()},
             families={"varied": varied},
             encoders=str(assets_dir() / "encoders"),
             cache_dir=str(cache_dir),

@@ -12,7 +12,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from ohlora.datasets import ImageData
+from ohlora.datasets.images import ImageData
 from ohlora.errors import OhloraError
 from ohlora.features.autoencoder import load_encoder
 from ohlora.features.train_autoencoder import Lesson, TrainAutoencoder

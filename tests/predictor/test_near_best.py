@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ohlora.assets import assets_dir
-from ohlora.datasets import Digits
+from ohlora.datasets.readers import Digits
 from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for

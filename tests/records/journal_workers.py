@@ -9,7 +9,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from ohlora.datasets import SubsetRecipe
+from ohlora.datasets.families import SubsetRecipe
 from ohlora.records.journal import Journal
 from ohlora.records.record import TrialKey, TrialRecord
 from ohlora.records.table import gather

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.records.journal_workers import record
 
-from ohlora.datasets import Batches, SubsetRecipe
+from ohlora.datasets.families import SubsetRecipe
+from ohlora.datasets.loading import Batches
 from ohlora.records.record import TrialRecord, epochs_seen
 
 REAL = st.floats(0, 1)

@@ -13,7 +13,9 @@ from pathlib import Path
 import torch
 
 import ohlora.door  # noqa: F401
-from ohlora.datasets import Digits, Split, SubsetFamily
+from ohlora.datasets.families import SubsetFamily
+from ohlora.datasets.images import Split
+from ohlora.datasets.readers import Digits
 from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
 from ohlora.trials.drivers import train_and_score

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from ohlora.datasets import SubsetDataModule
+from ohlora.datasets.loading import SubsetDataModule
 from ohlora.trials.cnn import CnnClassifier, score, whitening_filters
 from ohlora.trials.drivers import Watch, drive_lean
 

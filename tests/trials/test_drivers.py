@@ -11,7 +11,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from ohlora.datasets import draw_valid_seeds
+from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.hardware import Hardware
 from ohlora.trials.cnn import CnnClassifier
 from ohlora.trials.drivers import Watch, train_and_score

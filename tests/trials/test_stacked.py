@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from scipy import stats
 
-from ohlora.datasets import Split
+from ohlora.datasets.images import Split
 from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
 from ohlora.trials.drivers import train_and_score

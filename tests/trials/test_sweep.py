@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ohlora.datasets import Digits
+from ohlora.datasets.readers import Digits
 from ohlora.errors import OhloraError
 from ohlora.records.journal import Journal
 from ohlora.records.table import read_table

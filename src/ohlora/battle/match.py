@@ -22,10 +22,11 @@ from ohlora.battle.referee import Referee
 from ohlora.battle.report import plot_curves
 from ohlora.battle.result import DatasetName, MatchResult, Seal, SubsetSummary
 from ohlora.battle.verdict import final, judge
-from ohlora.datasets import DatasetUnavailable, ImageSource, Subset
+from ohlora.datasets.families import Family
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.pictures import save_contact_sheet, save_images
-from ohlora.datasets.subset import Family, draw_valid_seeds
+from ohlora.datasets.readers import DatasetReader, DatasetUnavailable
+from ohlora.datasets.subset import Subset, draw_valid_seeds
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
@@ -45,8 +46,8 @@ LANGUAGES = ("ko", "en")
 class PlayMatch:
     """Draw a subset, let Oh-LoRA seal her choice, referee both sides, tell how it went."""
 
-    dataset: ImageSource
-    fallback: ImageSource
+    dataset: DatasetReader
+    fallback: DatasetReader
     family: Family
     seed: int | None
     save_subset: str | None

@@ -141,3 +141,16 @@ def require_classes(data: ImageData) -> ImageData:
             f"{data.title} has {len(present)} class with training images; two or more are needed"
         )
     return data
+
+
+def stratified_halves(labels: np.ndarray, second_share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows in two by class, the same way every time; each class keeps one row in each part."""
+    rng = np.random.default_rng(0)
+    first, second = [], []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        rows = rows[np.argsort(rng.random(len(rows)), kind="stable")]
+        cut = min(max(round(len(rows) * second_share), 1), max(len(rows) - 1, 1))
+        second.append(rows[:cut])
+        first.append(rows[cut:])
+    return np.sort(np.concatenate(first)), np.sort(np.concatenate(second))

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ohlora.datasets.families import Family, SubsetFamily, SubsetRecipe, WholeDataset
 from ohlora.datasets.images import ImageData, Split, cached_statistics
 from ohlora.errors import OhloraError
-
-# Part of every fingerprint: raise it when `draw` gives other images for the same settings.
-DRAWING_VERSION = 1
-
-
-@dataclass(frozen=True)
-class SubsetRecipe:
-    """The name of one subset."""
-
-    dataset: str
-    family: str
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -54,138 +41,98 @@ class TooFewImages(OhloraError):
     """This seed's ranges leave a class with too few images."""
 
 
-@dataclass(frozen=True)
-class SubsetFamily:
-    """How subsets are drawn. Pairs are lowest and highest, both included."""
+def draw_from_family(family: SubsetFamily, data: ImageData, seed: int, cache_dir: Path) -> Subset:
+    """Cut subset `seed` from `data`; TooFewImages where its ranges leave too little.
 
-    name: str
-    classes: tuple[int, int]
-    train_images: tuple[int, int]
-    train_images_log: bool
-    imbalance: tuple[float, float] | None  # largest class over smallest; None: as the images fall
-    keep_share: tuple[float, float]  # of the images, by brightness and by contrast each
-    colour_keep_share: tuple[float, float]  # by hue, saturation and each channel's spread
-    val_share: float  # validation images as a share of training images ...
-    val_images: tuple[int, int]  # ... within these bounds
-    test_images: int
-    min_train_per_class: int
-    min_val_per_class: int
-    min_test_per_class: int
-
-    @property
-    def fingerprint(self) -> str:
-        """Eight hex digits that change with any setting or with the way of drawing."""
-        text = json.dumps([DRAWING_VERSION, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-    def draw(self, data: ImageData, seed: int, cache_dir: Path) -> Subset:
-        """Cut subset `seed` from `data`; TooFewImages where its ranges leave too little.
-
-        Ranges for the images' brightness and contrast (and colour) are drawn as shares of the training
-        images, the largest classes inside them are kept, and each split is filled from what is left:
-        train in the drawn imbalance, validation and test as even over the classes as the images allow.
-        """
-        statistics = cached_statistics(data, cache_dir)
-        rng = recipe_rng(data, seed)
-        kept_train = np.ones(len(data.train), dtype=bool)
-        kept_test = np.ones(len(data.test), dtype=bool)
-        for name, values in statistics["train"].items():
-            share = rng.uniform(
-                *(self.keep_share if name in ("brightness", "contrast") else self.colour_keep_share)
-            )
-            start = rng.uniform()
-            ordered = np.sort(values)
-            if share >= 1:
-                continue  # all of them; around the circle the ends would meet and leave nothing
-            if name == "hue":  # around the circle: the range may pass 1 and go on at 0
-                low, high = (ordered[int((start + x) % 1 * (len(ordered) - 1))] for x in (0.0, share))
-                for kept, column in ((kept_train, values), (kept_test, statistics["test"][name])):
-                    inside = (column >= low) & (column <= high)
-                    kept &= inside if low <= high else (column >= low) | (column <= high)
-            else:
-                first = start * (1 - share)
-                low, high = (ordered[int(x * (len(ordered) - 1))] for x in (first, first + share))
-                kept_train &= (values >= low) & (values <= high)
-                kept_test &= (statistics["test"][name] >= low) & (statistics["test"][name] <= high)
-
-        labels, test_labels = data.train.labels.numpy(), data.test.labels.numpy()
-        available = np.bincount(labels[kept_train], minlength=len(data.class_names))
-        present = int((available > 0).sum())
-        low, high = (min(bound, present) for bound in self.classes)
-        n_classes = int(rng.integers(low, high + 1)) if present >= 2 else 0
-        if n_classes < 2:
-            raise TooFewImages(f"{data.title} seed {seed}: {present} classes left inside its ranges")
-        classes = np.argsort(-available, kind="stable")[:n_classes]
-
-        u = rng.uniform()
-        low, high = self.train_images
-        n_train = low * (high / low) ** u if self.train_images_log else low + u * (high - low)
-        if self.imbalance is None:
-            weights = available[classes].astype(float)
+    Ranges for the images' brightness and contrast (and colour) are drawn as shares of the training
+    images, the largest classes inside them are kept, and each split is filled from what is left:
+    train in the drawn imbalance, validation and test as even over the classes as the images allow.
+    """
+    statistics = cached_statistics(data, cache_dir)
+    rng = recipe_rng(data, seed)
+    kept_train = np.ones(len(data.train), dtype=bool)
+    kept_test = np.ones(len(data.test), dtype=bool)
+    for name, values in statistics["train"].items():
+        share = rng.uniform(
+            *(family.keep_share if name in ("brightness", "contrast") else family.colour_keep_share)
+        )
+        start = rng.uniform()
+        ordered = np.sort(values)
+        if share >= 1:
+            continue  # all of them; around the circle the ends would meet and leave nothing
+        if name == "hue":  # around the circle: the range may pass 1 and go on at 0
+            low, high = (ordered[int((start + x) % 1 * (len(ordered) - 1))] for x in (0.0, share))
+            for kept, column in ((kept_train, values), (kept_test, statistics["test"][name])):
+                inside = (column >= low) & (column <= high)
+                kept &= inside if low <= high else (column >= low) | (column <= high)
         else:
-            ratio = self.imbalance[0] * (self.imbalance[1] / self.imbalance[0]) ** rng.uniform()
-            weights = ratio ** -np.linspace(0, 1, n_classes)
-            weights = weights[np.argsort(rng.random(n_classes))]
-        wanted = n_train * weights / weights.sum()
-        n_val = min(max(self.val_share * n_train, self.val_images[0]), self.val_images[1]) / n_classes
+            first = start * (1 - share)
+            low, high = (ordered[int(x * (len(ordered) - 1))] for x in (first, first + share))
+            kept_train &= (values >= low) & (values <= high)
+            kept_test &= (statistics["test"][name] >= low) & (statistics["test"][name] <= high)
 
-        rows: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
-        for k, label in enumerate(classes):
-            pool = shuffled(np.flatnonzero(kept_train & (labels == label)), rng)
-            in_test = shuffled(np.flatnonzero(kept_test & (test_labels == label)), rng)
-            take = min(max(round(wanted[k]), self.min_train_per_class), int(len(pool) * 0.7))
-            val = pool[take : take + round(n_val)]
-            test = in_test[: round(self.test_images / n_classes)]
-            short = (
-                take < self.min_train_per_class
-                or len(val) < self.min_val_per_class
-                or len(test) < self.min_test_per_class
+    labels, test_labels = data.train.labels.numpy(), data.test.labels.numpy()
+    available = np.bincount(labels[kept_train], minlength=len(data.class_names))
+    present = int((available > 0).sum())
+    low, high = (min(bound, present) for bound in family.classes)
+    n_classes = int(rng.integers(low, high + 1)) if present >= 2 else 0
+    if n_classes < 2:
+        raise TooFewImages(f"{data.title} seed {seed}: {present} classes left inside its ranges")
+    classes = np.argsort(-available, kind="stable")[:n_classes]
+
+    u = rng.uniform()
+    low, high = family.train_images
+    n_train = low * (high / low) ** u if family.train_images_log else low + u * (high - low)
+    if family.imbalance is None:
+        weights = available[classes].astype(float)
+    else:
+        ratio = family.imbalance[0] * (family.imbalance[1] / family.imbalance[0]) ** rng.uniform()
+        weights = ratio ** -np.linspace(0, 1, n_classes)
+        weights = weights[np.argsort(rng.random(n_classes))]
+    wanted = n_train * weights / weights.sum()
+    n_val = min(max(family.val_share * n_train, family.val_images[0]), family.val_images[1]) / n_classes
+
+    rows: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
+    for k, label in enumerate(classes):
+        pool = shuffled(np.flatnonzero(kept_train & (labels == label)), rng)
+        in_test = shuffled(np.flatnonzero(kept_test & (test_labels == label)), rng)
+        take = min(max(round(wanted[k]), family.min_train_per_class), int(len(pool) * 0.7))
+        val = pool[take : take + round(n_val)]
+        test = in_test[: round(family.test_images / n_classes)]
+        short = (
+            take < family.min_train_per_class
+            or len(val) < family.min_val_per_class
+            or len(test) < family.min_test_per_class
+        )
+        if short:
+            raise TooFewImages(
+                f"{data.title} {family.name} seed {seed}: class {data.class_names[label]} has"
+                f" {len(pool)} images to learn from and {len(in_test)} to test on inside its ranges"
             )
-            if short:
-                raise TooFewImages(
-                    f"{data.title} {self.name} seed {seed}: class {data.class_names[label]} has"
-                    f" {len(pool)} images to learn from and {len(in_test)} to test on inside its ranges"
-                )
-            for split, chosen in zip(rows, (pool[:take], val, test), strict=True):
-                rows[split].append(chosen)
-        return assemble(data, SubsetRecipe(data.name, self.name, seed), classes.tolist(), rows)
+        for split, chosen in zip(rows, (pool[:take], val, test), strict=True):
+            rows[split].append(chosen)
+    return assemble(data, SubsetRecipe(data.name, family.name, seed), classes.tolist(), rows)
 
 
-@dataclass(frozen=True)
-class WholeDataset:
-    """`subset=none`: every training image, less a validation share; every test image."""
-
-    name: str
-    val_share: float
-    max_val_images: int
-
-    @property
-    def fingerprint(self) -> str:
-        text = json.dumps([DRAWING_VERSION, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-    def draw(self, data: ImageData, seed: int, cache_dir: Path) -> Subset:
-        """Split the whole of `data`; the seed chooses which images validate."""
-        rng = recipe_rng(data, seed)
-        labels, test_labels = data.train.labels.numpy(), data.test.labels.numpy()
-        share = min(self.val_share, self.max_val_images / len(labels))
-        classes = np.flatnonzero(np.bincount(labels, minlength=len(data.class_names)))
-        rows: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
-        for label in classes:
-            pool = shuffled(np.flatnonzero(labels == label), rng)
-            cut = max(1, round(len(pool) * share))
-            in_test = np.flatnonzero(test_labels == label)
-            if len(pool) < 2 or len(in_test) < 1:
-                raise TooFewImages(
-                    f"{data.title}: class {data.class_names[label]} has {len(pool)} images to learn from and"
-                    f" {len(in_test)} to test on; at least 2 and 1 are needed"
-                )
-            for split, chosen in zip(rows, (pool[cut:], pool[:cut], in_test), strict=True):
-                rows[split].append(chosen)
-        return assemble(data, SubsetRecipe(data.name, self.name, seed), classes.tolist(), rows)
-
-
-Family = SubsetFamily | WholeDataset
+def draw_whole(family: WholeDataset, data: ImageData, seed: int, cache_dir: Path) -> Subset:
+    """Split the whole of `data`; the seed chooses which images validate."""
+    rng = recipe_rng(data, seed)
+    labels, test_labels = data.train.labels.numpy(), data.test.labels.numpy()
+    share = min(family.val_share, family.max_val_images / len(labels))
+    classes = np.flatnonzero(np.bincount(labels, minlength=len(data.class_names)))
+    rows: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
+    for label in classes:
+        pool = shuffled(np.flatnonzero(labels == label), rng)
+        cut = max(1, round(len(pool) * share))
+        in_test = np.flatnonzero(test_labels == label)
+        if len(pool) < 2 or len(in_test) < 1:
+            raise TooFewImages(
+                f"{data.title}: class {data.class_names[label]} has {len(pool)} images to learn from and"
+                f" {len(in_test)} to test on; at least 2 and 1 are needed"
+            )
+        for split, chosen in zip(rows, (pool[cut:], pool[:cut], in_test), strict=True):
+            rows[split].append(chosen)
+    return assemble(data, SubsetRecipe(data.name, family.name, seed), classes.tolist(), rows)
 
 
 def recipe_rng(data: ImageData, seed: int) -> np.random.Generator:

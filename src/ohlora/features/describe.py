@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_f1_score
 
-from ohlora.datasets import Split, Subset
-from ohlora.datasets.images import image_statistics
+from ohlora.datasets.images import Split, image_statistics
+from ohlora.datasets.subset import Subset
 from ohlora.trials.cnn import whitening_filters
 
 # Raise it when a feature gets another meaning: cached features and fitted predictors carry it.

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 from rich.progress import track
 
-from ohlora.datasets import ImageSource
+from ohlora.datasets.families import Family
 from ohlora.datasets.images import ImageData
-from ohlora.datasets.subset import Family
+from ohlora.datasets.readers import DatasetReader
 from ohlora.durable import replace_file
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
@@ -31,7 +31,7 @@ def encoder_for(data: ImageData, folder: Path) -> Encoder:
 
 def add_features(
     frame: pd.DataFrame,
-    sources: Mapping[str, ImageSource],
+    datasets: Mapping[str, DatasetReader],
     families: Mapping[str, Family],
     encoders: Path,
     cache_dir: Path,
@@ -60,9 +60,9 @@ def add_features(
     rows, loaded = [], {}
     for dataset, family, seed, _ in track(missing, "describing subsets", disable=not missing):
         if dataset not in loaded:
-            if dataset not in sources:
-                raise OhloraError(f"dataset {dataset} in the table is not one of {' | '.join(sources)}")
-            data = sources[dataset].load()
+            if dataset not in datasets:
+                raise OhloraError(f"dataset {dataset} in the table is not one of {' | '.join(datasets)}")
+            data = datasets[dataset].load()
             if data.name != dataset:
                 raise OhloraError(f"the table was made on {dataset}, but only {data.title} is at hand")
             loaded[dataset] = data, encoder_for(data, encoders)

@@ -12,8 +12,8 @@ import pandas as pd
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
 
-from ohlora.datasets import ImageSource
-from ohlora.datasets.subset import Family
+from ohlora.datasets.families import Family
+from ohlora.datasets.readers import DatasetReader
 from ohlora.durable import write_json
 from ohlora.features.table import add_features
 from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_effects, plot_scores
@@ -53,7 +53,7 @@ class ShipTable:
     tables: list[str]
     space: Space
     protocol: Protocol
-    sources: Mapping[str, ImageSource]
+    datasets: Mapping[str, DatasetReader]
     families: Mapping[str, Family]
     encoders: str
     cache_dir: str
@@ -65,7 +65,7 @@ class ShipTable:
         """Return the number of trials."""
         drawn = {name: family.fingerprint for name, family in self.families.items()}
         frame = of_one_game(read_table(self.tables), self.protocol.fingerprint, drawn)
-        frame = add_features(frame, self.sources, self.families, Path(self.encoders), Path(self.cache_dir))
+        frame = add_features(frame, self.datasets, self.families, Path(self.encoders), Path(self.cache_dir))
         folder = Path(self.save_to)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "target_table.parquet"

@@ -16,8 +16,10 @@ from rich.console import Console
 from torch import Tensor
 
 from ohlora.assets import load_model
-from ohlora.datasets import ImageSource, Subset, SubsetDataModule
-from ohlora.datasets.subset import Family, draw_valid_seeds
+from ohlora.datasets.families import Family
+from ohlora.datasets.loading import SubsetDataModule
+from ohlora.datasets.readers import DatasetReader
+from ohlora.datasets.subset import Subset, draw_valid_seeds
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.autoencoder import (
@@ -73,7 +75,7 @@ class TrainAutoencoder:
     validation's luck chooses nothing.
     """
 
-    dataset: ImageSource
+    dataset: DatasetReader
     family: Family
     seed: int  # of the subset and of the training
     network: NetworkSettings

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ohlora.assets import assets_dir
-from ohlora.datasets import Folder, WholeDataset
+from ohlora.datasets.families import WholeDataset
+from ohlora.datasets.readers import Folder
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
 from ohlora.predictor.predictor import Predictor

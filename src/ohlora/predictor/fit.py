@@ -19,8 +19,8 @@ from rich.table import Table
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from ohlora.datasets import ImageSource
-from ohlora.datasets.subset import Family
+from ohlora.datasets.families import Family
+from ohlora.datasets.readers import DatasetReader
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.table import add_features
@@ -52,7 +52,7 @@ class FitPredictor:
     target: str
     folds: int
     seed: int
-    sources: Mapping[str, ImageSource]
+    datasets: Mapping[str, DatasetReader]
     families: Mapping[str, Family]
     encoders: str
     cache_dir: str
@@ -129,7 +129,7 @@ class FitPredictor:
         described = frame.filter(regex=f"^{re.escape(FEATURE)}")
         if described.shape[1] and not described.isna().any(axis=None):
             return frame
-        return add_features(frame, self.sources, self.families, Path(self.encoders), Path(self.cache_dir))
+        return add_features(frame, self.datasets, self.families, Path(self.encoders), Path(self.cache_dir))
 
     def _ensemble(self, train: PredictorTable, test: PredictorTable) -> np.ndarray:
         predictor = fit(train, self.space, self.settings, self.seed)

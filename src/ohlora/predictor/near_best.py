@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ohlora.datasets import ImageData, Subset
+from ohlora.datasets.images import ImageData
+from ohlora.datasets.subset import Subset
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
 from ohlora.predictor.predictor import Predictor

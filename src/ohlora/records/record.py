@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from ohlora.datasets.subset import SubsetRecipe
+from ohlora.datasets.families import SubsetRecipe
 from ohlora.space import Params
 
 

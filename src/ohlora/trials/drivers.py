@@ -13,8 +13,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from ohlora.datasets import Subset, SubsetDataModule
-from ohlora.datasets.loading import Batches
+from ohlora.datasets.loading import Batches, SubsetDataModule
+from ohlora.datasets.subset import Subset
 from ohlora.hardware import Hardware
 from ohlora.processes import own_draws, trainer_arguments
 from ohlora.provenance import current_commit

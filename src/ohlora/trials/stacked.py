@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ohlora.datasets import Subset, SubsetDataModule
-from ohlora.datasets.loading import EVAL_BATCH
+from ohlora.datasets.loading import EVAL_BATCH, SubsetDataModule
+from ohlora.datasets.subset import Subset
 from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
 from ohlora.schedules import SCHEDULES

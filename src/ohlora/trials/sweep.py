@@ -27,10 +27,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ohlora.datasets import ImageSource, Subset
+from ohlora.datasets.families import Family
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.pictures import save_contact_sheet, save_images
-from ohlora.datasets.subset import Family, draw_valid_seeds
+from ohlora.datasets.readers import DatasetReader
+from ohlora.datasets.subset import Subset, draw_valid_seeds
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.hardware import Hardware
@@ -65,7 +66,7 @@ class Sweep:
     processes on one table share the work.
     """
 
-    dataset: ImageSource
+    dataset: DatasetReader
     family: Family
     save_subset: str | None
     space: Space

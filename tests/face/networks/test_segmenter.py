@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ohlora.datasets import Digits
+from ohlora.datasets.readers import Digits
 from ohlora.errors import OhloraError
 from ohlora.face import classes
 from ohlora.face.generator import to_network

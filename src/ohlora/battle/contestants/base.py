@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 from ohlora.space import Params, Space
 
 if TYPE_CHECKING:
-    from ohlora.datasets import Subset
+    from ohlora.datasets.subset import Subset
     from ohlora.predictor import Predictor
 
 Kind = Literal["ohlora", "human", "optuna", "random", "static"]

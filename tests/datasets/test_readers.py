@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ohlora.datasets import Cifar10, DatasetUnavailable, Digits, Folder, TorchvisionGrey
-from ohlora.datasets.sources import CIFAR10_CLASSES, stratified_halves
+from ohlora.datasets.images import stratified_halves
+from ohlora.datasets.readers import Cifar10, DatasetUnavailable, Digits, Folder, TorchvisionGrey
+from ohlora.datasets.standard import CIFAR10_CLASSES
 from ohlora.errors import OhloraError
 
 
@@ -142,8 +143,8 @@ class TestFolder:
 
     @pytest.mark.parametrize("image_size", [0, -3, "big", 2.5, None, True])
     def test_the_size_is_not_blamed_on_the_images(self, tmp_path, image_size):
-        with pytest.raises(OhloraError, match=r"dataset\.image_size=.* is not a whole number from 4 to 1024"):
-            Folder(str(tmp_path), image_size).load()
+        with pytest.raises(OhloraError, match=r"image_size=.* is not a whole number from 4 to 1024"):
+            Folder(str(tmp_path), image_size)
 
     def test_folders_of_one_name_are_not_one_dataset(self, tmp_path):
         names = set()
@@ -159,7 +160,7 @@ class TestFolder:
     def test_it_can_be_played_on(self, tmp_path, varied, cache_dir):
         write_images(tmp_path / "a", 60, 10)
         write_images(tmp_path / "b", 60, 200)
-        from ohlora.datasets import draw_valid_seeds
+        from ohlora.datasets.subset import draw_valid_seeds
 
         _, subset = next(draw_valid_seeds(varied, Folder(str(tmp_path), 8).load(), 0, cache_dir))
         assert set(subset.class_names) == {"a", "b"}
@@ -214,8 +215,8 @@ class TestMnist:
             TorchvisionGrey("mnist", str(tmp_path), offline=False).load()
 
     def test_another_name_is_refused(self, tmp_path):
-        with pytest.raises(OhloraError, match=r"dataset\.name=emnist is not one of mnist \| fashion"):
-            TorchvisionGrey("emnist", str(tmp_path), offline=True).load()
+        with pytest.raises(OhloraError, match=r"name=emnist is not one of mnist \| fashion"):
+            TorchvisionGrey("emnist", str(tmp_path), offline=True)
 
 
 def jpeg_archives(folder: Path) -> Path:
