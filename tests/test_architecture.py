@@ -39,15 +39,22 @@ ROOMS = [
     "chat",
     "web",
 ]
+# Inside these rooms, too, a package imports only packages before it.
+INNER_ROOMS = {
+    "face": ["drawing", "acting", "trained"],
+    "laboratory": ["measures", "sources", "networks", "training", "acceptance", "conversion", "sheets"],
+}
 DOORS = [ROOT / "train.py", ROOT / "battle.py"]
 # Rooms with a door of their own: python -m ohlora.narrator.say
 SIDE_DOORS = [
     *(HOUSE / "narrator" / f"{name}.py" for name in ("pretrain", "fine_tune", "measure", "say")),
-    *(HOUSE / "face" / f"{name}.py" for name in ("contact_sheet", "animate", "live")),
-    *(HOUSE / "face" / f"{name}.py" for name in ("photo_sheet", "convert_weights", "report")),
+    *(HOUSE / "face" / "acting" / f"{name}.py" for name in ("animate", "live")),
+    *(HOUSE / "laboratory" / "sheets" / f"{name}.py" for name in ("contact_sheet", "photo_sheet")),
+    HOUSE / "laboratory" / "conversion" / "convert_weights.py",
+    HOUSE / "laboratory" / "acceptance" / "report.py",
 ]
 # Reads official StyleGAN pickles as data, for convert_weights and nobody else.
-RESTRICTED = HOUSE / "face" / "stylegan" / "restricted.py"
+RESTRICTED = HOUSE / "laboratory" / "conversion" / "restricted.py"
 FILES = sorted(HOUSE.rglob("*.py"))
 PLUGINS = sorted((ROOT / "src" / "hydra_plugins").rglob("*.py"))
 
@@ -90,6 +97,24 @@ def test_a_room_imports_only_rooms_before_it(path):
     allowed = [*ROOMS[: ROOMS.index(room(path)) + 1], *(["door"] if path in SIDE_DOORS else [])]
     entered = {one.split(".")[1] for one in imports(path) if one.startswith("ohlora.")}
     assert entered <= set(allowed)
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in INNER_ROOMS], ids=name)
+def test_a_package_inside_a_room_imports_only_packages_before_it(path):
+    parts = path.relative_to(HOUSE).with_suffix("").parts
+    inner = INNER_ROOMS[parts[0]]
+    if parts[1] == "__init__":
+        assert not imports(path)
+        return
+    entered = {one.split(".")[2] for one in imports(path) if one.startswith(f"ohlora.{parts[0]}.")}
+    assert entered <= set(inner[: inner.index(parts[1]) + 1])
+
+
+def test_nothing_outside_imports_the_laboratory():
+    """Only conf names it: what trains, measures or converts is built from a `_target_`."""
+    others = [p for p in [*FILES, *PLUGINS, *DOORS] if p.is_file() and HOUSE / "laboratory" not in p.parents]
+    users = [name(p) for p in others if any(one.startswith("ohlora.laboratory") for one in imports(p))]
+    assert not users
 
 
 @pytest.mark.parametrize(
@@ -182,9 +207,9 @@ def test_the_restricted_reader_is_entered_by_one_door_and_looks_nothing_up():
     (reader,) = [one for one in kinds if "pickle.Unpickler" in map(ast.unparse, one.bases)]
     (lookup,) = [n for n in reader.body if isinstance(n, ast.FunctionDef) and n.name == "find_class"]
     assert "super" not in ast.unparse(lookup)
-    stranger = "ohlora.face.stylegan.restricted"
-    assert [p.name for p in FILES if any(one.startswith(stranger) for one in imports(p))] == ["source.py"]
-    source = "ohlora.face.stylegan.source"
-    assert [p.name for p in FILES if any(one.startswith(source) for one in imports(p))] == [
+    stranger = "ohlora.laboratory.conversion.restricted"
+    assert [p.name for p in FILES if any(one.startswith(stranger) for one in imports(p))] == ["checkpoint.py"]
+    files = "ohlora.laboratory.conversion.checkpoint"
+    assert [p.name for p in FILES if any(one.startswith(files) for one in imports(p))] == [
         "convert_weights.py"
     ]

@@ -1,1 +1,0 @@
-"""What every stage of her face must reach, and what it reached."""

@@ -1,0 +1,151 @@
+"""A performance as frames, and frames as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ohlora.durable import replacing
+from ohlora.errors import nearest
+from ohlora.face.acting.performance import Performance
+from ohlora.face.acting.person import Person
+from ohlora.face.drawing.generator import Generator
+from ohlora.face.drawing.ombre import Ombre
+
+TOGETHER = 8  # frames drawn at once: bounds the memory, and small pictures cost less in company
+PALETTE_FRAMES = 24  # how many frames a GIF's palette is chosen from
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """On pictures this small a second thread costs more than it brings: it waits, burning a core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def look(
+    generator: Generator,
+    person: Person,
+    states: Sequence[np.ndarray],
+    times: Sequence[float],
+    ombre: Ombre,
+) -> np.ndarray:
+    """Pictures uint8 [states, rows, columns, 3] of her with these properties, her hair as at these times."""
+    with torch.inference_mode(), one_thread():
+        wanted = torch.from_numpy(np.array(states, dtype=np.float32))
+        latents = person.latents.expand(len(wanted), -1)
+        picture = generator.picture(generator.mapping(latents, wanted))
+        images = ombre.apply(picture.images, picture.hair, times) if ombre.strength else picture.images
+        return images.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def film(
+    generator: Generator,
+    person: Person,
+    performance: Performance,
+    times: Sequence[float],
+    ombre: Ombre,
+) -> np.ndarray:
+    """Frames uint8 [times, rows, columns, 3] of a performance at some times, in seconds."""
+    groups = [times[first : first + TOGETHER] for first in range(0, len(times), TOGETHER)]
+    return np.concatenate(
+        [look(generator, person, [performance.at(t) for t in some], some, ombre) for some in groups]
+    )
+
+
+def save_animation(frames: np.ndarray, path: Path, fps: float) -> None:
+    """With Pillow: GIF, animated PNG or animated WebP, by the ending; played for ever."""
+    pictures = [Image.fromarray(frame) for frame in frames]
+    # GIF counts in hundredths of a second: each frame ends at the hundredth nearest to its true end.
+    ends = [round(100 * (number + 1) / fps) * 10 for number in range(len(pictures))]
+    lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    extra: dict[str, Any] = {}
+    if path.suffix == ".gif":
+        # One palette for all: with one each, colours would flicker where nothing moves.
+        some = pictures[:: -(-len(pictures) // PALETTE_FRAMES)]
+        palette = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some])).quantize(256)
+        pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+        extra = {"optimize": False}
+    elif path.suffix == ".webp":
+        extra = {"quality": 90, "method": 2}
+    first, *others = pictures
+    with path.open("wb") as file:
+        first.save(
+            file, path.suffix[1:], save_all=True, append_images=others, duration=lengths, loop=0, **extra
+        )
+
+
+def save_video(frames: np.ndarray, path: Path, fps: float) -> None:
+    """With PyAV: H.264 in MP4, VP9 in WebM."""
+    import av
+
+    codec, options = {
+        ".mp4": ("libx264", {"crf": "16", "movflags": "faststart"}),
+        ".webm": ("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4"}),
+    }[path.suffix]
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000), options=options)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+WRITERS: Mapping[str, Callable[[np.ndarray, Path, float], None]] = {
+    ".gif": save_animation,
+    ".png": save_animation,
+    ".webp": save_animation,
+    ".mp4": save_video,
+    ".webm": save_video,
+}
+
+
+def save_film(frames: np.ndarray, path: Path, fps: float) -> Path:
+    """Write frames uint8 [frames, rows, columns, 3] in the format of the ending, whole or not at all."""
+    with replacing(path, f".part{path.suffix.lower()}") as part:
+        WRITERS[part.suffix](frames, part, fps)
+    return path
+
+
+def film_faults(out: str, fps: float, resolution: int | None) -> list[str]:
+    """Every reason why no film of this kind can be written there; `resolution` where it is known."""
+    path, endings = Path(out), list(WRITERS)
+    ending, faults = path.suffix.lower(), []
+    if ending not in endings:
+        kinds = " | ".join(endings)
+        faults.append(f"out={out} does not end in one of {kinds}{nearest(ending, endings)}")
+    elif WRITERS[ending] is save_video:
+        if not has_encoder():
+            faults.append(f"out={out} needs PyAV: pip install 'ohlora[video]'; .gif does not")
+        if resolution is not None and resolution % 2:
+            faults.append(f"resolution={resolution} is odd, a video's is even")
+    elif ending == ".gif" and isinstance(fps, int | float) and fps > 50:
+        faults.append(f"fps={fps} is above 50, the most a GIF shows")
+    if path.is_dir():
+        faults.append(f"out={out} is a folder")
+    above = next((parent for parent in path.absolute().parents if parent.exists()), path)
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        faults.append(f"out={out} cannot be written: {above} is not a folder one may write to")
+    return faults
+
+
+def has_encoder() -> bool:
+    """Whether PyAV is installed and can be loaded."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True

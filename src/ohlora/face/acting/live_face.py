@@ -1,0 +1,133 @@
+"""A face that is watched while it acts: wishes come in, frames go out, from as many threads as there are."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ohlora.errors import OhloraError, nearest
+from ohlora.face.acting.expression import Expressions
+from ohlora.face.acting.film import film
+from ohlora.face.acting.performance import Performance
+from ohlora.face.acting.person import Person
+from ohlora.face.acting.speech import LONGEST, cleaned
+from ohlora.face.drawing.generator import Generator
+from ohlora.face.drawing.ombre import Ombre
+
+JPEG_QUALITY = 92
+
+
+class Stage:
+    """A performance that goes on. Frame number n shows the moment n / fps, whoever asks and however often.
+
+    Nothing is drawn unless somebody asks, and for any number of viewers a frame is drawn once.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        person: Person,
+        expressions: Expressions,
+        ombre: Ombre,
+        seed: int,
+        fps: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.generator, self.person, self.expressions, self.ombre = generator, person, expressions, ombre
+        self.fps = fps
+        self.performance = Performance.of(person.at_rest(expressions), expressions, seed)
+        self.coloured = ombre.strength > 0
+        self._clock, self._began = clock, clock()
+        self._changing, self._drawing = threading.Lock(), threading.Lock()
+        self._drawn = (-1, b"")
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self._began
+
+    def about(self) -> dict[str, Any]:
+        """What there is to wish for, and how things are, as plain data."""
+        axes = self.expressions.properties
+        rest = self.performance.rest.at(self.now_s + 60)
+        return {
+            "properties": {
+                name: {"low": axis.low, "high": axis.high, "value": float(value)}
+                for (name, axis), value in zip(axes.items(), rest, strict=True)
+            },
+            "moods": list(self.expressions.moods),
+            "ombre": self.coloured,
+            "fps": self.fps,
+            "resolution": self.generator.resolution,
+            "longest": LONGEST,
+        }
+
+    def wish(self, wish: object) -> dict[str, Any]:
+        """Do what is wished for: any of {"mood": word, "say": line, "rest": {name: value}, "ombre": bool}.
+
+        Returns the line as she says it and the mood it puts her in; OhloraError names all that is wrong.
+        """
+        if not isinstance(wish, Mapping):
+            raise OhloraError("a wish is a JSON object")
+        if faults := self.faults(wish):
+            raise OhloraError("; ".join(faults))
+        line, mood = cleaned(wish.get("say", "")), wish.get("mood")
+        with self._changing:
+            now = self.now_s
+            acted = self.performance.since(now)
+            if "rest" in wish:
+                rest = dict(zip(self.expressions.properties, acted.rest.at(now + 60), strict=True))
+                acted = acted.slide(np.array(list({**rest, **wish["rest"]}.values()), dtype=float), now)
+            if line:
+                acted = acted.say(line, now)
+                mood = mood or self.expressions.heard(line)
+            if mood:
+                mood = self.expressions.mood(mood)
+                acted = acted.feel(mood, now, acted.speech.end_s)
+            self.performance = acted
+            self.coloured = wish.get("ombre", self.coloured)
+        return {"line": line, "mood": mood}
+
+    def faults(self, wish: Mapping[str, Any]) -> list[str]:
+        """Everything in a wish that cannot be granted."""
+        kinds = {"mood": str, "say": str, "rest": Mapping, "ombre": bool}
+        faults = [f"{name} is not a wish{nearest(name, kinds)}" for name in wish if name not in kinds]
+        wrong = {name for name, kind in kinds.items() if name in wish and not isinstance(wish[name], kind)}
+        faults += [f"{name} is not a {kinds[name].__name__.lower()}" for name in sorted(wrong)]
+        if "mood" in wish.keys() - wrong and (fault := self.expressions.fault("mood", wish["mood"])):
+            faults.append(fault)
+        if "say" in wish.keys() - wrong and len(wish["say"]) > LONGEST:
+            faults.append(f"a line has at most {LONGEST} characters, not {len(wish['say'])}")
+        axes = self.expressions.properties
+        for name, value in ({} if "rest" in wrong else wish.get("rest", {})).items():
+            if name not in axes:
+                faults.append(f"{name} is not a property{nearest(name, axes)}")
+            elif fault := axes[name].fault(value):
+                faults.append(f"{name}{fault}")
+        return faults
+
+    def frame(self, after: int) -> tuple[int, bytes]:
+        """The number of the newest frame and its JPEG; waits until it is a later one than `after`."""
+        newest = int(self.now_s * self.fps)
+        if after == newest:
+            time.sleep(max((after + 1) / self.fps - self.now_s, 0))
+        with self._drawing:
+            number = int(self.now_s * self.fps)
+            if self._drawn[0] != number:
+                self._drawn = (number, self.draw(number / self.fps))
+            return self._drawn
+
+    def draw(self, t: float) -> bytes:
+        """The JPEG of a moment."""
+        ombre = self.ombre if self.coloured else replace(self.ombre, strength=0.0)
+        (frame,) = film(self.generator, self.person, self.performance, [t], ombre)
+        file = io.BytesIO()
+        Image.fromarray(frame).save(file, "jpeg", quality=JPEG_QUALITY, subsampling=0)
+        return file.getvalue()

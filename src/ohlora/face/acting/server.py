@@ -1,0 +1,156 @@
+"""A stage in a browser of this machine, and of no other: the page, frames on request, wishes by POST.
+
+Frames are asked for one by one, so a browser that is slow, hidden or gone costs nothing. A page of another
+site can name 127.0.0.1, or a name it has pointed there (DNS rebinding): requests are answered only if they
+name this server as host and come from its own page.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from functools import cache
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+from ohlora.errors import OhloraError
+from ohlora.face.acting.live_face import Stage
+
+ADDRESS = "127.0.0.1"
+LARGEST_WISH = 4096  # bytes
+IDLE_S = 60  # until a silent connection is closed
+PAGES = {
+    "/": ("live.html", "text/html; charset=utf-8"),
+    "/live.js": ("live.js", "text/javascript; charset=utf-8"),
+    "/live.css": ("live.css", "text/css; charset=utf-8"),
+}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+class LiveServer(ThreadingHTTPServer):
+    """Serves one stage; `serve_forever` in a thread of its own puts her beside another program."""
+
+    daemon_threads = True
+    # There it would let two servers share a port; elsewhere it only skips the wait after the last one.
+    allow_reuse_address = os.name != "nt"
+
+    def __init__(self, stage: Stage, port: int, language: str) -> None:
+        self.stage, self.language = stage, language
+        try:
+            super().__init__((ADDRESS, port), Handler)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise OhloraError(f"port={port} is taken or not allowed; port=0 takes a free one") from None
+        self.hosts = {f"{name}:{self.server_port}" for name in (ADDRESS, "localhost")}
+
+    @property
+    def url(self) -> str:
+        return f"http://{ADDRESS}:{self.server_port}/"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a browser."""
+
+    protocol_version = "HTTP/1.1"  # one connection for all frames
+    server_version, sys_version = "ohlora", ""
+    timeout = IDLE_S
+    disable_nagle_algorithm = True  # a frame is a small answer somebody waits for
+    wbufsize = -1  # head and body in one piece
+
+    @property
+    def live(self) -> LiveServer:
+        return cast(LiveServer, self.server)
+
+    def do_GET(self) -> None:
+        if not self.trusted():
+            return
+        url = urlsplit(self.path)
+        if url.path in PAGES:
+            name, kind = PAGES[url.path]
+            self.answer(HTTPStatus.OK, kind, page(name))
+        elif url.path == "/about":
+            self.answer_json(HTTPStatus.OK, {**self.live.stage.about(), "language": self.live.language})
+        elif url.path == "/frame":
+            after = parse_qs(url.query).get("after", ["-1"])[0]
+            known = int(after) if after.isdecimal() and len(after) < 16 else -1
+            number, jpeg = self.live.stage.frame(known)
+            self.answer(HTTPStatus.OK, "image/jpeg", jpeg, {"X-Frame": str(number)})
+        else:
+            self.answer_json(HTTPStatus.NOT_FOUND, {"error": "nothing here"})
+
+    def do_POST(self) -> None:
+        if not self.trusted():
+            return
+        length = self.headers.get("Content-Length", "")
+        if self.path != "/wish":
+            self.refuse(HTTPStatus.NOT_FOUND, "nothing here")
+        elif self.headers.get_content_type() != "application/json":
+            # Anything else a page of another site could send without asking first.
+            self.refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a wish is application/json")
+        elif not length.isdecimal() or len(length) > 9 or int(length) > LARGEST_WISH:
+            self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a wish has at most {LARGEST_WISH} bytes")
+        else:
+            try:
+                self.answer_json(
+                    HTTPStatus.OK, self.live.stage.wish(json.loads(self.rfile.read(int(length))))
+                )
+            except OhloraError as error:
+                self.answer_json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+            except (ValueError, RecursionError):  # not JSON, or not UTF-8
+                self.answer_json(HTTPStatus.BAD_REQUEST, {"error": "a wish is a JSON object"})
+
+    def trusted(self) -> bool:
+        """Whether this server's own page, or no page at all, asks; answers where not."""
+        hosts, origin = self.headers.get_all("Host", []), self.headers.get("Origin")
+        ours = len(hosts) == 1 and hosts[0].lower() in self.live.hosts
+        ours &= origin is None or origin in {f"http://{host}" for host in self.live.hosts}
+        ours &= self.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
+        if not ours:
+            self.refuse(HTTPStatus.FORBIDDEN, f"only for {self.live.url}")
+        return ours
+
+    def refuse(self, status: HTTPStatus, why: str) -> None:
+        """Answer without having read what was sent, so the connection cannot go on."""
+        self.close_connection = True
+        self.answer_json(status, {"error": why})
+
+    def answer_json(self, status: HTTPStatus, content: Any) -> None:
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+        self.answer(status, "application/json; charset=utf-8", text.encode())
+
+    def answer(self, status: HTTPStatus, kind: str, body: bytes, extra: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        length = {"Content-Type": kind, "Content-Length": str(len(body))}
+        for name, value in {**HEADERS, **length, **(extra or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except ConnectionError:  # a tab that was closed
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Thirty lines a second help nobody."""
+
+
+@cache
+def page(name: str) -> bytes:
+    """A file of the page."""
+    return files("ohlora.face.acting").joinpath("page", name).read_bytes()

@@ -1,0 +1,1 @@
+"""Drawing a face: signed-distance shapes, layers, paint, the renderer, the people it draws."""

@@ -1,0 +1,183 @@
+"""Distributions: which people there are, how they look into the camera, and which photos are spoilt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ohlora.errors import OhloraError, nearest
+from ohlora.face.drawing.chance import mixed, normal, uniform
+from ohlora.space import Real
+
+DEFECTS = ("smear", "blur", "cast", "ghost")
+INDEX_BITS = 32
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Everything that decides how some faces look, one row a face; no pixels."""
+
+    identity: Tensor  # int64: the person, alone or with twins and other photos
+    latents: Tensor  # float32 [faces, latent_dim]: identity, then nuisance
+    properties: Tensor  # float32 [faces, properties], raw
+    gender: Tensor  # float32: 1 a woman, 0 a man, as the renderer presents them
+    severity: Tensor  # float32, 0 to 1: of the image's defect
+    defect: Tensor  # int64, a position in DEFECTS; without meaning at severity 0
+    quality: Tensor  # float32: 1 good, 0 bad (severity above 0.5)
+    quality_label: Tensor  # float32: quality as a labeller with some noise sees it
+    split: Tensor  # int64, a position in Population.splits; the same for everything of one person
+
+    def __len__(self) -> int:
+        return len(self.identity)
+
+    def take(self, rows: Tensor) -> Draws:
+        """Some of them, in the order of `rows`."""
+        return Draws(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def with_property(self, column: int, values: Tensor | float) -> Draws:
+        """The same photos but for one property."""
+        properties = self.properties.clone()
+        properties[:, column] = values
+        return replace(self, properties=properties)
+
+
+@dataclass(frozen=True)
+class Population:
+    """People and photos, each a pure function of (seed, index, photo) on every machine.
+
+    Properties are drawn evenly and without regard to the person; background_std alone is bounded by the mean,
+    since a wallpaper of black cannot vary.
+    """
+
+    properties: Mapping[str, Real]
+    clip_at: float
+    identity: Mapping[str, tuple[float, float]]
+    nuisance: Mapping[str, tuple[float, float]]
+    female_share: float
+    masculine: Mapping[str, float]
+    bad_share: float
+    label_noise: float
+    splits: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name}={value} is outside {low} to {high}"
+            for name, value, low, high in (
+                ("female_share", self.female_share, 0, 1),
+                ("bad_share", self.bad_share, 0, 0.5),
+                ("label_noise", self.label_noise, 0, 0.5),
+            )
+            if not low <= value <= high
+        ]
+        faults += [
+            f"masculine.{name} is not a trait of identity{nearest(name, self.identity)}"
+            for name in self.masculine
+            if name not in self.identity
+        ]
+        if min(self.splits.values()) < 0 or abs(sum(self.splits.values()) - 1) > 1e-9:
+            faults.append(f"splits={dict(self.splits)} do not share out 1")
+        if faults:
+            raise OhloraError("; ".join(faults))
+
+    @cached_property
+    def shifts(self) -> np.ndarray:
+        """How far men's mean latents lie from women's, one for each trait of identity."""
+        return np.array([self.masculine.get(name, 0.0) for name in self.identity])
+
+    @property
+    def best_accuracy(self) -> float:
+        """How often the best possible judge (Bayes), who sees the very latents, names the gender rightly.
+
+        Latents are independent normals of variance 1 either way, so the log likelihood ratio is one too.
+        """
+        apart = float(np.sqrt((self.shifts**2).sum()))
+        if apart == 0 or self.female_share in (0, 1):
+            return max(self.female_share, 1 - self.female_share)
+        lean = math.log(self.female_share / (1 - self.female_share)) / apart
+        women, men = below(apart / 2 + lean), below(apart / 2 - lean)
+        return self.female_share * women + (1 - self.female_share) * men
+
+    def sample(self, seed: int, indices: Sequence[int] | np.ndarray, photo: int = 0) -> Draws:
+        """People `indices` of world `seed`; another `photo` is the same person on another day."""
+        rows = np.asarray(indices, dtype=np.int64).reshape(-1)
+        people = identities(seed, rows)
+        photos = mixed(people.astype(np.uint64) * np.uint64(0x2545F4914F6CDD1D) + np.uint64(photo))
+        female = self.is_female(people)
+        traits = normal(people, "identity", len(self.identity)) + ~female[:, None] * self.shifts
+        latents = np.concatenate([traits, normal(photos, "nuisance", len(self.nuisance))], axis=1)
+
+        u = uniform(photos, "properties", len(self.properties))
+        low, high = (
+            np.array([getattr(axis, end) for axis in self.properties.values()]) for end in ("low", "high")
+        )
+        columns = {name: column for column, name in enumerate(self.properties)}
+        values = low + u * (high - low)
+        mean, std = columns["background_mean"], columns["background_std"]
+        bound = np.minimum(values[:, mean], 1 - values[:, mean]) / self.clip_at
+        values[:, std] = low[std] + u[:, std] * (np.minimum(high[std], bound) - low[std])
+
+        spoilt, amount, kind, slip = uniform(photos, "quality", 4).T
+        severity = np.where(spoilt < 2 * self.bad_share, amount, 0.0)
+        good = severity <= 0.5
+        return Draws(
+            identity=torch.from_numpy(people),
+            latents=torch.from_numpy(latents.astype(np.float32)),
+            properties=torch.from_numpy(values.astype(np.float32)),
+            gender=torch.from_numpy(female.astype(np.float32)),
+            severity=torch.from_numpy(severity.astype(np.float32)),
+            defect=torch.from_numpy((kind * len(DEFECTS)).astype(np.int64)),
+            quality=torch.from_numpy(good.astype(np.float32)),
+            quality_label=torch.from_numpy((good ^ (slip < self.label_noise)).astype(np.float32)),
+            split=torch.from_numpy(self.split_of(people)),
+        )
+
+    def is_female(self, identity: np.ndarray) -> np.ndarray:
+        return uniform(identity, "gender", 1)[:, 0] < self.female_share
+
+    def split_of(self, identity: np.ndarray) -> np.ndarray:
+        """Positions in `splits`, by a hash of the person."""
+        ends = np.cumsum(list(self.splits.values()))[:-1]
+        return np.searchsorted(ends, uniform(identity, "split", 1)[:, 0], side="right")
+
+    def indices(
+        self, seed: int, count: int, split: str | None = None, women: bool = False, first: int = 0
+    ) -> np.ndarray:
+        """The next `count` indices from `first` on whose people are in `split`, or are women, int64."""
+        names = list(self.splits)
+        if split is not None and split not in names:
+            raise OhloraError(f"split={split} is not one of {' | '.join(names)}{nearest(split, names)}")
+        if count and ((split and not self.splits[split]) or (women and not self.female_share)):
+            raise OhloraError(
+                f"nobody is drawn: splits={dict(self.splits)}, female_share={self.female_share}"
+            )
+        found: list[np.ndarray] = []
+        while sum(map(len, found)) < count:
+            rows = np.arange(first, first + max(2 * count, 64), dtype=np.int64)
+            people = identities(seed, rows)
+            wanted = np.ones(len(rows), dtype=bool)
+            if split is not None:
+                wanted &= self.split_of(people) == names.index(split)
+            if women:
+                wanted &= self.is_female(people)
+            found.append(rows[wanted])
+            first = int(rows[-1]) + 1
+        return np.concatenate(found)[:count] if found else np.arange(0)
+
+
+def identities(seed: int, indices: np.ndarray) -> np.ndarray:
+    """The person's number, int64: seed and index side by side, so no two are the same."""
+    rows = np.asarray(indices, dtype=np.int64)
+    if not 0 <= seed < 2**31 or (len(rows) and not (rows.min() >= 0 and rows.max() < 2**INDEX_BITS)):
+        raise OhloraError(f"a person has a seed below 2^31 and an index below 2^32, not {seed} and {rows}")
+    return (np.int64(seed) << np.int64(INDEX_BITS)) | rows
+
+
+def below(x: float) -> float:
+    """The share of a standard normal below x."""
+    return 0.5 * (1 + math.erf(x / math.sqrt(2)))

@@ -1,1 +1,0 @@
-"""What is learned from faces: maps, property values, judgements, and a generator."""

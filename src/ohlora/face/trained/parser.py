@@ -1,0 +1,24 @@
+"""A face parser: any network that says which of our classes every pixel is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ohlora.errors import OhloraError
+from ohlora.face.drawing import classes
+
+# images [faces, 3, rows, columns], -1 to 1 -> logits [faces, 11, rows, columns]
+Parser = Callable[[Tensor], Tensor]
+
+
+@torch.no_grad()
+def class_logits(parser: Parser, images: Tensor) -> Tensor:
+    """A parser's logits of images; OhloraError where they are not 11 a pixel."""
+    logits = parser(images)
+    wanted = (len(images), len(classes.CLASSES), *images.shape[-2:])
+    if logits.shape != wanted:
+        raise OhloraError(f"the parser gave {list(logits.shape)} instead of {list(wanted)}")
+    return logits

@@ -1,0 +1,132 @@
+"""A converted StyleGAN as a Generator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ohlora.assets import load_model
+from ohlora.errors import OhloraError
+from ohlora.face.drawing.classes import HAIR
+from ohlora.face.drawing.generator import Picture, to_uint8
+from ohlora.face.trained.parser import Parser, class_logits
+from ohlora.face.trained.stylegan.naming import KINDS, Network, network_for
+from ohlora.space import Real
+
+
+@dataclass(frozen=True)
+class PretrainedGenerator:
+    """A Generator that knows nothing of eyes and mouths: directions in w have to be found first.
+
+    A conditional network's labels are its properties, `label_0` and so on, 0 to 1; most have none. Noise
+    is the file's fixed one, so the same style gives the same picture. `psi` draws styles towards the average
+    (truncation): 1 leaves them, less is less variety and fewer failures.
+    """
+
+    network: Network
+    card: Mapping[str, Any]
+    psi: float = 1.0
+    parser: Parser | None = None  # tells what is where on its pictures
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.psi <= 1:
+            raise OhloraError(f"psi={self.psi} is outside 0 to 1")
+
+    @property
+    def resolution(self) -> int:
+        return self.network.plan.resolution
+
+    @property
+    def latent_dim(self) -> int:
+        return self.network.plan.latent_dim
+
+    @property
+    def layers(self) -> int:
+        """How many styles a picture takes; each may be another one."""
+        return self.network.plan.layers
+
+    @property
+    def properties(self) -> Mapping[str, Real]:
+        return {f"label_{i}": Real(low=0.0, high=1.0, log=False) for i in range(self.network.plan.label_dim)}
+
+    @property
+    def w_mean(self) -> Tensor:
+        """The style [w] of the average face."""
+        return self.network.w_mean
+
+    def mapping(self, latents: Tensor, properties: Tensor) -> Tensor:
+        """Styles [faces, w] of latents [faces, latent_dim] and labels [faces, labels], often none."""
+        faces, labels = len(latents), self.network.plan.label_dim
+        if latents.shape != (faces, self.latent_dim) or properties.shape != (faces, labels):
+            raise ValueError(
+                f"latents {list(latents.shape)} and properties {list(properties.shape)} instead of"
+                f" [faces, {self.latent_dim}] and [faces, {labels}]"
+            )
+        return truncated(self.network.mapping(latents.float(), properties.float()), self.w_mean, self.psi)
+
+    def synthesis(self, w: Tensor) -> Tensor:
+        """Images [faces, 3, resolution, resolution], about -1 to 1; `w` [faces, w] or [faces, layers, w]."""
+        if w.dim() == 2:
+            w = w[:, None].expand(-1, self.layers, -1)
+        if w.shape[1:] != (self.layers, self.network.plan.w_dim):
+            raise ValueError(
+                f"styles {list(w.shape)} instead of [faces, {self.layers}, {self.network.plan.w_dim}]"
+            )
+        return self.network.synthesis(w)
+
+    def picture(self, w: Tensor) -> Picture:
+        """The images with their maps, as the parser sees them; OhloraError without a parser."""
+        if self.parser is None:
+            raise OhloraError(
+                "a borrowed generator draws no maps: load_generator(..., parser=...) gives it eyes"
+            )
+        images = self.synthesis(w)
+        logits = class_logits(self.parser, images)
+        hair = logits.float().softmax(dim=1)[:, HAIR]
+        return Picture(to_uint8(images), logits.argmax(dim=1).byte(), hair)
+
+    def mixed(self, coarse: Tensor, fine: Tensor, first_fine: int) -> Tensor:
+        """Style mixing [faces, layers, w]: `coarse` [faces, w], but `fine` from layer `first_fine` on.
+
+        Pose and shape of one face, colours of the other.
+        """
+        of_fine = torch.arange(self.layers, device=coarse.device) >= first_fine
+        return torch.where(of_fine[None, :, None], fine[:, None], coarse[:, None])
+
+
+def truncated(w: Tensor, w_mean: Tensor, psi: float) -> Tensor:
+    """Styles drawn towards the average; psi=1 leaves them, psi=0 gives the average itself."""
+    return w if psi == 1 else w_mean.lerp(w, psi)
+
+
+def load_generator(path: Path | str, psi: float = 1.0, parser: Parser | None = None) -> PretrainedGenerator:
+    """The generator convert_weights wrote; OhloraError where the file is missing, damaged or another's."""
+    path = Path(path)
+    path = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
+    kind = card_kind(path)
+    tensors, card = load_model(path.parent, path.name, kind)
+    network = network_for(kind, tensors, card.get("conv_clamp"))
+    if network.plan.resolution != card.get("resolution"):
+        raise OhloraError(
+            f"{path}: the card says {card.get('resolution')} px, the weights are for"
+            f" {network.plan.resolution}"
+        )
+    return PretrainedGenerator(network, card, psi, parser)
+
+
+def card_kind(path: Path) -> str:
+    """The kind a card names, where it is one of ours; load_model tells what else may be wrong with it."""
+    try:
+        card = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return KINDS[-1]
+    kind = card.get("kind") if isinstance(card, dict) else None
+    if kind not in KINDS:
+        raise OhloraError(f"{path}.json is of kind={kind}; expected {' | '.join(KINDS)}")
+    return kind

@@ -1,0 +1,1 @@
+"""The acceptance table: what every part must reach, and what it reached."""

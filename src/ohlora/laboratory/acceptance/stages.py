@@ -1,0 +1,542 @@
+"""Every stage of her face, measured: by the functions its training reports with, on people it never saw.
+
+Scores are plain numbers by name; `name_low` and `name_high` are the ends of a 95 % bootstrap interval.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ohlora.errors import OhloraError
+from ohlora.face.acting.expression import MOVING, Expressions
+from ohlora.face.acting.film import film, look, one_thread
+from ohlora.face.acting.performance import Performance
+from ohlora.face.acting.person import Person
+from ohlora.face.drawing.generator import Generator, to_uint8
+from ohlora.face.drawing.ombre import Ombre
+from ohlora.laboratory.acceptance.fresh import first_frame, in_fresh_process, parameters
+from ohlora.laboratory.acceptance.model_folder import DIRECTIONS, Missing, Shelf
+from ohlora.laboratory.measures.distances import (
+    normalised_frechet,
+    pixel_gaussian,
+    untrained_features,
+    within,
+)
+from ohlora.laboratory.measures.scores import SCORES, v2_scores
+from ohlora.laboratory.measures.screening import MOVED, PassProtocol, PassReport, examine
+from ohlora.laboratory.measures.statistics import pearson, with_interval
+from ohlora.laboratory.networks.attributes import TARGETS
+from ohlora.laboratory.networks.directions import points_of, sweep
+from ohlora.laboratory.networks.identity import found_again, identity_scores
+from ohlora.laboratory.networks.obedience import background_change, draw, edited, repeated
+from ohlora.laboratory.sources.dataset import Album, RenderedFaces, current_key
+from ohlora.laboratory.sources.source import FacePart
+from ohlora.laboratory.sources.twins import may_show, twin
+from ohlora.laboratory.training.filter_faces import filter_scores, good
+from ohlora.laboratory.training.train_attributes import attribute_scores
+from ohlora.laboratory.training.train_identity import album
+from ohlora.laboratory.training.train_regressor import regressor_scores
+from ohlora.laboratory.training.train_segmenter import FRAMES, frame_ms, segmenter_scores
+from ohlora.laboratory.training.train_vae import generator_scores
+from ohlora.laboratory.training.training_run import number_fault
+
+Scores = dict[str, float]
+FPS = 30  # of the frames whose jumps are counted
+FULL_SIZE = 128  # pixels a side of the frame a segmenter is timed on
+LEAST = {"renders": 8, "faces": 8, "unlabelled": 8, "asked": 8, "compared": 8, "steps": 3, "frames": 4}
+ROUNDING = 1 / 255  # of what two machines may call the same pixel
+STRAND = 2 / 255  # of the soft edge of a strand too thin to have an inside
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of what the table rests on."""
+
+    renders: int
+    faces: int  # before segmenters, regressors and the embedder
+    unlabelled: int  # before gender and quality ensembles
+    asked: int  # of a generator
+    compared: int  # made and real pictures, each
+    swept: int  # along each direction
+    steps: int  # of a sweep
+    reach: float  # largest weight of a sweep
+    candidates: int  # for the pass test
+    frames: int  # timed
+
+    def faults(self) -> list[str]:
+        """Every number that nothing can rest on."""
+        numbers = {name: value for name, value in asdict(self).items() if name != "reach"}
+        found = [number_fault(f"counts.{name}", n, LEAST.get(name, 1)) for name, n in numbers.items()]
+        found.append([] if self.reach > 0 else [f"counts.reach={self.reach} is not above 0"])
+        return [fault for faults in found for fault in faults]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Networks, the faces they are measured on, and what moves her."""
+
+    shelf: Shelf
+    source: RenderedFaces
+    counts: Counts
+    protocols: Mapping[str, PassProtocol]
+    expressions: Expressions
+    ombre: Ombre
+    rest: Mapping[str, float]  # her properties but for those that moods set
+    seed: int  # of the people asked for; other than any training's
+    told: dict[str, Any] = field(default_factory=dict)  # what two stages need
+
+    def once(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What `measure` says, which is asked a single time."""
+        if name not in self.told:
+            self.told[name] = measure()
+        return self.told[name]
+
+    def of(self, generator: str) -> Bench:
+        """The same for another generator of the folder."""
+        return replace(self, shelf=replace(self.shelf, generator_name=generator), told={})
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.source.properties)
+
+    @property
+    def photographed(self) -> RenderedFaces:
+        """The same people in photos with defects."""
+        return replace(self.source, spoilt=True)
+
+    def women(self, split: str, count: int) -> FacePart:
+        """`count` good pictures of women: what a generator learned to draw."""
+        looked_at = count
+        while True:
+            part = self.source.part(split, looked_at)
+            rows = good(part).nonzero()[:, 0]
+            if len(rows) >= count:
+                return part.keep(rows[:count])
+            if looked_at > 100 * count:
+                raise OhloraError(
+                    f"{len(rows)} of {looked_at} people are women in good pictures, and {count} are needed"
+                )
+            looked_at *= 2
+
+    @property
+    def asked(self) -> Tensor:
+        """Property values to ask of a generator, raw [asked, properties]."""
+        return self.source.wanted("test_b", self.counts.asked)
+
+    def seen_by(self, scorer: str) -> Scores:
+        """A segmenter's scores, which tell of maps and of what is read off them."""
+        return self.once(
+            f"segmenter_{scorer}",
+            lambda: segmenter_scores(
+                self.shelf.segmenter(scorer), self.source.part("test_b", self.counts.faces)
+            ),
+        )
+
+    def need_cpu(self) -> None:
+        if self.shelf.device.type != "cpu":
+            raise Missing(f"timed on a CPU, not on {self.shelf.device} (hardware.device=cpu)")
+
+
+def mean_of(name: str, values: Tensor) -> Scores:
+    """The mean of a value a face, with its interval."""
+    told = values.double()
+    return with_interval(name, lambda rows: float(told[rows].mean()), len(told))
+
+
+def renderer(bench: Bench) -> Scores:
+    """r(parameter, v2 score of the exact map); people alike in a fresh process; twins that are twins."""
+    part = bench.source.part("train", bench.counts.renders)
+    told = []
+    for faces in part.in_order():
+        assert faces.label_maps is not None
+        told.append(v2_scores(faces.label_maps, faces.images))
+    truth, answer, scores = part.properties, torch.cat(told), {}
+    for i, name in enumerate(SCORES):
+        asked = truth[:, bench.names.index(name)]
+        scores |= with_interval(
+            f"r_{name}", lambda rows, a=asked, i=i: pearson(a[rows], answer[rows, i]), len(part)
+        )
+    few = list(range(min(64, len(part))))
+    drawn = bench.source.population.sample(bench.seed, few)
+    here = torch.cat([drawn.latents, drawn.properties, drawn.severity[:, None]], dim=1).numpy()
+    there, _ = in_fresh_process(parameters, bench.source.population, bench.seed, few)
+    alike = torch.from_numpy((here == there).all(axis=1))
+    return {**scores, **mean_of("bit_equal", alike), **mean_of("twins_equal", true_twins(bench))}
+
+
+def true_twins(bench: Bench, people: int = 24) -> Tensor:
+    """Whether twins are equal wherever their property has no say, bool [properties * people]."""
+    drawn, painter = bench.source.population.sample(bench.seed, range(people)), bench.source.renderer
+    found = []
+    for name, axis in painter.properties.items():
+        pair = [twin(drawn, painter.properties, name, axis.at(u)) for u in (0.1, 0.8)]
+        one, other = (painter.picture(painter.mapping(draws.latents, draws.properties)) for draws in pair)
+        difference = (one.images.int() - other.images.int()).abs().amax(dim=1) / 255
+        differs = difference > (STRAND if name == "hair_colour" else ROUNDING)
+        differs |= one.label_maps != other.label_maps
+        kept = ~(differs & ~may_show(name, painter, pair))
+        found.append(kept.flatten(1).all(dim=1).cpu())
+    return torch.cat(found)
+
+
+def segmenter(bench: Bench, scorer: str) -> Scores:
+    """Overlap with exact maps on unseen people; milliseconds for a frame of FULL_SIZE, one core, bf16."""
+    scores = dict(bench.seen_by(scorer))
+    if bench.shelf.device.type == "cpu":
+        one = bench.source.part("test_b", 1).faces(torch.zeros(FRAMES, dtype=torch.long)).images
+        frame = to_uint8(F.interpolate(one.float() / 127.5 - 1, size=(FULL_SIZE, FULL_SIZE)))
+        with one_thread(), torch.autocast("cpu", torch.bfloat16):
+            scores["ms_of_128"] = frame_ms(bench.shelf.segmenter(scorer), frame)
+    return scores
+
+
+def map_scores(bench: Bench, scorer: str) -> Scores:
+    """r(v2 score of the predicted map, of the exact map)."""
+    return bench.seen_by(scorer)
+
+
+def regressor(bench: Bench, scorer: str) -> Scores:
+    return regressor_scores(bench.shelf.regressor(scorer), bench.source.part("test_b", bench.counts.faces))
+
+
+def attribute(bench: Bench, target: str) -> Scores:
+    """On faces nobody labelled: against the truth, and against the best judge there could be."""
+    judge = bench.shelf.judge(target)
+    labels = int(judge.card["labels"])
+    part = bench.photographed.part("train", labels + bench.counts.unlabelled)
+    scores = attribute_scores(judge, part.keep(torch.arange(labels, len(part))), target)
+    best = bench.source.best_accuracy(target)
+    if best is not None:
+        ends = ("", "_low", "_high")
+        scores |= {f"accuracy_less_best{end}": scores[f"accuracy{end}"] - best for end in ends}
+    return scores
+
+
+def sieve(bench: Bench) -> Scores:
+    """Of the faces kept, those whose labels taught no judge: how many are women's and good, by truth."""
+    tensors, card = bench.shelf.sieve
+    judges = {name: bench.shelf.judge(name) for name in card["judges"]}
+    if any(judge.card["weights"]["sha256"] != card["judges"][name] for name, judge in judges.items()):
+        raise Missing("kept was chosen by other judges than those beside it (run model=face_filter again)")
+    if current_key(card["pictures"]) != bench.source.key:
+        raise Missing("kept was chosen among other pictures (resolution, renderer or seed)")
+    part = bench.photographed.part(card["split"], int(card["scores"]["faces"]))
+    taught = max(int(judge.card["labels"]) for judge in judges.values())
+    unseen = torch.arange(len(part)) >= taught
+    if not unseen.any():
+        raise Missing(f"all {len(part)} faces of kept may have taught its judges")
+    return filter_scores(torch.isin(part.positions, tensors["positions"])[unseen], part.keep(unseen))
+
+
+def embedder(bench: Bench) -> Scores:
+    return identity_scores(bench.shelf.embedder, album(bench.source, "test_b", bench.counts.faces))
+
+
+def obeying(bench: Bench) -> Scores:
+    """Whether random people look as they are asked to, by judges that taught nothing; and leave the wall."""
+    generator, shelf = bench.shelf.generator, bench.shelf
+    same = mean_of("equal_twice", repeated(generator, bench.asked))
+    if same["equal_twice"] < 1:
+        return same
+    part = bench.women("test_b", bench.counts.asked)
+    scores = generator_scores(generator, shelf.regressor("b"), shelf.segmenter("b"), part)
+    pairs = before_and_after(bench, generator, MOVING)
+    maps = [shelf.segmenter("b").label_maps(images) for images in pairs]
+    change = background_change(*pairs, *maps)
+    return {**same, **scores, **(mean_of("background_change", change) if len(change) else {})}
+
+
+def before_and_after(bench: Bench, generator: Generator, changed: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """uint8 images of random people, and of the same with `changed` properties asked otherwise."""
+    asked = bench.asked
+    before, after = (
+        draw(generator, one, bench.seed)[1] for one in (asked, edited(bench.names, asked, changed))
+    )
+    return before, after
+
+
+def keeping(bench: Bench) -> Scores:
+    """Share of random people found among all of them after an edit: of the face, and of every property.
+
+    Hair and wall stay in an edit of the face and may help to find her; with every property changed nothing
+    but the person does. `found_of_renders` is what the ruler finds of women's renders of another day.
+    """
+    ruler, generator = bench.shelf.embedder, bench.shelf.generator
+    scores: Scores = {}
+    for name, changed in (("found_after_face_edit", MOVING), ("found_after_any_edit", tuple(bench.names))):
+        gallery, probes = (ruler.embed(images) for images in before_and_after(bench, generator, changed))
+        scores |= mean_of(name, found_again(probes, gallery))
+    women = Album(bench.source, "test_b", bench.women("test_b", bench.counts.asked).positions)
+    kinds = [faces.images.chunk(3) for faces in women.in_order()]
+    photos, others = (torch.cat([ruler.embed(some[i]) for some in kinds]) for i in (0, 2))
+    return {**scores, **mean_of("found_of_renders", found_again(others, photos))}
+
+
+def samples(bench: Bench) -> Scores:
+    """Share of random people's pictures that the judges think a woman's, and good."""
+    _, images = draw(bench.shelf.generator, bench.asked, bench.seed)
+    judged = {target: bench.shelf.judge(target).judge(images) for target in TARGETS}
+    scores: Scores = {}
+    for target, told in judged.items():
+        scores |= mean_of(target, told > 0.5)
+    return scores
+
+
+def sets(bench: Bench) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """uint8 images, as many of each: made, real, real ones held out, and the crude sampler's."""
+
+    def measure() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        n = bench.counts.compared
+        part = bench.women("test_b", 2 * n)
+        photos = torch.cat([faces.images for faces in part.in_order()])
+        _, made = draw(bench.shelf.generator, part.properties[:n], bench.seed)
+        taught = torch.cat([faces.images for faces in bench.women("train", n).in_order()])
+        return made, photos[:n], photos[n:], pixel_gaussian(taught, n, seed=bench.seed)
+
+    return bench.once("sets", measure)
+
+
+def likeness(bench: Bench) -> Scores:
+    """Of the embedder's features: normalised Fréchet distance and its floor, precision and recall."""
+    ruler = bench.shelf.embedder
+    seen = [ruler.features(images) for images in sets(bench)]
+    return {
+        **normalised_frechet(*seen),
+        **mean_of("precision", within(seen[0], seen[1])),
+        **mean_of("recall", within(seen[1], seen[0])),
+    }
+
+
+def untrained(bench: Bench) -> Scores:
+    """The same distance, of features that nobody ever trained."""
+    return normalised_frechet(*(untrained_features(images) for images in sets(bench)))
+
+
+def directions(bench: Bench, name: str) -> Scores:
+    """Fresh faces moved along each direction, as judge b reads them.
+
+    `error_...`: how far a face ends from what was asked, in spreads, when it is asked to look in that
+    property as the next face does. Accuracies are those the card tells of latents the classifier never met.
+    """
+    found, generator = bench.shelf.directions(name), bench.shelf.generator
+    judge = bench.shelf.regressor("b")
+    asked = bench.source.wanted("test_b", bench.counts.swept)
+    drawn = torch.Generator().manual_seed(bench.seed)
+    latents = torch.randn(len(asked), generator.latent_dim, generator=drawn)
+    points, show = points_of(generator, found.card["space"], latents, asked)
+
+    def read(moved: Tensor) -> Tensor:
+        rows = torch.arange(len(moved)).split(256)
+        return torch.cat([judge.measure(to_uint8(show(moved[some], some)).cpu()) for some in rows])
+
+    before = read(points)
+    spread = before.std(dim=0).clamp_min(1e-6)
+    weights = torch.linspace(-bench.counts.reach, bench.counts.reach, bench.counts.steps)
+    scores: Scores = {}
+    for one in MOVED:
+        i = list(found.names).index(one)
+        swept = sweep(show, judge.measure, points, found.vectors[i], i, weights, spread)
+        wish = before[:, i].roll(-1, 0)
+        # A weight for each face: Directions.move takes one for all.
+        moved = points + ((wish - before[:, i]) / found.gains[i])[:, None] * found.vectors[i]
+        error = (read(moved)[:, i] - wish).abs() / spread[i]
+        scores |= {**mean_of(f"r_{one}", swept.each), **mean_of(f"error_{one}", error)}
+        scores[f"accuracy_{one}"] = float(found.card["scores"][f"accuracy_{one}"])
+    return scores
+
+
+def passing(bench: Bench) -> Scores:
+    """Share of random people who pass each protocol before judge a; and of those, before judge b as well."""
+    shelf, generator = bench.shelf, bench.shelf.generator
+    quality = shelf.judge("quality").judge
+    drawn = torch.Generator().manual_seed(bench.seed)
+    latents = torch.randn(bench.counts.candidates, generator.latent_dim, generator=drawn)
+    bases = bench.source.wanted("test_b", bench.counts.candidates)
+
+    def before(scorer: str, i: int) -> PassReport:
+        measure, maps = shelf.regressor(scorer).measure, shelf.segmenter("b").label_maps
+        return examine(generator, measure, maps, latents[i], bases[i], quality)
+
+    first = [before("a", i) for i in range(len(latents))]
+    passed = {
+        name: [i for i, report in enumerate(first) if not report.faults(protocol)]
+        for name, protocol in bench.protocols.items()
+    }
+    second = {i: before("b", i) for i in sorted({i for some in passed.values() for i in some})}
+    scores: Scores = {}
+    for name, protocol in bench.protocols.items():
+        chosen = torch.zeros(len(first))
+        chosen[passed[name]] = 1
+        scores |= mean_of(f"pass_{name}", chosen)
+        if passed[name]:
+            again = torch.tensor([not second[i].faults(protocol) for i in passed[name]])
+            scores |= mean_of(f"again_{name}", again)
+    return scores
+
+
+def bank(bench: Bench) -> Scores:
+    """Faces kept, and the share of them that judge b passes by the bank's own protocol."""
+    shelf, kept = bench.shelf, bench.shelf.bank
+    protocol = PassProtocol(**kept.card["protocol"])
+    quality = shelf.judge("quality").judge if protocol.least_quality is not None else None
+    measure, maps = shelf.regressor("b").measure, shelf.segmenter("b").label_maps
+    again = [
+        not examine(shelf.generator, measure, maps, *kept.face(i), quality).faults(protocol)
+        for i in range(len(kept))
+    ]
+    return {"faces": float(len(kept)), **mean_of("again", torch.tensor(again))}
+
+
+def expression(bench: Bench) -> Scores:
+    """Share of cells (word, property) that she shows at the height of the mood, and no other mood's value.
+
+    Words are moods and the challenger's verdicts. A value is its cell's own where it lies nearer to that than
+    to any other value the table has for the property.
+    """
+    table = bench.expressions
+    rest = np.array([{**table.moods["neutral"], **bench.rest}[name] for name in table.properties])
+    right = []
+    for word in (*table.moods, *table.verdicts):
+        mood = table.mood(word)
+        performance = Performance.of(rest, table, bench.seed).feel(mood, 0.1, until_s=30.0)
+        told = performance.pose(performance.height_s)
+        for name in MOVING:
+            own = table.moods[mood][name]
+            shown = told[list(table.properties).index(name)]
+            others = [row[name] for row in table.moods.values() if row[name] != own]
+            right.append(all(abs(shown - own) < abs(shown - other) for other in others))
+    return mean_of("cells", torch.tensor(right))
+
+
+def acting(bench: Bench, generator: Generator, latents: Tensor) -> Scores:
+    """Frame rate and slowest frames, ombre included; equal frames at equal (seed, t); jumps in spreads."""
+    bench.need_cpu()
+    person = Person(latents, bench.rest)
+    performance = Performance.of(person.at_rest(bench.expressions), bench.expressions, bench.seed)
+    for number, mood in enumerate(bench.expressions.moods):
+        performance = performance.feel(mood, 0.7 * number)
+    performance = performance.say("와, 대박! What a match!", 0.5)
+    times = [number / FPS for number in range(bench.counts.frames)]
+    elapsed = []
+    look(generator, person, [performance.at(0.0)], [0.0], bench.ombre)  # the first one warms up
+    for t in times:
+        started = time.perf_counter()
+        look(generator, person, [performance.at(t)], [t], bench.ombre)
+        elapsed.append(time.perf_counter() - started)
+    seconds, size = torch.tensor(elapsed, dtype=torch.float64), generator.resolution
+    few = times[:16]
+    films = [film(generator, person, performance, few, bench.ombre) for _ in range(2)]
+    scores = mean_of("equal_frames", torch.from_numpy((films[0] == films[1]).all(axis=(1, 2, 3))))
+    scores |= with_interval(f"fps_{size}", lambda rows: float(1 / seconds[rows].mean()), len(seconds))
+    scores |= with_interval(
+        f"p95_ms_{size}", lambda rows: float(1000 * seconds[rows].quantile(0.95)), len(seconds)
+    )
+    return {**scores, **jumps(performance)}
+
+
+def jumps(performance: Performance) -> Scores:
+    """The largest step of any property from frame to frame at FPS, in its spread when drawn evenly.
+
+    Of moods and sliders alone, and with lids and lips, which people move in a tenth of a second too.
+    """
+    axes = performance.expressions.properties.values()
+    spread = np.array([(axis.high - axis.low) / math.sqrt(12) for axis in axes])
+    times = np.arange(0, performance.end_s, 1 / FPS)
+    moves = {"largest_jump": performance.pose, "largest_jump_of_lids_and_lips": performance.at}
+    return {
+        name: float((np.abs(np.diff([move(t) for t in times], axis=0)) / spread).max())
+        for name, move in moves.items()
+    }
+
+
+def acting_network(bench: Bench) -> Scores:
+    drawn = torch.Generator().manual_seed(bench.seed)
+    generator = bench.shelf.generator
+    return acting(bench, generator, torch.randn(generator.latent_dim, generator=drawn))
+
+
+def acting_renderer(bench: Bench) -> Scores:
+    """The renderer as it is watched live: both sizes, one sample a pixel."""
+    latents = bench.source.population.sample(bench.seed, [0]).latents[0]
+    scores: Scores = {}
+    for size in (64, 128):
+        painter = replace(bench.source.renderer, resolution=size, supersample=1, device="cpu")
+        scores |= acting(bench, painter, latents)
+    return scores
+
+
+def start_up(bench: Bench) -> Scores:
+    """Seconds from a cold Python to the generator's first frame."""
+    bench.shelf.need(bench.shelf.generator_name)
+    _, seconds = in_fresh_process(first_frame, bench.shelf.folder, bench.shelf.generator_name)
+    return {"first_frame_s": seconds}
+
+
+def of_generator(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
+    """Of `subjects`, what can be said of any generator: what its pictures are like, and who passes."""
+    for stage, measure in (
+        ("generator", obeying),
+        ("identity", keeping),
+        ("samples", samples),
+        ("likeness", likeness),
+        ("untrained", untrained),
+        ("pass_test", passing),
+    ):
+        yield stage, bench.shelf.generator_name, lambda measure=measure: measure(bench)
+
+
+def subjects(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
+    """Stage, what is measured, and how; in the order of the table."""
+    shelf = bench.shelf
+    yield "renderer", "renderer", lambda: renderer(bench)
+    for scorer in "ab":
+        yield "segmenter", f"segmenter_{scorer}", lambda one=scorer: segmenter(bench, one)
+    for scorer in "ab":
+        yield "scores", f"segmenter_{scorer}", lambda one=scorer: map_scores(bench, one)
+    for scorer in "ab":
+        yield "regressor", f"regressor_{scorer}", lambda one=scorer: regressor(bench, one)
+    for target in TARGETS:
+        yield target, target, lambda one=target: attribute(bench, one)
+    yield "filter", "kept", lambda: sieve(bench)
+    yield "embedder", "identity_b", lambda: embedder(bench)
+    *pictures, test = of_generator(bench)
+    yield from pictures
+    for name in shelf.names(DIRECTIONS) or ["directions_style_svm"]:
+        yield "directions", name, lambda one=name: directions(bench, one)
+    yield test
+    yield "bank", "bank", lambda: bank(bench)
+    yield "expression", "moods", lambda: expression(bench)
+    yield "animation", "renderer", lambda: acting_renderer(bench)
+    yield "animation", shelf.generator_name, lambda: acting_network(bench)
+    yield "start_up", shelf.generator_name, lambda: start_up(bench)
+
+
+STAGES = (
+    "renderer",
+    "segmenter",
+    "scores",
+    "regressor",
+    *TARGETS,
+    "filter",
+    "embedder",
+    "generator",
+    "identity",
+    "samples",
+    "likeness",
+    "untrained",
+    "directions",
+    "pass_test",
+    "bank",
+    "expression",
+    "animation",
+    "start_up",
+)

@@ -1,0 +1,1 @@
+"""StyleGAN checkpoints trained elsewhere -> safetensors."""

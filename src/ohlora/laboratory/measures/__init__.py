@@ -1,0 +1,1 @@
+"""Measures: property scores of label maps, statistics, distances between sets of images."""

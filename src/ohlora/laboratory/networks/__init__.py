@@ -1,0 +1,1 @@
+"""Networks and their losses: segmenter, regressor, attribute classifiers, identity embedder, VAE training."""

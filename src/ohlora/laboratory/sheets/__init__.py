@@ -1,0 +1,1 @@
+"""Contact sheets: pictures that show whether faces and photos are as they should be."""

@@ -1,0 +1,1 @@
+"""Sources of training faces: rendered ones and folders of photos."""

@@ -1,0 +1,128 @@
+"""Where faces to learn from come from: what renders and photos have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ohlora.errors import OhloraError
+from ohlora.laboratory.sources.faces import Faces
+from ohlora.space import Real
+
+MISSING = "missing"  # the origin of what a source does not know
+
+
+class FaceSource(Protocol):
+    """A set of faces in splits that share nobody."""
+
+    @property
+    def resolution(self) -> int: ...
+
+    @property
+    def properties(self) -> Mapping[str, Real]:
+        """Names, in the order of the columns, and ranges of what is known of each face."""
+        ...
+
+    @property
+    def has_twins(self) -> bool:
+        """Whether the same person with other properties can be shown."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Where label_maps, properties, gender, quality and identity come from; MISSING where unknown."""
+        ...
+
+    @property
+    def domain(self) -> str:
+        """What a card says these pictures are."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Names everything that decides a clean picture."""
+        ...
+
+    def part(self, split: str, count: int) -> FacePart:
+        """`count` faces of a split, or all of them where there are fewer."""
+        ...
+
+    def wanted(self, split: str, count: int) -> Tensor:
+        """Property values to ask a generator for, [count, properties]: those of faces of a split."""
+        ...
+
+    def best_accuracy(self, target: str) -> float | None:
+        """That of the best judge there could be, where it can be worked out."""
+        ...
+
+
+class FacePart(Protocol):
+    """Some faces of one split. Row i is the same face whoever asks, whenever."""
+
+    @property
+    def source(self) -> FaceSource: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def positions(self) -> Tensor:
+        """Where in the source each face is, int64 [faces]."""
+        ...
+
+    @property
+    def properties(self) -> Tensor:
+        """Raw property values of all of them, float32 [faces, properties]."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def told(self, name: str) -> Tensor | None:
+        """gender or quality of each face, float32, NaN where not known; None where of nobody."""
+        ...
+
+    def keep(self, rows: Tensor) -> FacePart:
+        """Only these rows, numbers or a mask."""
+        ...
+
+    def labelled_by_hand(self) -> FacePart:
+        """The same faces; quality as somebody who labels pictures says, slips included."""
+        ...
+
+    def faces(self, rows: Tensor, twins: bool = False) -> Faces:
+        """These rows as one batch; with `twins`, as many counterfactuals after them (`twin_of`)."""
+        ...
+
+    def in_order(self, twins: bool = False) -> InOrder:
+        """All of them, once, in batches."""
+        ...
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """Every row of a part once, as often as it is gone through."""
+
+    part: FacePart
+    twins: bool = False
+    batch_size: int = 128
+
+    def __len__(self) -> int:
+        return -(-len(self.part) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Faces]:
+        for rows in torch.arange(len(self.part)).split(self.batch_size):
+            yield self.part.faces(rows, self.twins)
+
+
+def face_source(dataset: Any) -> FaceSource:
+    """The faces of a dataset's config; OhloraError where it has none."""
+    if not hasattr(dataset, "has_twins"):
+        raise OhloraError(
+            "models of faces are trained on faces: dataset=faces | faces_folder | faces_ffhq |"
+            " faces_celebamask"
+        )
+    return dataset

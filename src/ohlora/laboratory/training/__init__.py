@@ -1,0 +1,1 @@
+"""One job a module: what `train.py model=face_*` runs."""

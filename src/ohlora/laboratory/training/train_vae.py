@@ -1,0 +1,295 @@
+"""`train.py model=face_vae variant=...`: train a generator of faces and measure whether it obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from ohlora.assets import need_resolution
+from ohlora.errors import OhloraError, nearest
+from ohlora.face.drawing.generator import to_network, to_uint8
+from ohlora.face.trained.prior import BATCH
+from ohlora.face.trained.vae import (
+    VAE_KIND,
+    FaceVae,
+    VaeGenerator,
+    VaeSettings,
+    in_half,
+    load_generator,
+)
+from ohlora.laboratory.measures.rows import save_rows
+from ohlora.laboratory.networks.attributes import load_judge
+from ohlora.laboratory.networks.discriminator import Discriminator
+from ohlora.laboratory.networks.identity import load_embedder
+from ohlora.laboratory.networks.obedience import draw, faithfulness, obedience, spread_of_people
+from ohlora.laboratory.networks.regressor import Regressor, load_regressor
+from ohlora.laboratory.networks.segmenter import Segmenter, confusion, load_segmenter, overlap_scores
+from ohlora.laboratory.networks.vae_learner import (
+    ADVERSARIAL,
+    NEEDS,
+    OF_TWINS,
+    TERMS,
+    AdversarialLearner,
+    Teachers,
+    VaeLearner,
+    Variant,
+    Watch,
+    fit_prior,
+    settings_of,
+    widen_prior,
+)
+from ohlora.laboratory.networks.warm_start import warm_start
+from ohlora.laboratory.sources.source import FacePart, FaceSource
+from ohlora.laboratory.training.filter_faces import good, kept_faces
+from ohlora.laboratory.training.training_run import FaceJob, number_fault
+from ohlora.processes import is_main
+from ohlora.tracking import log_picture
+
+SHEET_COLUMNS = 12
+WIDTH_FACES = 2048  # who tell how much people differ
+
+
+@dataclass(frozen=True)
+class TrainVae(FaceJob):
+    """Generator of one variant. Networks a teach it; networks b, which it never met, judge it."""
+
+    variant: Variant
+    network: VaeSettings
+    teachers: str  # the folder of segmenters, regressors and judges
+    kept: str | None  # the folder of a filter's answer; None: good pictures of women, by truth
+    seed: int
+    ema: float  # of the weights that are kept
+    prior_latents: int  # that the flow of the fitted prior sees
+    watched: int  # faces that are asked for at every validation
+    least_spread: float  # of pixels, -1 to 1, over people of whom the same is asked; below: collapsed
+
+    def run(self) -> float:
+        """Return the lowest correlation of what is asked and what is measured: of eyes, mouth, roll."""
+        source = self.prepare()
+        teachers, segmenter, regressor = self.networks(source)
+        train = kept_faces(source, self.kept, self.counts.train)
+        val, test = self.good(source, "val", self.counts.val), self.good(source, "test_b", self.counts.test)
+        names = list(source.properties)
+        settings = {
+            "variant": settings_of(self.variant),
+            "network": asdict(self.network),
+            "kept": self.kept is not None,
+            "counts": asdict(self.counts),
+            "lesson": asdict(self.lesson),
+            "seed": self.seed,
+            "ema": self.ema,
+            "prior_latents": self.prior_latents,
+            "faces": source.key,
+            "teachers": {
+                name: teacher.card["weights"]["sha256"] for name, teacher in vars(teachers).items() if teacher
+            },
+        }
+        with self.workshop.seeded(self.seed):
+            network = FaceVae(
+                self.network,
+                source.properties,
+                source.resolution,
+                self.variant.conditions,
+            )
+            names_of_weights = [name for name, _ in network.named_parameters()]
+            for part in self.variant.trains:
+                if not any(name.startswith(part) for name in names_of_weights):
+                    raise OhloraError(
+                        f"variant.trains={part} begins no weight's name (encoder, decoder, decoder.map, ...)"
+                    )
+            settings["begins_with"] = self.begin(network)
+            given = (network, self.variant, teachers, names, self.ema)
+            lesson = {**self.lesson.of_learner(), "seed": self.seed}
+            learner: VaeLearner
+            if self.variant.losses.get(ADVERSARIAL):
+                opponent = Discriminator(
+                    source.resolution,
+                    len(names),
+                    self.network.base,
+                    self.network.most_channels,
+                    self.variant.projection,
+                )
+                learner = AdversarialLearner(opponent, *given, **lesson)
+            else:
+                learner = VaeLearner(*given, **lesson)
+            asked = val.properties[: self.watched]
+            watch = Watch(regressor, asked, self.least_spread)
+            training = self.fit(learner, train, val, settings, twins=source.has_twins, callbacks=[watch])
+        if not is_main():
+            return float("nan")
+        card = {
+            "kind": VAE_KIND,
+            "resolution": source.resolution,
+            "network": asdict(self.network),
+            "properties": {name: [axis.low, axis.high] for name, axis in source.properties.items()},
+            "variant": self.variant.name,
+        }
+        trained = learner.averaged.eval().requires_grad_(False)
+        generator = VaeGenerator(trained, card)
+        if self.variant.fitted_prior:
+            fit_prior(trained, train, max(1, self.prior_latents // BATCH), self.seed)
+            if teachers.embedder:
+                training["prior_width"] = widen_prior(generator, teachers.embedder, first(train, WIDTH_FACES))
+        weights = in_half(trained)
+        scores = generator_scores(generator, regressor, segmenter, test)
+        name = f"generator_{self.variant.name}"
+        self.sheet(generator, val, name)
+        self.keep(
+            name,
+            weights,
+            {
+                **card,
+                "settings": settings,
+                "training": {**training, "faces": len(train)},
+                "scores": scores,
+            },
+            [
+                f"generator {self.variant.name}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+                *(
+                    f"{name:16} r {scores[f'r_{name}']:.3f} ({scores[f'r_{name}_low']:.3f} to"
+                    f" {scores[f'r_{name}_high']:.3f}), slope {scores[f'slope_{name}']:.2f}"
+                    for name in names
+                ),
+                f"largest leak {scores['largest_leak']:.3f}"
+                + "".join(
+                    f", {key} over strangers {scores[f'{key}_over_strangers']:.3f}"
+                    for key in ("rebuilt", "counterfactual")
+                    if f"{key}_over_strangers" in scores
+                ),
+                f"spread of people {scores['spread_of_people']:.3f} (photos"
+                f" {scores['spread_of_photos']:.3f}), mask head IoU {scores['mask_iou']:.3f},"
+                f" of hair {scores['hair_iou']:.3f}",
+            ],
+        )
+        return min(scores[f"r_{name}"] for name in ("eyes", "mouth", "roll"))
+
+    @property
+    def needs(self) -> Sequence[str]:
+        return ("properties", "label_maps")
+
+    def faults(self, source: FaceSource) -> list[str]:
+        names, known = list(source.properties), [*TERMS, ADVERSARIAL]
+        faults = [*super().faults(source), *self.network.faults(source.resolution)]
+        faults += [
+            f"variant.losses.{term} is not a term{nearest(term, known)}; allowed: {', '.join(known)}"
+            for term in self.variant.losses
+            if term not in known
+        ]
+        faults += [
+            f"variant: {name} is not a property{nearest(name, names)}"
+            for name in {*(self.variant.conditions or []), *self.variant.emphasis}
+            if name not in names
+        ]
+        if not source.has_twins:
+            faults += [
+                f"variant.losses.{term} needs twins, which these faces lack (variant=photos needs none)"
+                for term in OF_TWINS
+                if self.variant.losses.get(term)
+            ]
+        faults += number_fault("prior_latents", self.prior_latents, 1)
+        if not 0 < self.variant.sample_share <= 1:
+            faults.append(f"variant.sample_share={self.variant.sample_share} is not above 0 and at most 1")
+        if not any(self.variant.losses.values()):
+            faults.append("variant.losses has no term with a weight")
+        return faults
+
+    def begin(self, network: FaceVae) -> dict[str, str]:
+        """Take over what the variant begins with: name and sha256. OhloraError where it does not fit."""
+        begun = {}
+        if name := self.variant.encoder_start:
+            known = load_embedder(self.teachers, name)
+            need_resolution(known.card, network.resolution)
+            if not warm_start(network.encoder, known.network):
+                raise OhloraError(
+                    f"{Path(self.teachers) / name} has other widths than"
+                    f" network.encoder_widths={list(self.network.encoder_widths)}"
+                )
+            begun[name] = known.card["weights"]["sha256"]
+        if name := self.variant.start:
+            other = load_generator(self.teachers, name)
+            need_resolution(other.card, network.resolution)
+            if other.network.settings != network.settings:
+                raise OhloraError(
+                    f"{Path(self.teachers) / name} has another network than this variant's; train it again"
+                )
+            if not torch.equal(other.network.told, network.told):
+                raise OhloraError(
+                    f"{Path(self.teachers) / name} is told of other properties than this variant"
+                )
+            network.load_state_dict(other.network.state_dict())
+            begun[name] = other.card["weights"]["sha256"]
+        return begun
+
+    def networks(self, source: FaceSource) -> tuple[Teachers, Segmenter, Regressor]:
+        """Teachers a, of which no more are read than the variant asks; and both judges b."""
+        needed = {NEEDS[term] for term, weight in self.variant.losses.items() if weight and term in NEEDS}
+        teachers = Teachers(
+            load_segmenter(self.teachers, "segmenter_a") if "segmenter" in needed else None,
+            load_regressor(self.teachers, "regressor_a") if "regressor" in needed else None,
+            load_judge(self.teachers, "gender") if "gender" in needed else None,
+            load_embedder(self.teachers, "identity_a") if "embedder" in needed else None,
+        )
+        judges = load_segmenter(self.teachers, "segmenter_b"), load_regressor(self.teachers, "regressor_b")
+        names = tuple(source.properties)
+        for one in (*vars(teachers).values(), *judges):
+            if one is not None:
+                need_resolution(one.card, source.resolution)
+                if isinstance(one, Regressor) and one.properties != names:
+                    raise OhloraError(
+                        f"regressors in {self.teachers} tell of {', '.join(one.properties)};"
+                        f" these faces' properties are {', '.join(names)}"
+                    )
+        return teachers, *judges
+
+    def good(self, source: FaceSource, split: str, count: int) -> FacePart:
+        """Good pictures of women: what the generator should learn to draw."""
+        part = source.part(split, count)
+        return part.keep(good(part))
+
+    def sheet(self, generator: VaeGenerator, part: FacePart, name: str) -> Path:
+        """Photos, the same rebuilt, their twins, the same imagined, samples, and their masks' hair.
+
+        Photos that have no twins are imagined with one another's properties.
+        """
+        twins = part.source.has_twins
+        faces = part.faces(torch.arange(min(SHEET_COLUMNS, len(part))), twins=twins)
+        assert faces.properties is not None
+        count = len(faces) // (2 if twins else 1)
+        images, true = faces.images[:count], [faces.images[count:]] if twins else []
+        own = faces.properties[:count]
+        other = faces.properties[count:] if twins else own.roll(1, 0)
+        z = generator.encode(to_network(images), own)
+        imagined = [to_uint8(generator.synthesis(generator.mapping(z, c))).cpu() for c in (own, other)]
+        w, samples = draw(generator, other)
+        hair = (generator.picture(w).hair * 255).byte().cpu()[:, None].expand(-1, 3, -1, -1)
+        path = self.workshop.folder / f"{name}.png"
+        save_rows([images, imagined[0], *true, imagined[1], samples, hair], path)
+        log_picture(self.logger, name, path)
+        return path
+
+
+def first(part: FacePart, count: int) -> FacePart:
+    return part.keep(torch.arange(min(count, len(part))))
+
+
+def generator_scores(
+    generator: VaeGenerator, regressor: Regressor, segmenter: Segmenter, part: FacePart
+) -> dict[str, float]:
+    """On random people asked to look as those of `part` do, by judges that taught nothing."""
+    asked = part.properties
+    w, images = draw(generator, asked)
+    maps = torch.cat([generator.picture(some).label_maps for some in w.split(256)]).cpu()
+    overlap = overlap_scores(confusion(segmenter.label_maps(images), maps))
+    photos = part.faces(torch.arange(min(64, len(part)))).images
+    return {
+        **obedience(regressor.properties, asked, regressor.measure(images)),
+        **faithfulness(generator, part),
+        "mask_iou": overlap["mean_iou"],
+        "hair_iou": overlap["iou_hair"],
+        "spread_of_people": spread_of_people(generator, asked),
+        "spread_of_photos": float((photos.float() / 255).std(dim=0).mean()),
+        "faces": len(part),
+    }

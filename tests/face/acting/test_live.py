@@ -1,0 +1,267 @@
+"""The live part: a stage that is asked for frames, a server that answers its own page alone, and the page."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hydra.utils import instantiate
+from PIL import Image
+
+from ohlora.errors import OhloraError
+from ohlora.face.acting.live_face import Stage
+from ohlora.face.acting.server import LARGEST_WISH, LiveServer
+from ohlora.face.acting.speech import LONGEST
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# What Debian's Chromium needs to run as root, and to leave the network alone.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def job(composed):
+    config = composed("live", "resolution=32", "port=0", "language=en").job
+    return instantiate(config, _convert_="all")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def stage(job, clock) -> Stage:
+    return Stage(job.generator(), job.person(), job.expressions, job.ombre, seed=4, fps=20, clock=clock)
+
+
+@contextmanager
+def serving(server: LiveServer) -> Iterator[LiveServer]:
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def server(job) -> Iterator[LiveServer]:
+    with serving(job.server()) as running:
+        yield running
+
+
+@pytest.fixture
+def ask(server) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
+    """`ask("GET", "/about", Host="evil.example")`: status, headers and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+
+    def request(method: str, path: str, body: bytes | None = None, **headers: str):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+
+    yield request
+    connection.close()
+
+
+class TestStage:
+    def test_a_frame_is_the_moment_of_its_number(self, stage, clock):
+        assert stage.frame(-1)[0] == 0
+        clock.now += 1.01
+        number, jpeg = stage.frame(0)
+        assert number == 20
+        assert jpeg == stage.draw(1.0)
+        with Image.open(io.BytesIO(jpeg)) as picture:
+            assert picture.size == (32, 32)
+
+    def test_one_frame_is_drawn_once_for_everybody(self, stage, monkeypatch):
+        drawn = []
+        monkeypatch.setattr(stage, "draw", lambda t: drawn.append(t) or b"jpeg")
+        assert [stage.frame(-1) for _ in range(3)] == [(0, b"jpeg")] * 3
+        assert drawn == [0.0]
+
+    def test_wishes_move_her(self, stage, clock):
+        names = list(stage.expressions.properties)
+        told = stage.wish({"say": "Wow?! \x1b\u202e<b>대박</b>"})
+        assert told == {"line": "Wow?! <b>대박</b>", "mood": "surprised"}
+        assert max(stage.performance.at(t / 10)[names.index("mouth")] for t in range(15)) > 0.4
+        clock.now += 60
+        assert stage.wish({"rest": {"hair_colour": 0.8}, "ombre": False}) == {"line": "", "mood": None}
+        before, after = stage.performance.at(60.0), stage.performance.at(62.0)
+        column = names.index("hair_colour")
+        assert before[column] == pytest.approx(0.30)
+        assert after[column] == pytest.approx(0.80)
+        assert stage.about()["properties"]["hair_colour"]["value"] == pytest.approx(0.80)
+        assert stage.about()["ombre"] is False
+
+    def test_a_long_evening_keeps_nothing(self, stage, clock):
+        for _ in range(200):
+            clock.now += 1.0
+            stage.wish({"mood": "happy", "rest": {"eyes": 0.5}})
+        assert len(stage.performance.mood.moves) + len(stage.performance.rest.moves) < 8
+
+    @pytest.mark.parametrize(
+        ("wish", "words"),
+        [
+            ([], ["a wish is a JSON object"]),
+            ({"mood": "hapy", "dance": 1}, ["mood=hapy", "did you mean happy", "dance is not a wish"]),
+            ({"say": 3, "ombre": "yes"}, ["say is not a str", "ombre is not a bool"]),
+            ({"say": "x" * (LONGEST + 1)}, [f"at most {LONGEST}"]),
+            ({"rest": {"eyes": 7, "eyez": 0, "yaw": float("nan")}}, ["eyes=7", "eyez is not", "yaw=nan"]),
+            ({"rest": []}, ["rest is not a mapping"]),
+        ],
+    )
+    def test_what_cannot_be_granted_is_told_at_once_and_changes_nothing(self, stage, wish, words):
+        before = stage.performance
+        with pytest.raises(OhloraError) as caught:
+            stage.wish(wish)
+        for word in words:
+            assert word in str(caught.value)
+        assert stage.performance is before
+
+
+class TestServer:
+    def test_the_page_and_its_parts(self, ask):
+        for path, kind in (("/", "text/html"), ("/live.js", "text/javascript"), ("/live.css", "text/css")):
+            status, headers, body = ask("GET", path)
+            assert status == 200
+            assert headers["Content-Type"].startswith(kind)
+            assert "default-src 'none'" in headers["Content-Security-Policy"]
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            text = body.decode()
+            assert "http:" not in text
+            assert "https:" not in text
+            assert "innerHTML" not in text
+
+    def test_frames_follow_each_other(self, ask):
+        numbers = []
+        for _ in range(3):
+            status, headers, body = ask("GET", f"/frame?after={numbers[-1] if numbers else -1}")
+            assert status == 200
+            assert body[:2] == b"\xff\xd8"
+            numbers.append(int(headers["X-Frame"]))
+        assert numbers == sorted(set(numbers))
+        for nonsense in ("", "x", "-7", "9" * 40, "٣"):
+            assert (
+                ask("GET", f"/frame?after={nonsense.encode().hex() if nonsense == '٣' else nonsense}")[0]
+                == 200
+            )
+
+    def test_a_wish_is_granted_or_refused(self, ask):
+        json_ = {"Content_Type": "application/json"}
+        status, _, body = ask("POST", "/wish", json.dumps({"say": "안녕!"}).encode(), **json_)
+        assert (status, json.loads(body)) == (200, {"line": "안녕!", "mood": "happy"})
+        for wrong in (b"{", b"[]", b"\xff", b'{"mood": "odd"}', b"[" * 4000):
+            status, _, body = ask("POST", "/wish", wrong, **json_)
+            assert status == 400
+            assert json.loads(body)["error"]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "headers", "status"),
+        [
+            ("GET", "/frame", None, {"Host": "evil.example"}, 403),  # DNS rebinding
+            ("GET", "/", None, {"Host": "evil.example:80"}, 403),
+            ("GET", "/frame", None, {"Sec_Fetch_Site": "cross-site"}, 403),
+            (
+                "POST",
+                "/wish",
+                b"{}",
+                {"Origin": "http://evil.example", "Content_Type": "application/json"},
+                403,
+            ),
+            ("POST", "/wish", b"{}", {"Content_Type": "text/plain"}, 415),  # a form of another site
+            ("POST", "/wish", b"x" * (LARGEST_WISH + 1), {"Content_Type": "application/json"}, 413),
+            ("POST", "/", b"{}", {"Content_Type": "application/json"}, 404),
+            ("GET", "/../server.py", None, {}, 404),
+            ("GET", "/page/live.html", None, {}, 404),
+        ],
+    )
+    def test_strangers_are_turned_away(self, ask, method, path, body, headers, status):
+        assert ask(method, path, body, **headers)[0] == status
+
+    def test_it_listens_on_this_machine_alone(self, server):
+        assert server.server_address[0] == "127.0.0.1"
+
+    def test_a_port_that_is_taken(self, job, server):
+        with pytest.raises(OhloraError, match="is taken"):
+            replace(job, port=server.server_port).server()
+
+
+def test_every_fault_at_once(composed):
+    overrides = ("resolution=7", "face=-1", "fps=99", "port=99999", "language=fr", "seed=-1")
+    job = instantiate(composed("live", *overrides).job, _convert_="all")
+    with pytest.raises(OhloraError) as caught:
+        job.run()
+    for fault in ("resolution=7", "face=-1", "fps=99", "port=99999", "language=fr", "seed=-1"):
+        assert fault in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
+def test_in_a_browser(server):
+    """A person opens the page, moves a slider, picks a mood and types a line that looks like HTML."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        page.set_default_timeout(120_000)
+        problems, asked = [], []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(server.url)
+        page.locator("#rate", has_text="32 px").wait_for()
+
+        before = pixels(page)
+        page.locator("#slider-hair_colour").fill("0.85")
+        page.click("[data-mood=laughing]")
+        page.wait_for_timeout(2500)
+        assert np.abs(pixels(page) - before).mean() > 2
+
+        line = "<img src=x onerror=alert(1)> 안녕!"
+        page.fill("#text", line)
+        page.press("#text", "Enter")
+        page.locator("#bubble").wait_for()
+        assert page.text_content("#bubble") == line
+        assert page.locator("#bubble img").count() == 0
+        assert page.text_content("#problem") == ""
+        browser.close()
+    assert not problems
+    assert all(url.startswith((server.url, "data:")) for url in asked)
+
+
+def pixels(page) -> np.ndarray:
+    """What the canvas shows, [rows, columns, 3]."""
+    data = page.evaluate(
+        "(() => { const c = document.getElementById('face');"
+        " return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); })()"
+    )
+    return np.array(data).reshape(32, 32, 4)[:, :, :3].astype(int)

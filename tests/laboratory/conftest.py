@@ -1,0 +1,3 @@
+"""Fixtures: see tests/face_fixtures.py."""
+
+from tests.face_fixtures import *  # noqa: F403

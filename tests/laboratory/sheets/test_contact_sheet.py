@@ -1,0 +1,67 @@
+"""The door: sheets are written, and what cannot be shown is told at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hydra.utils import instantiate
+from PIL import Image
+
+from ohlora.errors import OhloraError
+
+
+@pytest.fixture
+def job(face_config, tmp_path):
+    settings = ("people=4", "columns=2", "steps=3", "renderer.resolution=32", "renderer.supersample=1")
+    config = face_config(*settings).job
+    return replace(instantiate(config, _convert_="all"), output_dir=str(tmp_path))
+
+
+def test_every_sheet_is_written(job, tmp_path, capsys):
+    job.run()
+    assert sorted(path.stem for path in tmp_path.glob("*.png")) == sorted(job.sheets)
+    assert len(capsys.readouterr().out.splitlines()) == len(job.sheets)
+    with Image.open(tmp_path / "people.png") as people:
+        assert people.width == 2 * 34
+        assert len(people.getcolors(10_000) or []) > 500
+    with Image.open(tmp_path / "properties.png") as properties:
+        assert properties.height > 8 * 34
+
+
+def test_a_sheet_shows_the_same_people_every_time(job, tmp_path):
+    first = replace(job, sheets=["people"])
+    first.run()
+    bytes_ = (tmp_path / "people.png").read_bytes()
+    first.run()
+    assert (tmp_path / "people.png").read_bytes() == bytes_
+    replace(first, spoilt=True, people=40).run()
+    assert (tmp_path / "people.png").read_bytes() != bytes_
+
+
+def test_every_fault_at_once(job):
+    wrong = replace(
+        job, sheets=["peeple"], people=0, steps=1, face=-1, moods={"odd": {"eyes": 3, "rise_s": 1}}
+    )
+    with pytest.raises(OhloraError) as caught:
+        wrong.run()
+    told = str(caught.value)
+    assert "sheets=peeple" in told
+    assert "did you mean people" in told
+    for fault in ("people=0", "steps=1", "face=-1", "moods.odd.eyes=3 is outside 0 to 1"):
+        assert fault in told
+
+
+def test_a_wrong_setting_is_one_line(own_world):
+    command = [sys.executable, "-m", "ohlora.laboratory.sheets.contact_sheet", "fase=3"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=own_world, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "fase is not a setting (did you mean face" in done.stderr
+
+
+def test_a_face_is_asked_for_by_number(face_config):
+    """A config group called `face` would take the number for the name of a file."""
+    assert face_config("face=7").job.face == 7
