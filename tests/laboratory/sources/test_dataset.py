@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from hydra.utils import instantiate
 
-from ohlora.assets import ASSETS
+from ohlora.door import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.laboratory.sources import dataset as room
 from ohlora.laboratory.sources.dataset import (
