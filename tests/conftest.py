@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,22 @@ def good_params(space: Space) -> Params:
             "augmentation": "shift",
         }
     )
+
+
+class SealedSplit(Split):
+    """A test split nobody may look at: it can be counted, and its images raise."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "images":
+            raise AssertionError("the test images were touched")
+        return super().__getattribute__(name)
+
+
+@pytest.fixture(scope="session")
+def sealed_subset(digits_subset: Subset) -> Subset:
+    """A subset whose test images raise when anything looks at them."""
+    test = digits_subset.test
+    return replace(digits_subset, test=SealedSplit(test.images, test.labels))
 
 
 def striped(channels: int, size: tuple[int, int], n: int, classes: int = 3) -> Split:
