@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from hypothesis import settings
 from omegaconf import DictConfig
 
 import ohlora.door  # noqa: F401  registers the config's resolvers
+from ohlora.build import build
 from ohlora.datasets.families import SubsetFamily
 from ohlora.datasets.images import ImageData, Split
 from ohlora.datasets.readers import Digits
@@ -91,10 +91,10 @@ def composed() -> Callable[..., DictConfig]:
 def built(composed: Callable[..., DictConfig]) -> Callable[..., Any]:
     """`built("space", "space=classic")`: one part of the train config as the object the code uses."""
 
-    def build(part: str, *overrides: str) -> Any:
-        return instantiate(composed("train", *overrides)[part], _convert_="all")
+    def made(part: str, *overrides: str) -> Any:
+        return build(composed("train", *overrides)[part])
 
-    return build
+    return made
 
 
 @pytest.fixture(scope="session")
