@@ -175,6 +175,8 @@ def test_what_a_door_needs_at_once_is_light(path):
     }
     assert {one for one in names if one.startswith("ohlora")} <= {
         "ohlora.errors",
+        "ohlora.text",
+        "ohlora.build",
         "ohlora.durable",
         "ohlora.door",
     }
