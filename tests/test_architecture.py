@@ -21,6 +21,7 @@ ROOMS = [
     "schedules",
     "provenance",
     "progress",
+    "trainer",
     "processes",
     "hardware",
     "precision",

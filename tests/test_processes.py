@@ -27,34 +27,27 @@ def test_alone_nothing_is_weighed_or_summed():
 
 
 class TestDevices:
-    def test_counts(self):
-        for devices, count in ((1, 1), (3, 3), ("auto", 1), (-1, 1)):
-            assert process_count({"devices": devices}, CPU) == count
-        assert process_count({}, CPU) == 1
+    @pytest.mark.parametrize(("devices", "count"), [(1, 1), (3, 3), ("auto", 1), (-1, 1)])
+    def test_counts(self, devices, count):
+        assert process_count(devices, CPU) == count
 
     @pytest.mark.parametrize(
-        ("settings", "fault"),
+        ("devices", "device", "fault"),
         [
-            ({"devices": 0}, "trainer.devices=0 is not"),
-            ({"devices": True}, "trainer.devices=True is not"),
-            ({"devices": "two"}, "trainer.devices=two is not"),
-            ({"devices": [0, 0]}, "not a list of different card numbers"),
-            ({"devices": [0, 1]}, "names cards, but the device is cpu"),
-            ({"devices": 2, "strategy": "fsdp"}, "trainer.strategy=fsdp is not one of auto | ddp"),
+            ((0, 1), "cpu", "trainer.devices=[0, 1], names cards, but the device is cpu"),
+            (2, "mps", "trainer.devices=2, but several processes need cuda or cpu, not mps"),
         ],
     )
-    def test_what_cannot_be_is_refused(self, settings, fault):
+    def test_what_is_not_here_is_refused(self, devices, device, fault):
         with pytest.raises(OhloraError) as caught:
-            process_count(settings, CPU)
-        assert fault in str(caught.value)
+            process_count(devices, torch.device(device))
+        assert str(caught.value) == fault
 
     def test_nothing_needs_nccl(self):
         arguments = trainer_arguments({"devices": 2, "strategy": "ddp"}, CPU)
         assert arguments["strategy"].process_group_backend == "gloo"
-        assert trainer_arguments({"devices": 1, "strategy": "auto"}, CPU) == {
-            "devices": 1,
-            "strategy": "auto",
-        }
+        alone = {"devices": 1, "strategy": "auto"}
+        assert trainer_arguments(alone, CPU) == alone
 
     @pytest.mark.parametrize("name", ["auto", "cpu", "gpu", "ddp", "ddp_cpu"])
     def test_every_trainer_has_the_same_settings(self, name, composed):
@@ -255,7 +248,7 @@ class TestRefusals:
         ("words", "told"),
         [
             (("trials=24", "trainer=ddp_cpu"), "many trials go side by side"),
-            (("trials=1", "hardware.device=cpu", "trainer.devices=0"), "trainer.devices=0 is not"),
+            (("trials=1", "hardware.device=cpu", "trainer.devices=0"), "devices=0 is not"),
             (("model=autoencoder", "trainer=ddp_cpu", "trainer.devices=[0,1]"), "names cards"),
         ],
     )

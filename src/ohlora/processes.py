@@ -6,8 +6,8 @@ would train on the same batches; only random draws (dropout, augmentation) diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ohlora.errors import OhloraError
+
+Devices = int | Literal["auto"] | Sequence[int]
 
 
 def rank() -> int:
@@ -40,46 +42,37 @@ def joined() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
-def process_count(settings: Mapping[str, Any], device: torch.device) -> int:
-    """How many processes `settings`, arguments of lightning.Trainer, ask for on devices of this kind."""
-    devices, strategy = settings.get("devices", 1), settings.get("strategy", "auto")
+def process_count(devices: Devices, device: torch.device) -> int:
+    """How many processes `trainer.devices` asks for on devices of this kind; refuse what is not here."""
     cards = torch.cuda.device_count() if device.type == "cuda" else None
     faults: list[str] = []
-    if strategy not in ("auto", "ddp"):
-        faults.append(f"trainer.strategy={strategy} is not one of auto | ddp")
-    if devices in ("auto", -1) and not isinstance(devices, bool):
-        count = cards or 1
-    elif isinstance(devices, list | tuple):
-        count = len(devices)
-        if not devices or not all(type(n) is int and n >= 0 for n in devices) or len(set(devices)) < count:
-            faults.append(f"trainer.devices={list(devices)} is not a list of different card numbers")
-        elif cards is None:
-            faults.append(f"trainer.devices={list(devices)} names cards, but the device is {device.type}")
-        elif max(devices) >= cards:
-            faults.append(f"trainer.devices={list(devices)}, but the cards here are 0 to {cards - 1}")
-    elif type(devices) is not int or devices < 1:
-        count = 1
-        faults.append(f"trainer.devices={devices} is not auto, a whole number from 1 up, or a list of cards")
-    else:
-        count = devices
+    if isinstance(devices, int | str):
+        count = cards or 1 if devices in ("auto", -1) else int(devices)
         if cards is not None and count > cards:
-            faults.append(f"trainer.devices={count}, but the cards here are {cards}")
+            faults.append(f"but the cards here are {cards}")
+    else:
+        count = len(devices)
+        if cards is None:
+            faults.append(f"names cards, but the device is {device.type}")
+        elif max(devices) >= cards:
+            faults.append(f"but the cards here are 0 to {cards - 1}")
     if count > 1 and device.type not in ("cpu", "cuda"):
-        faults.append(f"trainer.devices={devices}: several processes need cuda or cpu, not {device.type}")
+        faults.append(f"but several processes need cuda or cpu, not {device.type}")
     if count > 1 and not dist.is_available():
-        faults.append(f"trainer.devices={devices}: this build of torch has no torch.distributed")
+        faults.append("but this build of torch has no torch.distributed")
     if faults:
-        raise OhloraError("; ".join(faults))
+        shown = devices if isinstance(devices, int | str) else list(devices)
+        raise OhloraError("; ".join(f"trainer.devices={shown}, {fault}" for fault in faults))
     return count
 
 
-def trainer_arguments(settings: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    """`settings` for lightning.Trainer, with what several processes need."""
-    if process_count(settings, device) == 1:
-        return dict(settings)
+def trainer_arguments(arguments: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """`arguments` for lightning.Trainer, with what several processes need."""
+    if process_count(arguments.get("devices", 1), device) == 1:
+        return dict(arguments)
     nccl = device.type == "cuda" and dist.is_nccl_available()  # Windows has none
     strategy = DDPStrategy(process_group_backend="nccl" if nccl else "gloo")
-    return {**settings, "strategy": strategy, "plugins": [SharedStatistics()]}
+    return {**arguments, "strategy": strategy, "plugins": [SharedStatistics()]}
 
 
 def own_draws() -> None:

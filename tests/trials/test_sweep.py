@@ -17,9 +17,16 @@ from ohlora.records.journal import Journal
 from ohlora.records.table import read_table
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.tracking import csv_logger
+from ohlora.trainer import TrainerSettings
 from ohlora.trials.sweep import Sweep
 
-QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+QUIET = TrainerSettings(
+    enable_progress_bar=False,
+    enable_model_summary=False,
+    enable_checkpointing=False,
+    devices=1,
+    strategy="auto",
+)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -45,6 +44,7 @@ from ohlora.features.views import Views
 from ohlora.hardware import Hardware
 from ohlora.processes import is_main, own_draws, process_count, trainer_arguments
 from ohlora.tracking import log_picture
+from ohlora.trainer import TrainerSettings
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class TrainAutoencoder:
     encoder: str  # path of the encoder to write, without suffix
     cache_dir: str
     output_dir: str
-    trainer: dict[str, Any]
+    trainer: TrainerSettings
     callbacks: dict[str, Callback]
     logger: Logger
 
@@ -159,7 +159,7 @@ class TrainAutoencoder:
             faults.append("network.widths is empty")
         if faults:
             raise OhloraError("; ".join(faults))
-        process_count(self.trainer, self.hardware.resolve()[0])
+        process_count(self.trainer.devices, self.hardware.resolve()[0])
 
     def fit(self, subset: Subset) -> tuple[Autoencoder, Trainer]:
         """Train under Lightning's Trainer."""
@@ -194,7 +194,7 @@ class TrainAutoencoder:
                     "use_distributed_sampler": False,
                     "log_every_n_steps": 10 if len(subset.train) > 100 * batch_size else 1,
                     "default_root_dir": self.output_dir,
-                    **trainer_arguments(self.trainer, device),
+                    **trainer_arguments(self.trainer.arguments(), device),
                     "logger": self.logger,
                     "callbacks": list(self.callbacks.values()),
                 }

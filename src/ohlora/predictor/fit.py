@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +32,7 @@ from ohlora.processes import is_main, process_count, rank, start_processes, summ
 from ohlora.records.table import of_one_game, read_table
 from ohlora.space import Space
 from ohlora.tracking import log_picture, log_table
+from ohlora.trainer import TrainerSettings
 from ohlora.trials.protocol import Protocol
 
 # Fits on some rows, predicts others: (train, test) -> macro-F1 [test rows].
@@ -59,14 +59,14 @@ class FitPredictor:
     save_to: str | None  # a folder: keep the predictor there as well
     output_dir: str
     hardware: Hardware
-    trainer: dict[str, Any]  # its `devices`: processes that share the fits
+    trainer: TrainerSettings  # its `devices`: processes that share the fits
     logger: Logger
 
     def run(self) -> float:
         """Return the mean rank correlation within unseen subsets, -1 to 1."""
-        devices = self.trainer.get("devices", 1)
-        count = len(devices) if isinstance(devices, list) else devices  # which cards is nothing to a CPU
-        processes = process_count({**self.trainer, "devices": count}, torch.device("cpu"))
+        devices = self.trainer.devices
+        count = len(devices) if isinstance(devices, tuple) else devices  # which cards is nothing to a CPU
+        processes = process_count(count, torch.device("cpu"))
         self.hardware.use_threads()
         console, out = Console(), Path(self.output_dir)
         frame = self._frame()

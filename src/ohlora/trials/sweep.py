@@ -42,6 +42,7 @@ from ohlora.records.table import gather
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.space import Params, Space
 from ohlora.tracking import log_picture
+from ohlora.trainer import TrainerSettings
 from ohlora.trials import protocol as protocols
 from ohlora.trials.drivers import TrialOutcome, train_and_score
 from ohlora.trials.report import plot_confusion, plot_curve
@@ -82,7 +83,7 @@ class Sweep:
     output_dir: str
     driver: str  # auto | stacked | lean | trainer
     members: int | None  # of a stack; None: what suits the device
-    trainer: dict[str, Any]
+    trainer: TrainerSettings
     callbacks: dict[str, Callback]
     logger: Logger
 
@@ -109,11 +110,11 @@ class Sweep:
         if faults:
             raise OhloraError("; ".join(faults))
         # refuses a device that is not there before anything is loaded
-        processes = process_count(self.trainer, self.hardware.resolve()[0])
+        processes = process_count(self.trainer.devices, self.hardware.resolve()[0])
         watched = self.driver == "trainer" or (self.driver == "auto" and self.trials * self.repeats == 1)
         if processes > 1 and not watched:
             raise OhloraError(
-                f"trainer.devices={self.trainer['devices']} is for one watched trial (trials=1); many trials"
+                f"trainer.devices={self.trainer.devices} is for one watched trial (trials=1); many trials"
                 " go side by side: -m worker=0,1 hydra.launcher.n_jobs=2"
             )
         self.hardware.use_threads()
@@ -230,7 +231,11 @@ class Sweep:
                 save_images(subset, Path(self.save_subset))
             save_contact_sheet(subset, sheet)
         key = self._key(subset, self._evenly(data)[0], trial_seed=0)
-        settings = {**self.trainer, "logger": self.logger, "callbacks": list(self.callbacks.values())}
+        settings = {
+            **self.trainer.arguments(),
+            "logger": self.logger,
+            "callbacks": list(self.callbacks.values()),
+        }
         outcome = self._train(subset, key, {**settings, "default_root_dir": str(out)})
         record = outcome.record
         if not is_main():

@@ -26,6 +26,7 @@ from ohlora.laboratory.sources.dataset import FaceCounts, FaceDataModule
 from ohlora.laboratory.sources.source import MISSING, FacePart, FaceSource, face_source
 from ohlora.processes import own_draws, process_count, trainer_arguments
 from ohlora.tracking import remember_settings
+from ohlora.trainer import TrainerSettings
 
 CHECKPOINTS, LAST = "checkpoints", "last"  # in a run's folder
 
@@ -88,7 +89,7 @@ class Workshop:
     """Where and under whose eyes a network is trained: what all jobs of this room have in common."""
 
     hardware: Hardware
-    trainer: dict[str, Any]
+    trainer: TrainerSettings
     callbacks: dict[str, Callback]
     logger: Logger | Literal[False]
     output_dir: str
@@ -102,14 +103,14 @@ class Workshop:
         """A folder within, for one of several small networks of a run, each trained in one go."""
         folder = self.folder / name
         resumed = str(folder) if self.resume and folder.is_dir() else None
-        quiet = {**self.trainer, "enable_checkpointing": False}
+        quiet = replace(self.trainer, enable_checkpointing=False)
         return replace(
             self, output_dir=str(folder), resume=resumed, logger=False, callbacks={}, trainer=quiet
         )
 
     def check(self) -> None:
         """Refuse a device or a number of processes that is not here."""
-        process_count(self.trainer, self.hardware.resolve()[0])
+        process_count(self.trainer.devices, self.hardware.resolve()[0])
         if self.resume and not Path(self.resume).is_dir():
             raise OhloraError(f"resume={self.resume} is not a folder, so no run to go on with")
 
@@ -148,7 +149,7 @@ class Workshop:
                 "use_distributed_sampler": False,
                 "log_every_n_steps": max(1, min(50, data.steps // 20)),
                 "default_root_dir": str(self.folder),
-                **trainer_arguments(self.trainer, device),
+                **trainer_arguments(self.trainer.arguments(), device),
                 "logger": self.logger,
                 "callbacks": [*self.callbacks.values(), *callbacks],
             }
