@@ -1,14 +1,18 @@
-"""The live part: a stage that is asked for frames, a server that answers its own page alone, and the page."""
+"""The live part: a face that is asked for frames, a server that answers its own page alone, and the page."""
 
 from __future__ import annotations
 
 import http.client
 import io
 import json
+import re
 import shutil
+import socket
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +21,8 @@ from PIL import Image
 
 from ohlora.build import build
 from ohlora.errors import OhloraError
-from ohlora.face.acting.live_face import Stage
-from ohlora.face.acting.server import LARGEST_WISH, LiveServer
+from ohlora.face.acting.live_face import LiveFace
+from ohlora.face.acting.server import LARGEST_WISH, LiveServer, page
 from ohlora.face.acting.speech import LONGEST
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -55,8 +59,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def stage(job, clock) -> Stage:
-    return Stage(job.generator(), job.person(), job.expressions, job.ombre, seed=4, fps=20, clock=clock)
+def live_face(job, clock) -> LiveFace:
+    return LiveFace(job.generator(), job.person(), job.expressions, job.ombre, seed=4, fps=20, clock=clock)
 
 
 @contextmanager
@@ -92,41 +96,47 @@ def ask(server) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
     connection.close()
 
 
-class TestStage:
-    def test_a_frame_is_the_moment_of_its_number(self, stage, clock):
-        assert stage.frame(-1)[0] == 0
+class TestLiveFace:
+    def test_a_frame_is_the_moment_of_its_number(self, live_face, clock):
+        assert live_face.frame(-1)[0] == 0
         clock.now += 1.01
-        number, jpeg = stage.frame(0)
+        number, jpeg = live_face.frame(0)
         assert number == 20
-        assert jpeg == stage.draw(1.0)
+        assert jpeg == live_face.draw(1.0)
         with Image.open(io.BytesIO(jpeg)) as picture:
             assert picture.size == (32, 32)
 
-    def test_one_frame_is_drawn_once_for_everybody(self, stage, monkeypatch):
+    def test_one_frame_is_drawn_once_for_everybody(self, live_face, monkeypatch):
         drawn = []
-        monkeypatch.setattr(stage, "draw", lambda t: drawn.append(t) or b"jpeg")
-        assert [stage.frame(-1) for _ in range(3)] == [(0, b"jpeg")] * 3
+        monkeypatch.setattr(live_face, "draw", lambda t: drawn.append(t) or b"jpeg")
+        assert [live_face.frame(-1) for _ in range(3)] == [(0, b"jpeg")] * 3
         assert drawn == [0.0]
 
-    def test_wishes_move_her(self, stage, clock):
-        names = list(stage.expressions.properties)
-        told = stage.wish({"say": "Wow?! \x1b\u202e<b>대박</b>"})
-        assert told == {"line": "Wow?! <b>대박</b>", "mood": "surprised"}
-        assert max(stage.performance.at(t / 10)[names.index("mouth")] for t in range(15)) > 0.4
-        clock.now += 60
-        assert stage.wish({"rest": {"hair_colour": 0.8}, "ombre": False}) == {"line": "", "mood": None}
-        before, after = stage.performance.at(60.0), stage.performance.at(62.0)
+    def test_wishes_move_her(self, live_face, clock):
+        names = list(live_face.expressions.properties)
+        told = live_face.wish({"say": "Wow?! \x1b\u202e<b>대박</b>"})
+        assert told["line"] == "Wow?! <b>대박</b>"
+        assert told["mood"] == "surprised"
+        clock.now += told["mood_s"] / 2
+        assert live_face.about()["mood"] == "surprised"
+        clock.now += told["mood_s"] / 2 + 0.1
+        assert live_face.about()["mood"] == live_face.about()["neutral"] == "neutral"
+        assert max(live_face.performance.at(t / 10)[names.index("mouth")] for t in range(15)) > 0.4
+        clock.now = 160.0
+        calm = {"line": "", "mood": "neutral", "mood_s": 0.0}
+        assert live_face.wish({"rest": {"hair_colour": 0.8}, "ombre": False}) == calm
+        before, after = live_face.performance.at(60.0), live_face.performance.at(62.0)
         column = names.index("hair_colour")
         assert before[column] == pytest.approx(0.30)
         assert after[column] == pytest.approx(0.80)
-        assert stage.about()["properties"]["hair_colour"]["value"] == pytest.approx(0.80)
-        assert stage.about()["ombre"] is False
+        assert live_face.about()["properties"]["hair_colour"]["value"] == pytest.approx(0.80)
+        assert live_face.about()["ombre"] is False
 
-    def test_a_long_evening_keeps_nothing(self, stage, clock):
+    def test_a_long_evening_keeps_nothing(self, live_face, clock):
         for _ in range(200):
             clock.now += 1.0
-            stage.wish({"mood": "happy", "rest": {"eyes": 0.5}})
-        assert len(stage.performance.mood.moves) + len(stage.performance.rest.moves) < 8
+            live_face.wish({"mood": "happy", "rest": {"eyes": 0.5}})
+        assert len(live_face.performance.mood.moves) + len(live_face.performance.rest.moves) < 8
 
     @pytest.mark.parametrize(
         ("wish", "words"),
@@ -139,13 +149,13 @@ class TestStage:
             ({"rest": []}, ["rest is not a mapping"]),
         ],
     )
-    def test_what_cannot_be_granted_is_told_at_once_and_changes_nothing(self, stage, wish, words):
-        before = stage.performance
+    def test_what_cannot_be_granted_is_told_at_once_and_changes_nothing(self, live_face, wish, words):
+        before = live_face.performance
         with pytest.raises(OhloraError) as caught:
-            stage.wish(wish)
+            live_face.wish(wish)
         for word in words:
             assert word in str(caught.value)
-        assert stage.performance is before
+        assert live_face.performance is before
 
 
 class TestServer:
@@ -178,8 +188,11 @@ class TestServer:
     def test_a_wish_is_granted_or_refused(self, ask):
         json_ = {"Content_Type": "application/json"}
         status, _, body = ask("POST", "/wish", json.dumps({"say": "안녕!"}).encode(), **json_)
-        assert (status, json.loads(body)) == (200, {"line": "안녕!", "mood": "happy"})
-        for wrong in (b"{", b"[]", b"\xff", b'{"mood": "odd"}', b"[" * 4000):
+        assert status == 200
+        assert json.loads(body)["line"] == "안녕!"
+        assert json.loads(body)["mood"] == "happy"
+        surrogates = (b'{"say": "\\ud800"}', b'{"mood": "\\udfff"}', b'{"\\ud83d": 1}')
+        for wrong in (b"{", b"[]", b"\xff", b'{"mood": "odd"}', b"[" * 4000, *surrogates):
             status, _, body = ask("POST", "/wish", wrong, **json_)
             assert status == 400
             assert json.loads(body)["error"]
@@ -207,12 +220,100 @@ class TestServer:
     def test_strangers_are_turned_away(self, ask, method, path, body, headers, status):
         assert ask(method, path, body, **headers)[0] == status
 
+    def test_an_address_that_is_none(self, server, capfd):
+        with dialled(server) as connection:
+            host = f"127.0.0.1:{server.server_port}"
+            connection.sendall(f"GET http://[::1/ HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert connection.recv(200).startswith(b"HTTP/1.1 400 ")
+        assert capfd.readouterr().err == ""
+
+    def test_broken_connections_say_nothing(self, server, ask, capfd):
+        host = f"127.0.0.1:{server.server_port}"
+        for number in range(50):
+            with dialled(server) as connection:
+                if number % 2:
+                    connection.sendall(f"GET /about HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                reset = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        assert ask("GET", "/about")[0] == 200
+        assert capfd.readouterr().err == ""
+
+    def test_who_sends_a_byte_now_and_then_is_hung_up_on(self, server, monkeypatch):
+        monkeypatch.setattr("ohlora.face.acting.server.REQUEST_S", 0.4)
+        with dialled(server) as connection:
+            began = time.monotonic()
+            with suppress(OSError):  # a reset, a broken pipe
+                for byte in b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20:
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.05)
+            assert time.monotonic() - began < 5
+
+    def test_no_more_than_so_many_at_once(self, job, monkeypatch):
+        monkeypatch.setattr("ohlora.face.acting.server.CONNECTIONS", 3)
+        with serving(job.server()) as server:
+            with ExitStack() as stack:
+                for _ in range(3):
+                    stack.enter_context(dialled(server))
+                with dialled(server) as late:
+                    assert late.recv(100).startswith(b"HTTP/1.1 503 ")
+            assert wait_until(lambda: server.free._value == 3)
+            with dialled(server) as connection:
+                connection.sendall(
+                    f"GET /about HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n\r\n".encode()
+                )
+                assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
     def test_it_listens_on_this_machine_alone(self, server):
         assert server.server_address[0] == "127.0.0.1"
 
     def test_a_port_that_is_taken(self, job, server):
         with pytest.raises(OhloraError, match="is taken"):
             replace(job, port=server.server_port).server()
+
+
+def dialled(server: LiveServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.server_port), timeout=10)
+
+
+def wait_until(holds: Callable[[], bool], most_s: float = 10.0) -> bool:
+    until = time.monotonic() + most_s
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.01)
+    return holds()
+
+
+TEXT_ON_GROUND = [
+    ("ink", "card"),
+    ("ink", "button"),
+    ("ink", "button-hover"),
+    ("ink", "field"),
+    ("soft", "card"),
+    ("problem", "card"),
+    *(("on-accent", ground) for ground in ("accent", "second", "accent-hover", "second-hover")),
+]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_can_be_read(scheme):
+    """WCAG AA: text 4.5 to 1 on what is under it, edges of fields and buttons 3 to 1."""
+    light, dark = page("live.css").decode().split("prefers-color-scheme: dark", 1)
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6});", dark if scheme == "dark" else light))
+    for text, ground in TEXT_ON_GROUND:
+        assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for ground in ("card", "field", "button"):
+        assert contrast(colours["edge"], colours[ground]) >= 3, ground
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours #rrggbb, 1 to 21, as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_every_fault_at_once(composed):
@@ -242,7 +343,9 @@ def test_in_a_browser(server):
 
         before = pixels(page)
         page.locator("#slider-hair_colour").fill("0.85")
+        assert page.locator("[aria-pressed=true]").all_text_contents() == ["neutral"]
         page.click("[data-mood=laughing]")
+        page.locator("[data-mood=laughing][aria-pressed=true]").wait_for()
         page.wait_for_timeout(2500)
         assert np.abs(pixels(page) - before).mean() > 2
 

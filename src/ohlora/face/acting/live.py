@@ -32,7 +32,7 @@ class Live:
     def server(self) -> Any:
         """The server, not yet serving; every setting that is wrong at once."""
         from ohlora.errors import OhloraError, whole_fault
-        from ohlora.face.acting.live_face import Stage
+        from ohlora.face.acting.live_face import LiveFace
         from ohlora.face.acting.person import HIGHEST, cast
         from ohlora.face.acting.server import LiveServer
         from ohlora.space import Real
@@ -48,9 +48,9 @@ class Live:
         if faults:
             raise OhloraError("; ".join(faults))
         generator, person = built
-        stage = Stage(generator, person, self.expressions, self.ombre, self.seed, self.fps)
-        stage.frame(-1)  # the first one takes longest
-        return LiveServer(stage, self.port, self.language)
+        live_face = LiveFace(generator, person, self.expressions, self.ombre, self.seed, self.fps)
+        live_face.frame(-1)  # the first one takes longest
+        return LiveServer(live_face, self.port, self.language)
 
 
 if __name__ == "__main__":

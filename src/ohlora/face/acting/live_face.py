@@ -1,4 +1,4 @@
-"""A face that is watched while it acts: wishes come in, frames go out, from as many threads as there are."""
+"""A face that is watched while it acts: requests change it, frames come out of it. Safe among threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ohlora.errors import OhloraError, nearest
-from ohlora.face.acting.expression import Expressions
+from ohlora.face.acting.expression import NEUTRAL, Expressions
 from ohlora.face.acting.film import film
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
@@ -24,7 +24,7 @@ from ohlora.face.drawing.ombre import Ombre
 JPEG_QUALITY = 92
 
 
-class Stage:
+class LiveFace:
     """A performance that goes on. Frame number n shows the moment n / fps, whoever asks and however often.
 
     Nothing is drawn unless somebody asks, and for any number of viewers a frame is drawn once.
@@ -47,11 +47,19 @@ class Stage:
         self._clock, self._began = clock, clock()
         self._changing, self._drawing = threading.Lock(), threading.Lock()
         self._drawn = (-1, b"")
+        self._mood, self._mood_until_s = NEUTRAL, 0.0
 
     @property
     def now_s(self) -> float:
         """Seconds since it began."""
         return self._clock() - self._began
+
+    def mood(self) -> dict[str, Any]:
+        """The mood she is in, and for how many more seconds (0: until another is wished for)."""
+        left_s = self._mood_until_s - self.now_s
+        if left_s <= 0:
+            return {"mood": NEUTRAL, "mood_s": 0.0}
+        return {"mood": self._mood, "mood_s": round(left_s, 2)}
 
     def about(self) -> dict[str, Any]:
         """What there is to wish for, and how things are, as plain data."""
@@ -63,6 +71,8 @@ class Stage:
                 for (name, axis), value in zip(axes.items(), rest, strict=True)
             },
             "moods": list(self.expressions.moods),
+            "neutral": NEUTRAL,
+            **self.mood(),
             "ombre": self.coloured,
             "fps": self.fps,
             "resolution": self.generator.resolution,
@@ -72,7 +82,8 @@ class Stage:
     def wish(self, wish: object) -> dict[str, Any]:
         """Do what is wished for: any of {"mood": word, "say": line, "rest": {name: value}, "ombre": bool}.
 
-        Returns the line as she says it and the mood it puts her in; OhloraError names all that is wrong.
+        Returns the line as she says it, the mood she is in now and how long for; OhloraError names all
+        that is wrong.
         """
         if not isinstance(wish, Mapping):
             raise OhloraError("a wish is a JSON object")
@@ -91,9 +102,10 @@ class Stage:
             if mood:
                 mood = self.expressions.mood(mood)
                 acted = acted.feel(mood, now, acted.speech.end_s)
+                self._mood, self._mood_until_s = mood, acted.mood.moves[-1].start_s
             self.performance = acted
             self.coloured = wish.get("ombre", self.coloured)
-        return {"line": line, "mood": mood}
+            return {"line": line, **self.mood()}
 
     def faults(self, wish: Mapping[str, Any]) -> list[str]:
         """Everything in a wish that cannot be granted."""

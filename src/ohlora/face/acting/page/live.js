@@ -54,9 +54,9 @@ export class LiveFace {
     const answer = await fetch("/wish", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish),
     });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.error);
-    return told;
+    const content = await answer.json();
+    if (!answer.ok) throw new Error(content.error);
+    return content;
   }
 }
 
@@ -84,12 +84,19 @@ async function start() {
     },
     ongone() { at("problem").textContent = words.gone; },
   });
+  let moodEnds;
+  const showMood = ({ mood, mood_s }) => { // marked for as long as she is in it
+    for (const button of at("moods").children) button.ariaPressed = String(button.dataset.mood === mood);
+    clearTimeout(moodEnds);
+    if (mood_s > 0) moodEnds = setTimeout(() => showMood({ mood: about.neutral, mood_s: 0 }), mood_s * 1000);
+  };
   const wish = async (wanted) => {
     try {
-      const told = await face.wish(wanted);
+      const done = await face.wish(wanted);
       at("problem").textContent = "";
-      if (told.line) {
-        at("bubble").textContent = told.line;
+      showMood(done);
+      if (done.line) {
+        at("bubble").textContent = done.line;
         at("bubble").hidden = false;
       }
     } catch (error) {
@@ -103,6 +110,7 @@ async function start() {
     button.addEventListener("click", () => wish({ mood }));
     at("moods").append(button);
   }
+  showMood(about);
   for (const [property, { low, high, value }] of Object.entries(about.properties)) {
     const slider = Object.assign(document.createElement("input"), {
       type: "range", id: `slider-${property}`, min: low, max: high, step: (high - low) / 200, value,
