@@ -83,12 +83,12 @@ class TestAMixedTable:
         assert set(Journal(tmp_path / "shipped").records()) == set(shipped["trial"])
 
     def test_is_learned_without_them(self, mixed, composed, cache_dir):
-        from ohlora.build import build
+        from hydra.utils import instantiate
 
         config = composed(
             "train", "model=hp_predictor", "size=smoke", f"tables=[{mixed}]", f"paths.cache_dir={cache_dir}"
         )
-        job = build(config.job)
+        job = instantiate(config.job, _convert_="all")
         assert isinstance(job, FitPredictor)
         with pytest.warns(UserWarning, match="left out of the table"), pytest.raises(OhloraError) as caught:
             job.run()

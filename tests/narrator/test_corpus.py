@@ -5,7 +5,8 @@ import gzip
 import pytest
 
 from ohlora.errors import OhloraError
-from ohlora.narrator.corpus import Conversations, TextTable, clean, read_corpus
+from ohlora.narrator.corpus import Conversations, TextTable
+from ohlora.narrator.documents import clean, read_corpus
 
 
 @pytest.fixture

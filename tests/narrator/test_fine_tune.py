@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 
 from ohlora.battle.verdict import Verdict
-from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.narrator.lessons import Rehearsal
 from ohlora.narrator.training import HELD_OUT, examples, is_true, read_source, spliced
@@ -135,7 +136,7 @@ def test_the_loss_on_a_cpu_is_trl_s_own(babbler, tmp_path):
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    from ohlora.narrator.language_model import load_tokenizer, turns
+    from ohlora.narrator.generation import load_tokenizer, turns
     from ohlora.narrator.line_trainer import LineTrainer
     from ohlora.narrator.trainers import recomputing
 
@@ -259,11 +260,14 @@ def test_two_processes_train_one_model(babbler, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
+        (["fine_tuning.bits=3"], r"bits=3 is not one of 4 \| 8, or null"),
+        (["fine_tuning.lessons.draws=0"], r"draws=0 is not a whole number from 1 up"),
+        (["fine_tuning.schedule.epochs=0"], r"epochs=0 is not a number above 0"),
+        (["fine_tuning.bits=4", "fine_tuning.merge=true"], "bits=4 is not null where the model is merged"),
         (
-            ["fine_tuning.bits=3", "fine_tuning.lessons.draws=0"],
-            r"bits=3 is not null \| 4 \| 8.*lessons.draws=0 is not 1 or more",
+            ["fine_tuning.bits=4", "fine_tuning.merge=false", "hardware.device=cpu"],
+            "bits=4 is not null on cpu",
         ),
-        (["fine_tuning.bits=4", "hardware.device=cpu"], "bits=4 is not null on cpu"),
         (["resume=nowhere"], r"resume=nowhere: no settings\.json there"),
         (["fine_tuning.model=gone"], "no model at gone"),
     ],
@@ -271,8 +275,8 @@ def test_two_processes_train_one_model(babbler, tmp_path):
 def test_what_cannot_be_trained_is_said_before_training(composed, babbler, tmp_path, overrides, said):
     cfg = composed("narrate", f"fine_tuning.model={babbler}", "hydra.run.dir=run", *SMALL[2:], *overrides)
     cfg.job.output_dir = str(tmp_path)
-    with pytest.raises(OhloraError, match=said):
-        build(cfg.job).run()
+    with pytest.raises((OhloraError, InstantiationException), match=said):
+        instantiate(cfg.job, _convert_="all").run()
 
 
 @pytest.mark.slow

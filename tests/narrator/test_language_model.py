@@ -2,16 +2,20 @@
 
 import shutil
 import unicodedata
+import warnings
 
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
 from ohlora.door import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import Facts
-from ohlora.narrator.language_model import LanguageModelNarrator, find_model, load_tokenizer, turns
+from ohlora.narrator.generation import load_model, load_tokenizer, turns
+from ohlora.narrator.language_model import LanguageModelNarrator
+from ohlora.narrator.model_folder import find_model
 from ohlora.narrator.prompt import narrator_prompt
 from ohlora.narrator.template import TemplateNarrator
 from ohlora.narrator.training import CASES, read_source
@@ -118,6 +122,93 @@ def test_every_wrong_setting_is_named_at_once(parrot):
         speaker(parrot, "fr", draws=0, temperature=0, top_p=2)
     for part in ("language=fr is not one of ko | en", "draws=0", "temperature=0", "top_p=2"):
         assert part in str(error.value)
+    with pytest.raises(OhloraError, match="seed=x is not a whole number"):
+        speaker(parrot, seed="x")
+    with pytest.raises(OhloraError, match="persona has no ko"):
+        speaker(parrot, persona={"en": "You are Oh-LoRA."})
+
+
+def cut(path, share=0.5):
+    """The file's first part alone, as a broken download or a full disk leaves it."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_model_is_found_without_loading_it(parrot, tmp_path, name):
+    speaker(parrot).check()
+    shutil.copytree(parrot, tmp_path / "cut")
+    cut(tmp_path / "cut" / name)
+    with pytest.raises(OhloraError, match=rf"{name} is damaged"):
+        speaker(tmp_path / "cut").check()
+    (tmp_path / "cut" / name).write_bytes(b"")
+    with pytest.raises(OhloraError, match=rf"{name} is damaged"):
+        speaker(tmp_path / "cut").check()
+
+
+def test_a_model_without_its_weights_is_named(parrot, tmp_path):
+    shutil.copytree(parrot, tmp_path / "bare")
+    (tmp_path / "bare" / "model.safetensors").unlink()
+    with pytest.raises(OhloraError, match=r"bare has no model\.safetensors"):
+        speaker(tmp_path / "bare").check()
+    with pytest.raises(OhloraError, match="neither a folder nor a name on the Hub"):
+        speaker(tmp_path / "gone").check()
+
+
+def test_a_model_that_lacks_some_weights_is_refused(parrot, tmp_path):
+    """transformers would draw them at random and say so in a log that nobody sees."""
+    shutil.copytree(parrot, tmp_path / "holes")
+    weights = load_file(parrot / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, tmp_path / "holes" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(OhloraError, match=r"lacks 1 of its weights, model\.layers\.1\.mlp\.up_proj"):
+        load_model(str(tmp_path / "holes"), torch.device("cpu"), None)
+
+
+@pytest.fixture(scope="session")
+def adapter(parrot, tmp_path_factory):
+    """The folder of a LoRA adapter for the parrot."""
+    peft = pytest.importorskip("peft")
+    folder = tmp_path_factory.mktemp("adapter")
+    model = load_model(str(parrot), torch.device("cpu"), None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT asks transformers the old way
+        settings = peft.LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"])
+        peft.get_peft_model(model, settings).save_pretrained(folder)
+    return folder
+
+
+def test_an_adapter_of_this_model_passes_and_speaks(parrot, adapter, match):
+    narrator = speaker(parrot, adapter=str(adapter))
+    narrator.check()
+    assert not narrator.tell(match("lost_by_far")).written
+
+
+def renamed(key):
+    return key.replace("model.model.layers", "model.transformer.h")
+
+
+def wider(key, tensor):
+    return torch.zeros(tensor.shape[0], 2 * tensor.shape[1]) if "lora_A" in key else tensor
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weights: {renamed(key): tensor for key, tensor in weights.items()},
+        lambda weights: {key: wider(key, tensor) for key, tensor in weights.items()},
+    ],
+    ids=["other names", "other width"],
+)
+def test_an_adapter_for_another_model_is_refused(parrot, adapter, tmp_path, change):
+    shutil.copytree(adapter, tmp_path / "other")
+    path = tmp_path / "other" / "adapter_model.safetensors"
+    save_file({key: tensor.contiguous() for key, tensor in change(load_file(path)).items()}, path)
+    narrator = speaker(parrot, adapter=str(tmp_path / "other"))
+    with pytest.raises(OhloraError, match="is an adapter for another model than"):
+        narrator.check()
+    with pytest.raises(OhloraError, match="does not fit"):
+        narrator.load()
 
 
 def test_a_model_that_is_nowhere_is_named(tmp_path, monkeypatch):

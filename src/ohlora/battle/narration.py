@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ohlora.battle.result import MatchResult
 
@@ -17,8 +17,13 @@ class Told:
     written: bool  # a written line, not a language model's
 
 
+@runtime_checkable
 class Narrator(Protocol):
     """Whoever speaks for Oh-LoRA after a match."""
+
+    def check(self) -> None:
+        """Raise OhloraError where something it needs is missing or damaged; cheap, asked before training."""
+        ...
 
     def tell(self, match: MatchResult) -> Told:
         """One true line on a match."""

@@ -1,4 +1,4 @@
-"""What is told of a trained voice: its model card (card.md) and its loss curves."""
+"""The model card of a trained narrator (card.md) and its loss curves."""
 
 from __future__ import annotations
 
@@ -52,14 +52,15 @@ def model_card(stages: Mapping[str, Mapping[str, Any]]) -> str:
         else f"{tuning['held_out_rows']} spliced lines left out",
     )
     if again := stages.get(Rehearsal.stage):
-        told = {"again": again, "minutes": minutes(again), "lessons": again["lessons"]}
-        card += "\n" + filled("card_rehearsal.md", **told)
+        card += "\n" + filled(
+            "card_rehearsal.md", again=again, minutes=minutes(again), lessons=again["lessons"]
+        )
     return card
 
 
-def filled(name: str, **told: Any) -> str:
+def filled(name: str, **values: Any) -> str:
     """A text of this package with its places filled."""
-    return files("ohlora.narrator").joinpath(name).read_text(encoding="utf-8").format(**told)
+    return files("ohlora.narrator").joinpath(name).read_text(encoding="utf-8").format(**values)
 
 
 def minutes(run: Mapping[str, Any]) -> str:

@@ -6,13 +6,15 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ohlora.battle.result import MatchResult, Played
 from ohlora.battle.verdict import Verdict, Winner, final, judge
 from ohlora.errors import OhloraError
 
-LANGUAGES = ("ko", "en")
+Language = Literal["ko", "en"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+Persona = Mapping[Language, str]  # who a model is told it is
 PLAYER_LENGTH = 24  # characters of a name that are kept
 DATASET_LENGTH = 32
 # What a player is called who gave no name.

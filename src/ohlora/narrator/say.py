@@ -1,47 +1,51 @@
-"""Try her voice: python -m ohlora.narrator.say 'verdicts=[lost_by_far,won_clearly]' language=ko."""
+"""Try her voice: python -m ohlora say 'verdicts=[lost_by_far,won_clearly]' language=ko."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-from ohlora.door import open_door
+from annotated_types import MaxLen, MinLen
+from pydantic import Strict, field_validator
+from rich.console import Console
+from rich.text import Text
+
+from ohlora.battle.narration import Narrator
+from ohlora.battle.verdict import Verdict
+from ohlora.config import Index, config
+from ohlora.errors import nearest
+from ohlora.narrator.facts import Facts, Language
+from ohlora.narrator.prompt import narrator_prompt
+from ohlora.narrator.training import draw_match
 
 
-@dataclass(frozen=True)
+@config
 class Say:
-    """Draw a match that ended as told and say one line about it."""
+    """Draw a match that ended as `verdicts` say, and say one line about it."""
 
-    narrator: Any
-    verdicts: str | Sequence[str]  # of the challenger's attempts: one or two
-    language: str
-    seed: int
+    narrator: Narrator
+    verdicts: Annotated[tuple[str, ...], Strict(False), MinLen(1), MaxLen(2)]  # of the challenger's attempts
+    language: Language
+    seed: Index
+
+    @field_validator("verdicts", mode="before")
+    @classmethod
+    def one_is_a_list_too(cls, verdicts: object) -> object:
+        return (verdicts,) if isinstance(verdicts, str) else verdicts
+
+    @field_validator("verdicts")
+    @classmethod
+    def they_are_verdicts(cls, verdicts: tuple[str, ...]) -> tuple[str, ...]:
+        options = [verdict.value for verdict in Verdict]
+        if wrong := [name for name in verdicts if name not in options]:
+            hints = ", ".join(f"{name}{nearest(name, options)}" for name in wrong)
+            raise ValueError(f"not one of {' | '.join(options)}: {hints}")
+        return verdicts
 
     def run(self) -> None:
         """Print the match as the narrator reads it, and her line."""
-        from rich.console import Console
-        from rich.text import Text
-
-        from ohlora.battle.verdict import Verdict
-        from ohlora.errors import OhloraError, nearest
-        from ohlora.narrator.facts import Facts
-        from ohlora.narrator.prompt import narrator_prompt
-        from ohlora.narrator.training import draw_match
-
-        names = [self.verdicts] if isinstance(self.verdicts, str) else list(self.verdicts)
-        options = [verdict.value for verdict in Verdict]
-        faults = [
-            f"verdicts={name} is not one of {' | '.join(options)}{nearest(str(name), options)}"
-            for name in names
-            if name not in options
-        ]
-        if len(names) not in (1, 2):
-            faults.append(f"verdicts has {len(names)} entries, a match one or two attempts")
-        if faults:
-            raise OhloraError("; ".join(faults))
-        match = draw_match([Verdict(name) for name in names], self.language, random.Random(self.seed))
+        self.narrator.check()
+        match = draw_match(tuple(map(Verdict, self.verdicts)), self.language, random.Random(self.seed))
         told = self.narrator.tell(match)
         console = Console(highlight=False)
         console.print(Text(narrator_prompt(Facts.read(match), self.language), style="dim"))
@@ -53,4 +57,6 @@ class Say:
 
 
 if __name__ == "__main__":
+    from ohlora.door import open_door
+
     open_door("say")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,8 +15,8 @@ import yaml
 from ohlora.battle.narration import Told
 from ohlora.battle.result import MatchResult
 from ohlora.battle.verdict import Verdict
-from ohlora.errors import OhloraError
-from ohlora.narrator.facts import LANGUAGES, Facts
+from ohlora.config import Index, config
+from ohlora.narrator.facts import Facts, Language
 from ohlora.narrator.slots import fill, slots_of
 from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import faults
@@ -64,16 +64,15 @@ def lines_for(facts: Facts, language: str) -> list[str]:
     return lines["one" if len(facts.verdicts) == 1 else "two"][group_of(facts.verdicts)][language]
 
 
-@dataclass(frozen=True)
+@config
 class TemplateNarrator:
     """Says one authored line that is true of the match: the same one for the same match and seed."""
 
-    language: str  # ko | en
-    seed: int | None
+    language: Language
+    seed: Index | None
 
-    def __post_init__(self) -> None:
-        if self.language not in LANGUAGES:
-            raise OhloraError(f"language={self.language} is not one of {' | '.join(LANGUAGES)}")
+    def check(self) -> None:
+        """Nothing to find or load: the lines travel with the package."""
 
     def tell(self, match: MatchResult) -> Told:
         """A line on `match`."""

@@ -1,12 +1,12 @@
-"""What Hugging Face's trainers are told, in one place: argument names change from release to release."""
+"""Arguments and callbacks of Hugging Face's trainers, in one place: names change from release to release."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from ohlora.hardware import Hardware
+from ohlora.narrator.schedule import Schedule
+from ohlora.progress import Advance, progress
 from ohlora.tracking import remember_settings
 
 CHECKPOINTS = "checkpoints"  # in the folder of a run
@@ -30,26 +32,6 @@ datasets.disable_progress_bars()
 warnings.filterwarnings(
     "ignore", message=".*is_gradient_checkpointing. is deprecated", category=FutureWarning
 )
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast a language model is trained."""
-
-    epochs: float
-    max_steps: int | None  # fewer optimiser steps than the epochs would take
-    batch_size: int  # sequences in one forward pass of one process
-    accumulate: int  # forward passes to an optimiser step
-    learning_rate: float  # peak; a cosine takes it to zero
-    warmup: float  # share of the steps
-    weight_decay: float
-    checks: int  # evaluations, evenly spread; a checkpoint is kept at each
-    patience: int | None  # of them without a better loss: stop
-
-    def steps(self, rows: int, processes: int = 1) -> int:
-        """Optimiser steps for so many training rows."""
-        steps = max(1, round(self.epochs * rows / (self.batch_size * self.accumulate * processes)))
-        return min(steps, self.max_steps or steps)
 
 
 def training_arguments(
@@ -81,7 +63,7 @@ def training_arguments(
         "use_cpu": device.type == "cpu",
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": device.type == "cuda",
-        "report_to": "none",  # our own logger speaks to W&B, see Told
+        "report_to": "none",  # our own logger speaks to W&B, see LogMetrics
         "seed": seed,
         "data_seed": seed,
     }
@@ -94,8 +76,8 @@ def recomputing(arguments: type[TrainingArguments], on: bool) -> dict[str, Any]:
     return {newer if newer in names else older: on}
 
 
-class Told(TrainerCallback):
-    """Passes what a Hugging Face trainer logs to the run's logger, and keeps it."""
+class LogMetrics(TrainerCallback):
+    """Passes what a Hugging Face trainer logs to the run's logger."""
 
     def __init__(self, logger: Logger) -> None:
         self.logger = logger
@@ -111,6 +93,43 @@ class Told(TrainerCallback):
         if state.is_world_process_zero and logs:
             numbers = {key: float(value) for key, value in logs.items() if isinstance(value, int | float)}
             self.logger.log_metrics(numbers, step=state.global_step)
+
+
+class ShowProgress(TrainerCallback):
+    """Steps done and the time left; the trainer's own bar is off, as it says nothing into a file."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.stack = ExitStack()
+        self.advance: Advance | None = None
+        self.done = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: transformers.TrainerState, control: Any, **_: Any
+    ) -> None:
+        if state.is_world_process_zero:
+            self.advance = self.stack.enter_context(progress(state.max_steps, self.what))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: transformers.TrainerState, control: Any, **_: Any
+    ) -> None:
+        if self.advance:
+            self.advance(state.global_step - self.done)  # a resumed run begins further on
+            self.done = state.global_step
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: transformers.TrainerState,
+        control: Any,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if self.advance and logs and "loss" in logs:
+            self.advance(0, note=f"loss {float(logs['loss']):.3f}")
+
+    def on_train_end(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        self.stack.close()
 
 
 def cost(state: transformers.TrainerState, checkpoint: str | None, elapsed_s: float) -> dict[str, Any]:
@@ -150,9 +169,9 @@ def one_folder(folder: Path, device: torch.device) -> Path:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         PartialState(cpu=device.type == "cpu")
-        told = [str(folder)]
-        broadcast_object_list(told)
-        return Path(told[0])
+        folders = [str(folder)]
+        broadcast_object_list(folders)
+        return Path(folders[0])
     return folder
 
 

@@ -1,0 +1,113 @@
+"""Language models of transformers: loaded, and asked for lines."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from ohlora.errors import OhloraError, need_packages
+from ohlora.narrator.language_model import LanguageModelNarrator
+from ohlora.narrator.model_folder import find_model
+
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+
+
+def write_lines(narrator: LanguageModelNarrator, prompt: str, seed: tuple[int, int]) -> list[str]:
+    """`draws` raw lines for a prompt; the seed is mixed with the prompt's text."""
+    tokenizer, model = narrator.loaded
+    asked = tokenizer.apply_chat_template(
+        turns(prompt, narrator.language, narrator.persona)["prompt"],
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=True,
+    ).to(model.device)
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.inference_mode():
+        torch.manual_seed(hash_of(prompt, *seed))
+        written = model.generate(
+            **asked,
+            do_sample=True,
+            temperature=narrator.temperature,
+            top_p=narrator.top_p,
+            top_k=0,
+            num_return_sequences=narrator.draws,
+            max_new_tokens=narrator.max_tokens,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    fresh = written[:, asked["input_ids"].shape[1] :]
+    return [text.strip() for text in tokenizer.batch_decode(fresh, skip_special_tokens=True)]
+
+
+def load_narrator(narrator: LanguageModelNarrator) -> tuple[Any, Any]:
+    """A narrator's tokenizer and its model, with its adapter merged in."""
+    device = narrator.device if narrator.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    model = load_model(narrator.model, torch.device(device), None)
+    if narrator.adapter:
+        need_packages("narrator", "peft")
+        from peft import PeftModel
+
+        with warnings.catch_warnings():  # PEFT only warns where none of an adapter's weights found a place
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 asks transformers the old way
+            warnings.filterwarnings("error", message=".*adapter keys")
+            try:
+                model = PeftModel.from_pretrained(model, find_model(narrator.adapter)).merge_and_unload()
+            except (UserWarning, RuntimeError, ValueError) as error:
+                why = str(error).strip().splitlines()[0][:200]
+                raise OhloraError(f"{narrator.adapter} does not fit {narrator.model}: {why}") from None
+    return load_tokenizer(narrator.model), model.eval()
+
+
+def turns(
+    prompt: str, language: str, persona: Mapping[str, str] | None, completion: str | None = None
+) -> dict[str, Any]:
+    """A prompt, and the line that answers it where one is given, as TRL's conversational columns."""
+    told = [{"role": "system", "content": persona[language]}] if persona else []
+    columns: dict[str, Any] = {"prompt": [*told, {"role": "user", "content": prompt}]}
+    if completion is not None:
+        columns["completion"] = [{"role": "assistant", "content": completion}]
+    return columns
+
+
+def hash_of(prompt: str, *numbers: int) -> int:
+    """A number below 2**63 that is the same everywhere, unlike Python's hash."""
+    text = "\0".join([prompt, *map(str, numbers)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def load_tokenizer(name: str) -> Any:
+    """A model's tokenizer; one without a chat template is refused, its lines would be guesswork."""
+    tokenizer = AutoTokenizer.from_pretrained(find_model(name))
+    if not tokenizer.chat_template:
+        raise OhloraError(
+            f"{name} has no chat template: it is not a model that answers; take an instruct model"
+        )
+    if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
+        # With pad and end the same, the end would be masked out and never be learned.
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.bos_token or tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(name: str, device: torch.device, bits: int | None) -> Any:
+    """A causal language model in fp32 (bf16 on a card that has it), or quantised to `bits`."""
+    folder = find_model(name)
+    native = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+    options: dict[str, Any] = {"dtype": torch.bfloat16 if native else torch.float32, "use_safetensors": True}
+    if bits:
+        from transformers import BitsAndBytesConfig
+
+        need_packages("quantised", "bitsandbytes", "accelerate")
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_compute_dtype=options["dtype"]
+        )
+        return AutoModelForCausalLM.from_pretrained(folder, device_map={"": device}, **options)
+    model, loading = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+    if missing := sorted(loading["missing_keys"]):  # they would be drawn at random
+        raise OhloraError(f"{name} lacks {len(missing)} of its weights, {missing[0]} first")
+    return model.to(device)
