@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
+from ohlora.build import build
 from ohlora.durable import write_json
 from ohlora.provenance import current_commit
 from ohlora.trials.drivers import train_and_score
@@ -61,11 +61,8 @@ def main() -> None:
     for name, goal in GOALS.items():
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             cfg = compose("train", overrides=[f"dataset={name}", "subset=balanced", "paths.run_dir=unused"])
-        parts = {
-            key: instantiate(cfg[key], _convert_="all")
-            for key in ("dataset", "space", "protocol", "hardware")
-        }
-        family = instantiate(cfg.subset.family, _convert_="all")
+        parts = {key: build(cfg[key]) for key in ("dataset", "space", "protocol", "hardware")}
+        family = build(cfg.subset.family)
         data = parts["dataset"].load()
         params = parts["space"].check(HYPERPARAMETERS[name])
         accuracy, f1, cpu_s = [], [], []

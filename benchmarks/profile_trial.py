@@ -23,10 +23,10 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from torch.profiler import ProfilerActivity, profile
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
+from ohlora.build import build
 from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.durable import write_json
 from ohlora.provenance import current_commit
@@ -84,10 +84,9 @@ def main() -> None:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("train", overrides=["dataset=mnist", "paths.run_dir=unused", "hardware.device=cpu"])
     space, protocol, hardware, family = (
-        instantiate(part, _convert_="all")
-        for part in (cfg.space, cfg.protocol, cfg.hardware, cfg.subset.family)
+        build(part) for part in (cfg.space, cfg.protocol, cfg.hardware, cfg.subset.family)
     )
-    draws = draw_valid_seeds(family, instantiate(cfg.dataset).load(), 400_000, Path(cfg.paths.cache_dir))
+    draws = draw_valid_seeds(family, build(cfg.dataset).load(), 400_000, Path(cfg.paths.cache_dir))
     subsets = [next(draws)[1] for _ in range(SUBSETS)]
     protocol = replace(protocol, budget=Budget(epochs=1e-9, min_steps=50, checks=2, patience=99))
     rates = machine_rates()

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
+from ohlora.build import build
 from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.durable import write_json
 from ohlora.hardware import Hardware
@@ -48,9 +48,9 @@ def prepared(count: int, out: Path, device: str) -> tuple[list[StackedTrial], An
         settings = [f"dataset={name}", f"paths.run_dir={out}", f"hardware.device={device}"]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             cfg = compose("train", overrides=settings)
-        space, family = (instantiate(part, _convert_="all") for part in (cfg.space, cfg.subset.family))
-        protocol = instantiate(cfg.protocol, _convert_="all")
-        data = instantiate(cfg.dataset).load()
+        space, family = (build(part) for part in (cfg.space, cfg.subset.family))
+        protocol = build(cfg.protocol)
+        data = build(cfg.dataset).load()
         draws = draw_valid_seeds(family, data, FIRST_SEED, Path(cfg.paths.cache_dir))
         for seed, params in enumerate(space.points(count, seed=1)):
             if seed % EACH == 0:
@@ -66,15 +66,15 @@ def work(driver: str, count: int, device: str, part: slice, barrier: Any, answer
     with tempfile.TemporaryDirectory() as out:
         trials, protocol, cfg = prepared(count, Path(out), device)
         mine = trials[part]
-        hardware: Hardware = instantiate(cfg.hardware)
+        hardware: Hardware = build(cfg.hardware)
 
         def alone(trial: StackedTrial, settings: dict[str, Any] | None = None) -> TrialRecord:
             arguments = (trial.key.params, trial.subset, trial.key.subset_fingerprint, trial.space, protocol)
             return train_and_score(*arguments, trial.key.seed, hardware, settings).record
 
         def watched(trial: StackedTrial) -> TrialRecord:
-            callbacks = list(instantiate(cfg.callbacks).values())
-            settings = {**instantiate(cfg.trainer), "callbacks": callbacks, "logger": instantiate(cfg.logger)}
+            callbacks = list(build(cfg.callbacks).values())
+            settings = {**build(cfg.trainer), "callbacks": callbacks, "logger": build(cfg.logger)}
             return alone(trial, {**settings, "default_root_dir": out})
 
         alone(mine[0])  # torch's own start

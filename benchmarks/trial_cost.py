@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 
 import ohlora.door  # noqa: F401  (the resolvers conf/ uses)
+from ohlora.build import build
 from ohlora.durable import write_json
 from ohlora.provenance import current_commit
 from ohlora.trials.drivers import train_and_score
@@ -37,10 +37,9 @@ def main() -> None:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             cfg = compose("train", overrides=settings)
         space, protocol, hardware, family = (
-            instantiate(part, _convert_="all")
-            for part in (cfg.space, cfg.protocol, cfg.hardware, cfg.subset.family)
+            build(part) for part in (cfg.space, cfg.protocol, cfg.hardware, cfg.subset.family)
         )
-        data = instantiate(cfg.dataset).load()
+        data = build(cfg.dataset).load()
         subset = family.draw(data, 500_000, Path(cfg.paths.cache_dir))
         seconds = []
         for seed, params in enumerate([*space.points(POINTS, seed=0)]):

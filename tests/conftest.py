@@ -6,17 +6,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from hypothesis import settings
 from omegaconf import DictConfig
 
 import ohlora.door  # noqa: F401  registers the config's resolvers
+from ohlora.build import build
 from ohlora.datasets.families import SubsetFamily
 from ohlora.datasets.images import ImageData, Split
 from ohlora.datasets.readers import Digits
@@ -90,10 +91,10 @@ def composed() -> Callable[..., DictConfig]:
 def built(composed: Callable[..., DictConfig]) -> Callable[..., Any]:
     """`built("space", "space=classic")`: one part of the train config as the object the code uses."""
 
-    def build(part: str, *overrides: str) -> Any:
-        return instantiate(composed("train", *overrides)[part], _convert_="all")
+    def made(part: str, *overrides: str) -> Any:
+        return build(composed("train", *overrides)[part])
 
-    return build
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +156,22 @@ def good_params(space: Space) -> Params:
             "augmentation": "shift",
         }
     )
+
+
+class SealedSplit(Split):
+    """A test split nobody may look at: it can be counted, and its images raise."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "images":
+            raise AssertionError("the test images were touched")
+        return super().__getattribute__(name)
+
+
+@pytest.fixture(scope="session")
+def sealed_subset(digits_subset: Subset) -> Subset:
+    """A subset whose test images raise when anything looks at them."""
+    test = digits_subset.test
+    return replace(digits_subset, test=SealedSplit(test.images, test.labels))
 
 
 def striped(channels: int, size: tuple[int, int], n: int, classes: int = 3) -> Split:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.utils import instantiate
 
+from ohlora.build import build
 from ohlora.face.acting.expression import Expressions
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.population import Population
@@ -40,11 +40,11 @@ def face_config(composed):
 
 @pytest.fixture(scope="session")
 def make_renderer(face_config):
-    def build(**settings) -> Renderer:
+    def made(**settings) -> Renderer:
         overrides = [f"renderer.{name}={value}" for name, value in settings.items()]
-        return instantiate(face_config(*overrides).renderer, _convert_="all")
+        return build(face_config(*overrides).renderer)
 
-    return build
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def renderer(make_renderer) -> Renderer:
 
 @pytest.fixture(scope="session")
 def population(face_config) -> Population:
-    return instantiate(face_config().population, _convert_="all")
+    return build(face_config().population)
 
 
 @pytest.fixture(scope="session")
@@ -72,33 +72,33 @@ def expressions_config(composed):
 
 @pytest.fixture(scope="session")
 def expressions(expressions_config) -> Expressions:
-    return instantiate(expressions_config().expressions, _convert_="all")
+    return build(expressions_config().expressions)
 
 
 @pytest.fixture(scope="session")
 def person(expressions_config) -> Person:
-    return instantiate(expressions_config().person, _convert_="all")()
+    return build(expressions_config().person)()
 
 
 @pytest.fixture(scope="session")
 def face_job(composed, lasting_cache) -> Callable[..., Any]:
     """`face_job("face_seg", tmp_path, "scorer=b")`: the job that train.py would run."""
 
-    def build(model: str, folder: Path, *overrides: str) -> Any:
+    def made(model: str, folder: Path, *overrides: str) -> Any:
         drawn = [] if any(word.startswith("dataset=") for word in overrides) else RENDERED
         cfg = composed("train", f"model={model}", *QUIET, *drawn, *overrides)
         cfg.paths.run_dir = str(folder)
         cfg.paths.cache_dir = str(lasting_cache)
-        return instantiate(cfg.job, _convert_="all")
+        return build(cfg.job)
 
-    return build
+    return made
 
 
 @pytest.fixture(scope="session")
 def faces_dataset(composed, lasting_cache) -> RenderedFaces:
     cfg = composed("train", "model=face_seg", *QUIET, *RENDERED)
     cfg.paths.cache_dir = str(lasting_cache)
-    return instantiate(cfg.dataset, _convert_="all")
+    return build(cfg.dataset)
 
 
 @pytest.fixture(scope="session")

@@ -64,11 +64,6 @@ class TestExplain:
             OmegaConf.load(file)
         assert (explain(caught.value) or "").startswith(f"{file}, line 3: not YAML")
 
-    def test_a_mistake_of_ours_inside_hydras_wrapping(self, built):
-        with pytest.raises(HydraException) as caught:
-            built("space", "params.optimizer=sgd")
-        assert explain(caught.value) == "optimizer='sgd' is not one of adam | adamw"
-
     def test_a_place_that_cannot_be_written(self, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(OSError, match="Not a directory") as caught:

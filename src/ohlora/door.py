@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
+from ohlora.build import build
 from ohlora.durable import write_text
 from ohlora.errors import OhloraError, nearest
 
@@ -81,11 +82,9 @@ def run_job(cfg: DictConfig) -> Any:
                 f"trainer.devices={devices} in a multirun inside one process would train on a part of the"
                 " data; leave out hydra/launcher, so that every job gets a process of its own (fresh)"
             )
-        from hydra.utils import instantiate
-
         # The job is built whole before anything runs: a wrong value is found before any training.
-        job = instantiate(cfg.job, _convert_="all")
-        if "logger" not in cfg.job:  # nothing to log and one process: done before Lightning were imported
+        job = build(cfg.job)
+        if not hasattr(job, "logger"):  # nothing to log and one process: done before Lightning were imported
             value = job.run()
             leave_answer(value)
             return value

@@ -54,19 +54,19 @@ def test_epochs_differ_and_the_seed_repeats_them():
 
 def test_pixels_are_scaled_by_the_training_images(digits_subset):
     data = SubsetDataModule(digits_subset, batch_size=16, seed=0)
-    train, val = data.tensors["train"].images, data.tensors["val"].images
+    train, val = data.split("train").images, data.split("val").images
     assert abs(train.mean().item()) < 1e-5
     assert abs(train.std().item() - 1) < 1e-4
     raw = digits_subset.val.images.float() / 255
     assert torch.allclose(val * data.std + data.mean, raw, atol=1e-6)
-    unit = SubsetDataModule(digits_subset, 16, 0, standardise=False).tensors["test"].images
+    unit = SubsetDataModule(digits_subset, 16, 0, standardise=False).split("test").images
     assert (unit.min().item(), unit.max().item()) == (0, 1)
 
 
 def test_images_without_any_spread_stay_finite():
     blank = Split(torch.full((6, 1, 8, 8), 9, dtype=torch.uint8), torch.arange(6) % 2)
     subset = Subset(SubsetRecipe("blank", "none", 0), "blank", ("a", "b"), blank, blank, blank)
-    assert torch.isfinite(SubsetDataModule(subset, 2, 0).tensors["train"].images).all()
+    assert torch.isfinite(SubsetDataModule(subset, 2, 0).split("train").images).all()
 
 
 def test_only_training_batches_are_shuffled(digits_subset):

@@ -83,12 +83,12 @@ class TestAMixedTable:
         assert set(Journal(tmp_path / "shipped").records()) == set(shipped["trial"])
 
     def test_is_learned_without_them(self, mixed, composed, cache_dir):
-        from hydra.utils import instantiate
+        from ohlora.build import build
 
         config = composed(
             "train", "model=hp_predictor", "size=smoke", f"tables=[{mixed}]", f"paths.cache_dir={cache_dir}"
         )
-        job = instantiate(config.job, _convert_="all")
+        job = build(config.job)
         assert isinstance(job, FitPredictor)
         with pytest.warns(UserWarning, match="left out of the table"), pytest.raises(OhloraError) as caught:
             job.run()

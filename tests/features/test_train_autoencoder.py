@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from ohlora.datasets.images import ImageData
@@ -31,7 +30,7 @@ def job(composed: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., Tr
         quiet = ["trainer.enable_progress_bar=false", "trainer.enable_checkpointing=false"]
         cfg = composed("train", *always, *quiet, *overrides)
         cfg.paths.run_dir = str(tmp_path / run)
-        return instantiate(cfg.job, _convert_="all")
+        return build(cfg.job)
 
     return build
 

@@ -189,10 +189,10 @@ def test_mistakes_are_explained(match):
 
 
 def test_the_config_builds_her(request):
-    from hydra.utils import instantiate
+    from ohlora.build import build
 
     conf = OmegaConf.load(request.config.rootpath / "conf" / "narrator" / "template.yaml")
-    narrator: Narrator = instantiate(OmegaConf.create({"language": "en", "narrator": conf}).narrator)
+    narrator: Narrator = build(OmegaConf.create({"language": "en", "narrator": conf}).narrator)
     assert narrator == TemplateNarrator("en", None)
 
 

@@ -20,7 +20,7 @@ def trained_digest(params, subset, settings, steps: int = 12) -> list[float]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         data = SubsetDataModule(subset, int(params["batch_size"]), seed=0)
-        images = data.tensors["train"].images
+        images = data.split("train").images
         module = CnnClassifier.build(params, settings, images, len(subset.class_names), steps)
         assert drive_lean(module, data, Watch(patience=99), steps, steps, CPU, "32") == steps
     return [p.double().abs().sum().item() for p in module.parameters() if p.requires_grad]
@@ -87,7 +87,7 @@ def test_any_image_size_and_channel_count(channels, size, good_params, smoke):
 
 
 def test_it_ends_in_logits(good_params, smoke, digits_subset):
-    images = SubsetDataModule(digits_subset, 32, 0).tensors["train"].images
+    images = SubsetDataModule(digits_subset, 32, 0).split("train").images
     module = CnnClassifier.build(good_params, smoke.network, images, 3, 10).eval()
     with torch.no_grad():
         logits = module(images[:50])
@@ -106,7 +106,7 @@ class TestWhitening:
 
     def test_the_fixed_layer_never_learns(self, good_params, smoke, digits_subset):
         data = SubsetDataModule(digits_subset, 32, 0)
-        images = data.tensors["train"].images
+        images = data.split("train").images
         module = CnnClassifier.build(good_params, smoke.network, images, len(digits_subset.class_names), 5)
         before = module.whitening.weight.clone()
         drive_lean(module, data, Watch(9), 5, 5, CPU, "32")

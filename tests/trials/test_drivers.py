@@ -13,8 +13,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.hardware import Hardware
+from ohlora.trials import drivers
 from ohlora.trials.cnn import CnnClassifier
-from ohlora.trials.drivers import Watch, train_and_score
+from ohlora.trials.drivers import Watch, score_test, train_and_score
 from ohlora.trials.protocol import Budget, Protocol
 
 QUIET = {
@@ -205,3 +206,33 @@ def test_a_gpu_gives_a_like_score(train, good_params, digits_subset, short):
         good_params, digits_subset, "f", "s", short, 0, Hardware("cuda", "32", None)
     ).record
     assert abs(on_cpu.val_f1 - on_gpu.val_f1) < 0.1
+
+
+@pytest.mark.parametrize("driver", ["lean", "trainer"])
+def test_training_never_touches_the_test_images(sealed_subset, good_params, short, cpu, driver, tmp_path):
+    settings = {**QUIET, "default_root_dir": str(tmp_path)} if driver == "trainer" else None
+    training = drivers.train(good_params, sealed_subset, short, 0, cpu, settings)
+    assert 0 <= training.val_f1 <= 1
+    with pytest.raises(AssertionError, match="touched"):
+        score_test(training)
+
+
+def test_apart_or_at_once_the_score_is_the_same(train, digits_subset, good_params, short, cpu):
+    training = drivers.train(good_params, digits_subset, short, 0, cpu)
+    logits, _, test_f1 = score_test(training)
+    whole = train()
+    assert (training.val_f1, test_f1) == (whole.record.val_f1, whole.record.test_f1)
+    assert torch.equal(logits, whole.test_logits)
+
+
+def test_whoever_watches_is_told_every_step_and_may_end_it(digits_subset, good_params, short, cpu):
+    seen = []
+
+    def watch(step, steps):
+        seen.append((step, steps))
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        drivers.train(good_params, digits_subset, short, 0, cpu, on_step=watch)
+    assert seen == [(step, 40) for step in range(1, 6)]

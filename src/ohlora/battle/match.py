@@ -94,16 +94,10 @@ class PlayMatch:
             key = "training" if number else "scoring"
             console.print(say(key, self.language, name=name, number=number), style="dim")
 
-        referee = Referee(context, self.family.fingerprint, self.protocol, self.hardware, announce)
+        referee = Referee(context, self.protocol, self.hardware, announce)
         challenger = self.challenger
-        if challenger.rules == "house":
-            hers = referee.house(ohlora)
-            theirs = referee.house(challenger)
-        else:
-            hers = [referee.fair(ohlora, choose_untried=True)]
-            theirs = [referee.fair(challenger, choose_untried=challenger.trials == 1)]
-
-        verdicts = tuple(judge(played.test_f1, hers[0].test_f1) for played in theirs)
+        hers, *theirs = referee.play(ohlora, challenger)
+        verdicts = tuple(judge(played.test_f1, hers.test_f1) for played in theirs)
         result = MatchResult(
             dataset=DatasetName(subset.recipe.dataset, subset.title),
             subset=SubsetSummary(
@@ -115,7 +109,7 @@ class PlayMatch:
                 test_images=len(subset.test),
             ),
             rules=challenger.rules,
-            attempts=(*hers, *theirs),
+            attempts=(hers, *theirs),
             verdicts=verdicts,
             winner=final(verdicts),
             predicted_f1=choice.predicted_f1,

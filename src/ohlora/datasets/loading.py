@@ -54,20 +54,25 @@ class SubsetDataModule(LightningDataModule):
         self.subset = subset
         self.batch_size = batch_size
         self.seed = seed
-        scaled = {name: getattr(subset, name).images.float().div_(255) for name in ("train", "val", "test")}
+        self.mean, self.std = torch.zeros(1), torch.ones(1)
         if standardise:
-            self.mean = scaled["train"].mean(dim=(0, 2, 3), keepdim=True)
+            pixels = subset.train.images.float().div_(255)
+            self.mean = pixels.mean(dim=(0, 2, 3), keepdim=True)
             # A blank folder of one colour has no spread; 1e-3 keeps it finite.
-            self.std = scaled["train"].std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-3)
-            scaled = {name: images.sub_(self.mean).div_(self.std) for name, images in scaled.items()}
-        self.tensors = {
-            name: Split(images.contiguous(memory_format=torch.channels_last), getattr(subset, name).labels)
-            for name, images in scaled.items()
-        }
+            self.std = pixels.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-3)
+        self._splits: dict[str, Split] = {}
+
+    def split(self, name: str) -> Split:
+        """ "train", "val" or "test", scaled when first asked for: training alone never opens "test"."""
+        if name not in self._splits:
+            part: Split = getattr(self.subset, name)
+            images = part.images.float().div_(255).sub_(self.mean).div_(self.std)
+            self._splits[name] = Split(images.contiguous(memory_format=torch.channels_last), part.labels)
+        return self._splits[name]
 
     def batches(self, split: str, shuffle: bool = False, batch_size: int | None = None) -> Batches:
         """Batches of "train", "val" or "test"; only "train" is ever shuffled or shared between processes."""
-        part = self.tensors[split]
+        part = self.split(split)
         generator = torch.Generator().manual_seed(self.seed) if shuffle else None
         rank, world = (
             (self.trainer.global_rank, self.trainer.world_size) if shuffle and self.trainer else (0, 1)

@@ -167,7 +167,7 @@ class TrainAutoencoder:
         batch_size, steps = self.lesson.plan(len(subset.train))
         epochs = math.ceil(steps / math.ceil(len(subset.train) / batch_size))
         data = SubsetDataModule(subset, batch_size, self.seed, standardise=False)
-        images = data.tensors["train"].images
+        images = data.split("train").images
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.seed)
             module = Autoencoder(

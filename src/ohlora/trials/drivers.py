@@ -23,6 +23,12 @@ from ohlora.space import Params
 from ohlora.trials.cnn import CnnClassifier, score
 from ohlora.trials.protocol import Protocol
 
+OnStep = Callable[[int, int], None]  # (steps taken, steps at most); it may raise to end the training
+
+
+def nothing(step: int, steps: int) -> None:
+    """Nobody is told."""
+
 
 @dataclass
 class Watch:
@@ -59,6 +65,23 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class Training:
+    """A network with its best weights by validation loss; the test split has not been opened for it."""
+
+    module: CnnClassifier
+    data: SubsetDataModule
+    watch: Watch
+    steps: int  # optimiser steps taken
+    device: torch.device
+    precision: str
+
+    @property
+    def val_f1(self) -> float:
+        """Validation macro-F1 of the best weights, 0 to 1."""
+        return self.watch.val_f1
+
+
+@dataclass(frozen=True)
 class TrialOutcome:
     """A trained network with its record and what was seen on the way."""
 
@@ -67,6 +90,50 @@ class TrialOutcome:
     curve: list[dict[str, float]]  # step, train_loss, val_loss, val_f1 at each validation
     test_logits: Tensor  # [n, classes]
     test_labels: Tensor  # [n]
+
+
+def train(
+    params: Params,
+    subset: Subset,
+    protocol: Protocol,
+    seed: int,
+    hardware: Hardware,
+    trainer_settings: dict[str, Any] | None = None,
+    on_step: OnStep = nothing,
+) -> Training:
+    """Train one CNN on `subset`; its test images are not touched.
+
+    Without `trainer_settings` the lean loop drives; with them Lightning's Trainer does, built from
+    them. Both call the module's own `training_step` and `configure_optimizers`, and give the same
+    weights for the same seed. The lean loop tells `on_step` how far it is.
+    """
+    device, precision = hardware.resolve()
+    batch_size = int(params["batch_size"])
+    data = SubsetDataModule(subset, batch_size, seed)
+    steps = protocol.budget.steps(len(subset.train), batch_size)
+    watch = Watch(protocol.budget.patience)
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        images = data.split("train").images
+        module = CnnClassifier.build(params, protocol.network, images, len(subset.class_names), steps)
+        check_every = protocol.budget.check_every(steps)
+        if trainer_settings is None:
+            taken = drive_lean(module, data, watch, steps, check_every, device, precision, on_step)
+        else:
+            taken = drive_trainer(
+                module, data, watch, steps, check_every, device, precision, trainer_settings
+            )
+    if watch.weights is not None:
+        module.load_state_dict(watch.weights)
+    return Training(module, data, watch, taken, device, precision)
+
+
+def score_test(training: Training) -> tuple[Tensor, Tensor, float]:
+    """Open the test split: logits and labels of its images, and the macro-F1, 0 to 1."""
+    module = training.module.to(training.device)
+    logits, labels = predict(module, training.data.test_dataloader(), training.device, training.precision)
+    return logits, labels, score(logits, labels)[1]
 
 
 def train_and_score(
@@ -79,47 +146,23 @@ def train_and_score(
     hardware: Hardware,
     trainer_settings: dict[str, Any] | None = None,
 ) -> TrialOutcome:
-    """Train one CNN on `subset` and score its best weights.
-
-    Without `trainer_settings` the lean loop drives; with them Lightning's Trainer does, built from
-    them. Both call the module's own `training_step` and `configure_optimizers`, and give the same
-    record for the same seed.
-    """
+    """`train`, then `score_test`, and the record of both."""
     started = time.perf_counter()
-    device, precision = hardware.resolve()
-    batch_size = int(params["batch_size"])
-    data = SubsetDataModule(subset, batch_size, seed)
-    steps = protocol.budget.steps(len(subset.train), batch_size)
-    watch = Watch(protocol.budget.patience)
-    cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(seed)
-        images = data.tensors["train"].images
-        module = CnnClassifier.build(params, protocol.network, images, len(subset.class_names), steps)
-        check_every = protocol.budget.check_every(steps)
-        if trainer_settings is None:
-            taken = drive_lean(module, data, watch, steps, check_every, device, precision)
-        else:
-            taken = drive_trainer(
-                module, data, watch, steps, check_every, device, precision, trainer_settings
-            )
-    if watch.weights is not None:
-        module.load_state_dict(watch.weights)
-    module.to(device)
-    test_logits, test_labels = predict(module, data.test_dataloader(), device, precision)
+    training = train(params, subset, protocol, seed, hardware, trainer_settings)
+    test_logits, test_labels, test_f1 = score_test(training)
     record = make_record(
         TrialKey(subset.recipe, subset_fingerprint, protocol.fingerprint, params, seed),
         subset,
-        watch,
-        steps=taken,
-        test_f1=score(test_logits, test_labels)[1],
+        training.watch,
+        steps=training.steps,
+        test_f1=test_f1,
         elapsed_s=time.perf_counter() - started,
         driver="lean" if trainer_settings is None else "trainer",
-        device=device,
-        precision=precision,
+        device=training.device,
+        precision=training.precision,
         space=space_fingerprint,
     )
-    return TrialOutcome(record, module, watch.curve, test_logits, test_labels)
+    return TrialOutcome(record, training.module, training.watch.curve, test_logits, test_labels)
 
 
 def make_record(
@@ -180,6 +223,7 @@ def drive_lean(
     check_every: int,
     device: torch.device,
     precision: str,
+    on_step: OnStep = nothing,
 ) -> int:
     """Train without a Trainer's bookkeeping; return the steps taken."""
     module.to(device)
@@ -197,6 +241,7 @@ def drive_lean(
             optimizer.step()
             scheduler.step()
             step += 1
+            on_step(step, steps)
             if step % check_every == 0:
                 val_loss, val_f1 = score(*predict(module, data.val_dataloader(), device, precision))
                 if watch.see(module.state_dict, step, loss.item(), val_loss, val_f1):

@@ -120,7 +120,8 @@ class Pool:
         parts: list[Tensor] = []
         begin = 0
         for key, data in self.data.items():
-            for name, split in data.tensors.items():
+            for name in ("train", "val", "test"):
+                split = data.split(name)
                 self.start[key, name] = begin
                 begin += len(split.labels)
                 parts.append(split.images.permute(0, 2, 3, 1).to(device, dtype))
@@ -128,7 +129,7 @@ class Pool:
 
     def split(self, subset: Subset, name: str) -> tuple[range, Tensor]:
         """Rows and labels of "train", "val" or "test"."""
-        labels = self.data[id(subset)].tensors[name].labels
+        labels = self.data[id(subset)].split(name).labels
         begin = self.start[id(subset), name]
         return range(begin, begin + len(labels)), labels
 
@@ -150,7 +151,7 @@ class Member:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.module = CnnClassifier.build(
-                params, protocol.network, data.tensors["train"].images, self.n_classes, self.steps
+                params, protocol.network, data.split("train").images, self.n_classes, self.steps
             )
             self.generator.set_state(torch.get_rng_state())
         rows, labels = pool.split(trial.subset, "train")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 from PIL import Image
 
+from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.acting import film as films
 from ohlora.face.acting.film import film, film_faults, has_encoder, save_film
@@ -28,7 +27,7 @@ SMALL = ("resolution=32", "renderer.supersample=1", "fps=10", "seconds=1")
 @pytest.fixture
 def job(composed, tmp_path):
     config = composed("animate", *SMALL).job
-    return replace(instantiate(config, _convert_="all"), out=str(tmp_path / "deep" / "film.gif"))
+    return replace(build(config), out=str(tmp_path / "deep" / "film.gif"))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,7 @@ def test_every_fault_at_once(composed, tmp_path):
         "face=-1",
         f"out={tmp_path}/file/x.gof",
     )
-    job = instantiate(composed("animate", *overrides).job, _convert_="all")
+    job = build(composed("animate", *overrides).job)
     with pytest.raises(OhloraError) as caught:
         job.run()
     for fault in (
@@ -132,7 +131,7 @@ def test_settings_of_the_wrong_kind(composed):
         "out=7",
         "say=5",
     )
-    job = instantiate(composed("animate", *overrides).job, _convert_="all")
+    job = build(composed("animate", *overrides).job)
     with pytest.raises(OhloraError) as caught:
         job.run()
     for name in ("fps='often'", "seed=1.5", "resolution=large", "face=x", "mood=5", "seconds=[1]", "out=7"):
@@ -184,7 +183,7 @@ class TestHair:
         assert picture.hair[~hair].mean() < 0.03
 
     def test_the_lower_part_is_coloured_and_nothing_else(self, picture, expressions_config):
-        ombre = instantiate(expressions_config("ombre.strength=1").ombre, _convert_="all")
+        ombre = build(expressions_config("ombre.strength=1").ombre)
         coloured = ombre.apply(picture.images, picture.hair, [0.0] * 6)
         changed = (coloured != picture.images).any(dim=1)
         assert not changed[picture.hair == 0].any()
@@ -195,7 +194,7 @@ class TestHair:
         assert changed[0].any()
 
     def test_no_hair_or_one_row_of_it_divides_by_nothing(self, picture, expressions_config):
-        ombre = instantiate(expressions_config().ombre, _convert_="all")
+        ombre = build(expressions_config().ombre)
         bald, row = torch.zeros(64, 64), torch.zeros(64, 64)
         row[40] = 1
         image = picture.images[:1]
@@ -203,7 +202,7 @@ class TestHair:
         assert torch.isfinite(ombre.weights(row, 0.0)).all()
 
     def test_colour_is_smooth_in_time(self, picture, expressions_config):
-        ombre = instantiate(expressions_config().ombre, _convert_="all")
+        ombre = build(expressions_config().ombre)
         times = [number / 30 for number in range(60)]
         images = ombre.apply(
             picture.images[:1].expand(60, -1, -1, -1), picture.hair[:1].expand(60, -1, -1), times
@@ -211,7 +210,6 @@ class TestHair:
         assert images.int().diff(dim=0).abs().max() <= 4  # of 255, from frame to frame
 
     def test_settings_out_of_range_are_told_at_once(self, expressions_config):
-        build = partial(instantiate, _convert_="all")
         with pytest.raises(Exception, match=r"strength=9.*height's most=1.2") as caught:
             build(expressions_config("ombre.strength=9", "ombre.height=[0.9,0.3]").ombre)
         assert "outside" in str(caught.value)

@@ -17,9 +17,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hydra.utils import instantiate
 from PIL import Image
 
+from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.acting.live_face import LiveFace
 from ohlora.face.acting.server import LARGEST_WISH, LiveServer, page
@@ -50,7 +50,7 @@ class Clock:
 @pytest.fixture(scope="module")
 def job(composed):
     config = composed("live", "resolution=32", "port=0", "language=en").job
-    return instantiate(config, _convert_="all")
+    return build(config)
 
 
 @pytest.fixture
@@ -318,7 +318,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_every_fault_at_once(composed):
     overrides = ("resolution=7", "face=-1", "fps=99", "port=99999", "language=fr", "seed=-1")
-    job = instantiate(composed("live", *overrides).job, _convert_="all")
+    job = build(composed("live", *overrides).job)
     with pytest.raises(OhloraError) as caught:
         job.run()
     for fault in ("resolution=7", "face=-1", "fps=99", "port=99999", "language=fr", "seed=-1"):

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from PIL import Image
 from rich.console import Console
 
 from ohlora.battle.result import MatchResult, SubsetSummary
 from ohlora.battle.verdict import Verdict
+from ohlora.build import build
+from ohlora.errors import OhloraError
 from ohlora.face.acting.half_blocks import UPPER_HALF, HalfBlocks
 from ohlora.narrator.training import draw_match
 
@@ -24,7 +24,7 @@ LINE = "다음엔 내가 이길 거야 😤 한 판 더!"
 
 @pytest.fixture
 def react(composed):
-    return lambda *overrides: instantiate(composed("battle", *overrides).job.face, _convert_="all")
+    return lambda *overrides: build(composed("battle", *overrides).job.face)
 
 
 def match(*verdicts: str) -> MatchResult:
@@ -96,5 +96,5 @@ def test_half_blocks_have_the_colours_of_the_picture_and_fit(tmp_path):
 
 def test_none_and_nonsense(react):
     assert react("face=none") is None
-    with pytest.raises(InstantiationException, match=r"face=termnal is not one of none \| files \| terminal"):
+    with pytest.raises(OhloraError, match=r"face=termnal is not one of none \| files \| terminal"):
         react("face=termnal")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from PIL import Image
 
 from ohlora.assets import load_model, save_model
+from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.trained.face_bank import BANK_KIND
 from ohlora.face.trained.vae import VAE_KIND, FaceVae, VaeSettings
@@ -58,11 +58,11 @@ def weights(renderer, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def animate(composed, weights, tmp_path):
-    def build(*words: str, folder: Path = weights):
+    def made(*words: str, folder: Path = weights):
         here = (f"paths.face={folder}", f"out={tmp_path / 'x.png'}", "seconds=0.3", "fps=10")
-        return instantiate(composed("animate", "drawn_by=network", *here, *words).job, _convert_="all")
+        return build(composed("animate", "drawn_by=network", *here, *words).job)
 
-    return build
+    return made
 
 
 def test_faces_of_the_bank_are_filmed(animate, tmp_path):
@@ -127,12 +127,8 @@ def test_moods_in_other_units_are_refused(animate, weights, tmp_path):
 
 
 def test_the_live_page_and_the_battle_take_it(composed, weights):
-    live = instantiate(
-        composed("live", "drawn_by=network", f"paths.face={weights}", "port=0").job, _convert_="all"
-    )
+    live = build(composed("live", "drawn_by=network", f"paths.face={weights}", "port=0").job)
     with live.server() as server:
         assert server.stage.about()["resolution"] == SIDE
-    battle = instantiate(
-        composed("battle", "drawn_by=network", f"paths.face={weights}").job.face, _convert_="all"
-    )
+    battle = build(composed("battle", "drawn_by=network", f"paths.face={weights}").job.face)
     assert battle.generator.resolution == SIDE

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.utils import instantiate
 
 from ohlora.laboratory.acceptance.report import Report
 from ohlora.laboratory.acceptance.stages import Bench, Counts
@@ -39,7 +38,7 @@ def report_job(composed, lasting_cache) -> Callable[..., Report]:
         cfg = composed("face_report", *words, f"paths.face={folder / 'face'}", *overrides)
         cfg.paths.run_dir = str(folder)
         cfg.paths.cache_dir = str(lasting_cache)
-        return instantiate(cfg.job, _convert_="all")
+        return build(cfg.job)
 
     return build
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 from safetensors.torch import save_file
 
+from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.trained.stylegan.layers import Plan
 from ohlora.face.trained.stylegan.pretrained import load_generator
@@ -51,7 +51,7 @@ def stylegan1() -> StyleGAN1:
 def convert(composed, tmp_path):
     def run(source: Path, *settings: str, out: str = "face.safetensors") -> Path:
         config = composed("convert_weights", f"source={source}", f"out={tmp_path / out}", *settings)
-        instantiate(config.job, _convert_="all").run()
+        build(config.job).run()
         return tmp_path / out
 
     return run
@@ -379,7 +379,7 @@ def test_only_the_converters_own_files_load(convert, stylegan2, tmp_path):
 
 
 def test_every_wrong_setting_at_once(composed):
-    job = instantiate(composed("convert_weights", "out=face.pth", "trust=yess").job, _convert_="all")
+    job = build(composed("convert_weights", "out=face.pth", "trust=yess").job)
     with pytest.raises(OhloraError) as caught:
         job.run()
     for fault in (

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ohlora.assets import load_model
@@ -67,7 +66,7 @@ def teachers(renderer) -> Teachers:
 def variants(composed):
     def build(name: str) -> Variant:
         cfg = composed("train", "model=face_vae", f"variant={name}")
-        return instantiate(cfg.variant, _convert_="all")
+        return build(cfg.variant)
 
     return build
 

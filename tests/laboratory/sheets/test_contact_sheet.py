@@ -7,9 +7,9 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hydra.utils import instantiate
 from PIL import Image
 
+from ohlora.build import build
 from ohlora.errors import OhloraError
 
 
@@ -17,7 +17,7 @@ from ohlora.errors import OhloraError
 def job(face_config, tmp_path):
     settings = ("people=4", "columns=2", "steps=3", "renderer.resolution=32", "renderer.supersample=1")
     config = face_config(*settings).job
-    return replace(instantiate(config, _convert_="all"), output_dir=str(tmp_path))
+    return replace(build(config), output_dir=str(tmp_path))
 
 
 def test_every_sheet_is_written(job, tmp_path, capsys):

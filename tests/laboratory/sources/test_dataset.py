@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 import pytest
 import torch
 import torch.nn.functional as F
-from hydra.utils import instantiate
 
+from ohlora.build import build
 from ohlora.door import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.laboratory.sources import dataset as room
@@ -135,7 +135,7 @@ def test_a_killed_renderer_leaves_no_half_block(world, monkeypatch, tmp_path):
 
 
 def test_faces_are_no_classification_dataset(composed):
-    dataset = instantiate(composed("train", "dataset=faces").dataset, _convert_="all")
+    dataset = build(composed("train", "dataset=faces").dataset)
     with pytest.raises(OhloraError, match="model=face_seg"):
         dataset.load()
 
@@ -151,7 +151,7 @@ def test_a_part_of_an_unknown_split(world):
 
 
 def test_the_shipped_filter_speaks_of_todays_pictures(composed):
-    dataset = instantiate(composed("train", "model=face_filter").dataset, _convert_="all")
+    dataset = build(composed("train", "model=face_filter").dataset)
     card = json.loads((ASSETS / "face" / "kept.json").read_text(encoding="utf-8"))
     assert current_key(card["pictures"]) == dataset.key
 

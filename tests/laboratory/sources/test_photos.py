@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 from PIL import Image
 
+from ohlora.build import build
 from ohlora.datasets.pictures import to_picture
 from ohlora.errors import OhloraError
 from ohlora.face.drawing import classes
@@ -41,15 +41,15 @@ def five(renderer, population) -> Faces:
 def source(composed):
     """`source("ffhq", root, limit=2)`: the set as conf has it."""
 
-    def build(layout: str, root: Path | str | None, *overrides: str, **settings) -> PhotoFaces:
+    def made(layout: str, root: Path | str | None, *overrides: str, **settings) -> PhotoFaces:
         given = [f"dataset.{key}={'null' if value is None else value}" for key, value in settings.items()]
         config = composed(
             "photo_sheet", f"dataset=faces_{layout}", "dataset.cache_dir=null", *given, *overrides
         )
         config.dataset.root = None if root is None else str(root)
-        return instantiate(config.dataset, _convert_="all")
+        return build(config.dataset)
 
-    return build
+    return made
 
 
 def picture(five: Faces, row: int) -> Image.Image:
@@ -457,7 +457,7 @@ def test_the_photo_sheet_shows_each_layout(composed, request, tmp_path_factory, 
     out = tmp_path_factory.mktemp("out")
     config = composed("photo_sheet", f"dataset=faces_{layout}", f"dataset.root={root}", "columns=2")
     config.job.output_dir = str(out)
-    instantiate(config.job, _convert_="all").run()
+    build(config.job).run()
     told = capsys.readouterr().out
     assert "5 photos: " in told
     assert ("r = " in told) == (layout == "celebamask")
@@ -469,7 +469,7 @@ def test_the_photo_sheet_shows_each_layout(composed, request, tmp_path_factory, 
 def test_the_photo_sheet_names_wrong_settings(composed, folder):
     config = composed("photo_sheet", f"dataset.root={folder}", "columns=0", "zoom=99")
     with pytest.raises(OhloraError, match=r"columns=0 .*zoom=99"):
-        instantiate(config.job, _convert_="all").run()
+        build(config.job).run()
     config = composed("photo_sheet", "dataset=digits", "~dataset.limit")
     with pytest.raises(OhloraError, match="is not one of faces_folder"):
-        instantiate(config.job, _convert_="all").run()
+        build(config.job).run()

@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from PIL import Image
 
 from ohlora.assets import save_model
+from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.drawing import classes
 from ohlora.face.trained.face_bank import BANK_KIND, load_bank
@@ -20,9 +20,7 @@ from ohlora.laboratory.measures.screening import MOVED, ROW, PassProtocol, PassR
 @pytest.fixture(scope="module")
 def protocols(composed) -> dict[str, PassProtocol]:
     return {
-        name: instantiate(
-            composed("train", "model=face_bank", f"pass_protocol={name}").pass_protocol, _convert_="all"
-        )
+        name: build(composed("train", "model=face_bank", f"pass_protocol={name}").pass_protocol)
         for name in ("upstream", "strict")
     }
 

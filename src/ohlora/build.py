@@ -1,0 +1,222 @@
+"""A config -> the objects it names, every fault of the whole tree in one message.
+
+A node names its class by `_target_`: a config class of ours, checked field by field. Nothing else is ever
+called: a config may come from somebody else. Faults carry the name of the setting that was typed: a job
+that takes `${subset.family}` is told of `subset.family.classes`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+from omegaconf.base import Node
+
+from ohlora.config import InvalidConfig, shown
+from ohlora.errors import OhloraError, nearest
+from ohlora.text import printable
+
+OURS = re.compile(r"(ohlora|hydra_plugins\.ohlora_launcher)(\.[A-Za-z_]\w*)+")
+# What else may be named: dotted names with commas between them, in the environment and not in a config,
+# which may be somebody else's. Read once: a config can set variables of its own job.
+TRUSTED = frozenset(filter(None, os.environ.get("OHLORA_TRUST", "").replace(" ", "").split(",")))
+RESERVED = ("_target_", "_partial_")
+FUNCTIONS = {  # until each is a config class
+    "ohlora.battle.contestants.human_file.human_file",
+    "ohlora.face.acting.reaction.reaction",
+    "ohlora.face.acting.person.drawn",
+    "ohlora.face.trained.vae.load_generator",
+    "ohlora.face.trained.face_bank.banked",
+    "ohlora.tracking.csv_logger",
+    "ohlora.tracking.tensorboard_logger",
+    "ohlora.tracking.wandb_logger",
+    "ohlora.laboratory.training.training_run.TimedCheckpoint",
+    "lightning.pytorch.callbacks.ModelCheckpoint",
+    "lightning.pytorch.callbacks.LearningRateMonitor",
+}
+
+
+class _Wrong:
+    """Stands for a part that could not be built, so that the rest of the tree is checked as well."""
+
+    def __repr__(self) -> str:
+        return "wrong"
+
+
+WRONG = _Wrong()
+
+
+def build(node: Any) -> Any:
+    """The object a config node names, its parts built first; a plain value or table stays what it is.
+
+    `cfg.job` takes what its node does not give from the setting of the same name at the config's root.
+    Config classes with a method `make` stand for what it makes (a logger, a callback). That is made last,
+    when everything else has been found right. Raises OhloraError with every fault of the tree.
+    """
+    if not isinstance(node, DictConfig | ListConfig):
+        return node
+    check = _Builder(made=False)
+    built = check.value(node)
+    if check.faults:
+        raise OhloraError("; ".join(check.faults))
+    return _Builder(made=True).value(node) if check.makes else built
+
+
+class _Builder:
+    """One walk through a tree; `made`: parts with a `make` are replaced by what they make."""
+
+    def __init__(self, made: bool) -> None:
+        self.made, self.makes = made, False
+        self.faults: dict[str, None] = {}  # in the order found, each once
+        self.built: dict[str, Any] = {}  # by the name of the setting: two references to it, one object
+
+    def value(self, node: Node) -> Any:
+        if isinstance(node, DictConfig):
+            if node._is_none():
+                return None
+            return self.object(node) if "_target_" in node else self.parts(node)[0]
+        if isinstance(node, ListConfig):
+            return None if node._is_none() else list(self.parts(node)[0].values())
+        return node._value()
+
+    def parts(self, node: DictConfig | ListConfig) -> tuple[dict[Any, Any], dict[Any, str]]:
+        """The values under a node, and the name of the setting that each comes from."""
+        keys = range(len(node)) if isinstance(node, ListConfig) else node.keys()
+        found = {key: followed(node, key) for key in keys if key not in RESERVED}
+        values = {key: self.value(child) for key, child in found.items()}
+        return values, {key: child._get_full_key("") for key, child in found.items()}
+
+    def object(self, node: DictConfig) -> Any:
+        """What a node with `_target_` names, or WRONG where it is at fault."""
+        name = node._get_full_key("")
+        if name not in self.built:
+            self.built[name] = self.new_object(node, name)
+        return self.built[name]
+
+    def new_object(self, node: DictConfig, name: str) -> Any:
+        values, names = self.parts(node)
+        try:
+            target = find_target(node["_target_"])
+            if odd := [key for key in node if str(key).startswith("_") and key not in RESERVED]:
+                raise OhloraError(f"{printable(odd[0])} is not a setting here")
+        except OhloraError as error:
+            self.faults[f"{name or 'config'}: {error}"] = None
+            return WRONG
+        fields = parameters(target)
+        if name == "job":  # what its node does not give is the root's setting of the same name
+            root = node._get_root()
+            assert isinstance(root, DictConfig)
+            for field in (field for field in fields if field not in values and field in root):
+                child = followed(root, field)
+                values[field], names[field] = self.value(child), child._get_full_key("")
+        else:
+            names = {field: f"{name}.{field}" if name else field for field in fields} | names
+        try:
+            return self.call(target, values, bool(node.get("_partial_")))
+        except InvalidConfig as invalid:
+            for field, fault in invalid.faults:
+                self.faults[f"{names.get(field, field)}{fault}"] = None
+        except OhloraError as error:
+            self.faults[str(error)] = None
+        except (TypeError, ValueError, AttributeError) as error:  # of a class that checks no types
+            self.faults[f"{name or target.__name__}: {printable(error)}"] = None
+        return WRONG
+
+    def call(self, target: Any, values: dict[Any, Any], later: bool) -> Any:
+        wrong = {key for key, value in values.items() if holds_wrong(value)}
+        if not is_config_class(target) or later:
+            check_arguments(target, values, later)
+            if later or wrong:
+                return WRONG if wrong else partial(target, **values)
+        try:
+            built = target(**values)
+        except Exception as error:
+            if not wrong:
+                raise
+            # Of its own faults those of other fields; what the whole is said of is not known yet.
+            own = getattr(error, "faults", [])
+            raise InvalidConfig([one for one in own if one[0] and one[0] not in wrong]) from None
+        if wrong:
+            return WRONG
+        if not callable(getattr(built, "make", None)):
+            return built
+        self.makes = True
+        return built.make() if self.made else built
+
+
+def followed(node: DictConfig | ListConfig, key: Any) -> Node:
+    """A node's child; where it refers to another setting, that one."""
+    child = node._get_node(key)
+    assert isinstance(child, Node)
+    return child._dereference_node()
+
+
+def find_target(name: Any) -> Any:
+    """The class a `_target_` names. Raises OhloraError where it is none that a config may name."""
+    refused = OhloraError(
+        f"_target_={shown(name)} is not a config class of ohlora's, and nothing else is run"
+    )
+    if not isinstance(name, str):
+        raise refused
+    module, _, member = name.rpartition(".")
+    if name not in TRUSTED and name not in FUNCTIONS and not OURS.fullmatch(name):
+        raise refused
+    try:
+        found = getattr(import_module(module), member, None)
+    except ModuleNotFoundError as error:
+        if error.name and not module.startswith(error.name):  # a package that is not installed
+            raise OhloraError(f"_target_={name} needs the package {error.name}") from None
+        raise refused from None
+    if name in TRUSTED or name in FUNCTIONS:
+        return found
+    ours = inspect.isclass(found) and found.__module__.split(".")[0] in ("ohlora", "hydra_plugins")
+    if not (ours and (is_dataclass(found) or is_config_class(found))):
+        raise refused
+    return found
+
+
+def is_config_class(target: Any) -> bool:
+    return inspect.isclass(target) and "__pydantic_fields__" in vars(target)
+
+
+def parameters(target: Any) -> list[str]:
+    return [
+        name
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+
+
+def check_arguments(target: Any, values: Mapping[str, Any], some: bool) -> None:
+    """Raise InvalidConfig where a class that checks no fields itself is given too much or too little."""
+    signature = inspect.signature(target)
+    allowed = parameters(target)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    faults = [
+        (str(key), f" is not a setting here{nearest(key, allowed)} ({' | '.join(allowed)})")
+        for key in values
+        if key not in allowed and not open_ended
+    ]
+    if not some:
+        faults += [
+            (name, " is missing")
+            for name, parameter in signature.parameters.items()
+            if name in allowed and parameter.default is parameter.empty and name not in values
+        ]
+    if faults:
+        raise InvalidConfig(faults)
+
+
+def holds_wrong(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(holds_wrong, value.values()))
+    if isinstance(value, list):
+        return any(map(holds_wrong, value))
+    return value is WRONG
