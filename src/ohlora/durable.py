@@ -60,20 +60,26 @@ def append_synced(path: Path, data: bytes, create: bool = False) -> None:
 
     `create`: the file is new, and it and the folders that lead to it are on disk too.
     """
-    with path.open("xb" if create else "ab", buffering=0) as file:
+    append_whole(path, data, "xb" if create else "ab", sync=True)
+    if create:
+        for folder in path.absolute().parents:
+            sync_folder(folder)
+
+
+def append_whole(path: Path, data: bytes, mode: str = "ab", sync: bool = False) -> None:
+    """Append all of `data` or, where that fails, nothing; without `sync` a power cut may take it."""
+    with path.open(mode, buffering=0) as file:
         before = file.seek(0, os.SEEK_END)
         try:
             rest = memoryview(data)
             while rest:  # a disk that fills up takes a part and refuses the rest
                 rest = rest[file.write(rest) :]
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         except OSError:
             with suppress(OSError):
                 file.truncate(before)
             raise
-    if create:
-        for folder in path.absolute().parents:
-            sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -44,16 +44,15 @@ def sweep(folder: Path, plan: Iterable[int], stack: int, told: Connection) -> No
     """Claim up to `stack` trials of the plan, append each and tell it, on to the end; as a sweep does."""
     with Journal(folder) as journal:
         known = journal.records()
-        claimed: list[tuple[int, object]] = []
+        claimed: list[int] = []
         for i in [*plan, None]:
             if i is not None and (digest := record(i).key.digest) not in known:
-                lock = journal.claim(digest)
-                claimed += [(i, lock)] if lock else []
+                claimed += [i] if journal.claim(digest) else []
             if len(claimed) == stack or i is None:
-                for mine, lock in claimed:
+                for mine in claimed:
                     journal.append(record(mine))
                     told.send_bytes(str(mine).encode())
-                    journal.release(lock)  # type: ignore[arg-type]
+                    journal.release(record(mine).key.digest)
                 claimed = []
     told.send_bytes(b"end")
 
@@ -66,8 +65,8 @@ def gather_on(folder: Path, times: int, told: Connection) -> None:
 
 
 def hold(folder: Path, digest: str, told: Connection) -> None:
-    lock = Journal(folder).claim(digest)
-    told.send_bytes(b"got" if lock else b"refused")
+    journal = Journal(folder)
+    told.send_bytes(b"got" if journal.claim(digest) else b"refused")
     time.sleep(60)
 
 
@@ -75,7 +74,7 @@ def take_turns(folder: Path, digest: str, turns: int, told: Connection) -> None:
     """Hold one claim again and again, and tell it whenever somebody else holds it too."""
     journal, mark = Journal(folder), folder / "held"
     while turns:
-        if lock := journal.claim(digest):
+        if journal.claim(digest):
             turns -= 1
             try:
                 os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
@@ -83,7 +82,7 @@ def take_turns(folder: Path, digest: str, turns: int, told: Connection) -> None:
                 mark.unlink()
             except FileExistsError:
                 told.send_bytes(b"both")
-            journal.release(lock)
+            journal.release(digest)
     told.send_bytes(b"end")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.limits import no_file_beyond, open_files
 from tests.records.journal_workers import record
 
 from ohlora.errors import OhloraError
@@ -151,38 +153,69 @@ class TestJournal:
             Journal(tmp_path).records()
 
 
+def highest_descriptor() -> int:
+    return max(int(path.name) for path in Path("/dev/fd").iterdir())
+
+
+def left(journal: Journal) -> list[str]:
+    """What of claims is left."""
+    return [path.name for path in journal.claims.folder.iterdir() if path.name != "claiming.lock"]
+
+
 class TestClaims:
     def test_a_finished_trial_cannot_be_claimed(self, tmp_path):
         Journal(tmp_path).append(record(1))
-        assert Journal(tmp_path).claim(record(1).key.digest) is None
+        assert not Journal(tmp_path).claim(record(1).key.digest)
 
     def test_a_trial_is_claimed_once_also_by_one_process(self, tmp_path):
         journal = Journal(tmp_path)
-        lock = journal.claim("a" * 16)
-        assert lock is not None
-        assert journal.claim("a" * 16) is None
-        assert Journal(tmp_path).claim("a" * 16) is None
-        journal.release(lock)
-        again = journal.claim("a" * 16)
-        assert again is not None
-        journal.release(lock)  # twice: what is another claim by now stays
-        assert Journal(tmp_path).claim("a" * 16) is None
-        journal.release(again)
+        assert journal.claim("a" * 16)
+        assert not journal.claim("a" * 16)
+        other = Journal(tmp_path)
+        assert not other.claim("a" * 16)
+        journal.release("a" * 16)
+        journal.release("a" * 16)  # twice does no harm
+        assert other.claim("a" * 16)
+        journal.release("a" * 16)  # nor does giving back what is another's
+        assert not journal.claim("a" * 16)
+        other.release("a" * 16)
+        assert journal.claim("a" * 16)
 
     @pytest.mark.parametrize("end", [None, KeyboardInterrupt, ValueError])
     def test_many_are_held_at_once_and_all_end_with_the_journal(self, end, tmp_path):
         names = [record(i).key.digest for i in range(64)]
         other = Journal(tmp_path)
         with suppress(KeyboardInterrupt, ValueError), Journal(tmp_path) as journal:
-            locks = [journal.claim(name) for name in names]
-            assert None not in locks
-            assert [other.claim(name) for name in names] == [None] * 64
+            assert all(journal.claim(name) for name in names)
+            assert not any(other.claim(name) for name in names)
             journal.append(record(0))
             if end:
                 raise end
-        assert list(journal.claims.iterdir()) == []
+        assert left(journal) == []
         with other:
             assert [name for name in names if not other.claim(name)] == names[:1]
+
+    @pytest.mark.skipif(os.name == "nt", reason="no such limit there")
+    def test_a_window_of_4096_fits_under_any_limit_on_open_files(self, tmp_path):
+        names = [f"{i:016x}" for i in range(4096)]
+        with open_files(40 + highest_descriptor()), Journal(tmp_path) as journal:
+            assert all(journal.claim(name) for name in names)
+            assert not Journal(tmp_path).claim(names[0])
+            for name in names[:-1]:
+                journal.release(name)
+            other = Journal(tmp_path)
+            assert [name for name in names if other.claim(name)] == names[:-1]
+
+    @pytest.mark.skipif(os.name == "nt", reason="no limit on file sizes to play a full disk with")
+    def test_on_a_full_disk_a_claim_is_refused_in_words_and_the_next_one_whole(self, tmp_path):
+        journal = Journal(tmp_path)
+        assert journal.claim("a" * 16)
+        (claims,) = journal.claims.folder.glob("*.claims")
+        with no_file_beyond(claims.stat().st_size + 5), pytest.raises(OhloraError, match="File too large"):
+            journal.claim("b" * 16)
+        assert journal.claim("c" * 16)
+        other = Journal(tmp_path)
+        assert [other.claim(letter * 16) for letter in "abc"] == [False, True, False]
 
     def test_a_claim_that_meets_damage_is_not_kept(self, tmp_path):
         journal = Journal(tmp_path)
@@ -190,4 +223,4 @@ class TestClaims:
         (tmp_path / "journal" / "a-1-1.jsonl").write_bytes(b"{}\n")
         with pytest.raises(OhloraError, match="line 1"):
             journal.claim("a" * 16)
-        assert list(journal.claims.iterdir()) == []
+        assert left(journal) == []

@@ -22,7 +22,7 @@ class TestTable:
         assert gather(tmp_path).read_bytes() == first
         assert (tmp_path / "trials.parquet").stat() == written, "others would read it again for nothing"
         assert sorted(p.name for p in tmp_path.iterdir()) == ["claims", "journal", "trials.parquet"]
-        assert list((tmp_path / "claims").iterdir()) == []
+        assert not list((tmp_path / "claims").glob("gather*"))
         table = read_table([tmp_path])
         assert len(table) == 3
         assert read_table([tmp_path / "trials.parquet"]).equals(table)
@@ -41,7 +41,7 @@ class TestTable:
         rows.to_parquet(tmp_path / "trials.parquet", index=False)
         journal = Journal(tmp_path)
         assert journal.records() == {record(i).key.digest: record(i) for i in range(3)}
-        assert [journal.claim(record(i).key.digest) for i in range(3)] == [None] * 3
+        assert not any(journal.claim(record(i).key.digest) for i in range(3))
         for i in (1, 8, 9):  # one of them again: another machine's journal was copied here
             journal.append(record(i))
         assert len(journal.records()) == len(Journal(tmp_path).records()) == 5

@@ -179,11 +179,11 @@ def test_what_another_process_has_claimed_is_left_to_it(sweep, capsys):
     other = Journal(Path(sweep.table))
     dataclasses.replace(sweep, table=sweep.table + "2").run()
     theirs = next(d for d in Journal(Path(sweep.table + "2")).records() if d != first)
-    claim = other.claim(theirs)
+    assert other.claim(theirs)
     sweep.run()
     assert theirs not in Journal(Path(sweep.table)).records()
     assert "1 trials are in the hands of other processes" in capsys.readouterr().out
-    other.release(claim)
+    other.release(theirs)
     sweep.run()
     assert set(Journal(Path(sweep.table)).records()) == set(Journal(Path(sweep.table + "2")).records())
 

@@ -8,7 +8,7 @@ import platform
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from ohlora.durable import append_synced
 from ohlora.errors import OhloraError
+from ohlora.records.claims import Claims, drop
 from ohlora.records.parquet import read_parquet
 from ohlora.records.record import TrialRecord, parse_record
 
@@ -44,7 +45,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "journal"
-        self.claims = folder / "claims"
+        self.claims = Claims(folder / "claims")
         self.parquet = folder / "trials.parquet"
         self._read: dict[str, ReadSoFar] = {}
         self._appended: dict[str, TrialRecord] = {}  # in shards
@@ -52,14 +53,12 @@ class Journal:
         self._parquet_seen: tuple[int, int, int] | None = None
         self._shard: Path | None = None
         self._pid = os.getpid()
-        self._held: dict[str, FileLock] = {}
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for lock in list(self._held.values()):
-            self.release(lock)
+        self.claims.give_all_back()
 
     def append(self, record: TrialRecord) -> None:
         """Write a record; it is on disk when this returns. Raises OhloraError where it cannot be written."""
@@ -164,45 +163,32 @@ class Journal:
                 raise OhloraError(f"{self.parquet}, row {i}: not a trial record ({error})") from None
         self._parquet_seen = seen
 
-    def claim(self, digest: str) -> FileLock | None:
-        """Take a trial for this process; None where it is done or has been taken, also by this process.
+    def claim(self, digest: str) -> bool:
+        """Take a trial for this process; False where it is done or has been taken, also by this process.
 
-        The claim is a lock the operating system drops when the process ends, however it ends. Any number
-        can be held at the same time.
+        The claim ends with `release`, with the journal's context, or with the process, however that ends.
+        Any number can be held at the same time.
         """
-        if digest in self._appended or digest in self._gathered:
-            return None
-        self.claims.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.claims / f"{digest}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return None
-        self._held[lock.lock_file] = lock
+        if digest in self._appended or digest in self._gathered or not self.claims.take(digest):
+            return False
         free = False
         try:
             self._read_new()
             free = digest not in self._appended and digest not in self._gathered
         finally:
             if not free:
-                self.release(lock)
-        return lock if free else None
+                self.release(digest)
+        return free
 
-    def release(self, lock: FileLock) -> None:
+    def release(self, digest: str) -> None:
         """Give a claim back; once is enough, twice does no harm."""
-        self._held.pop(lock.lock_file, None)
-        if lock.is_locked:
-            # While it is held: once released, the file may be another's claim, and a third process that
-            # finds no file would take the same trial. Windows keeps open files; there filelock unlinks.
-            with suppress(OSError):
-                Path(lock.lock_file).unlink()
-            lock.release()
+        self.claims.give_back(digest)
 
     @contextmanager
     def gathering(self) -> Iterator[None]:
         """Only one process at a time is in here."""
-        self.claims.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.claims / "gather.lock")
+        self.claims.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.claims.folder / "gather.lock")
         try:
             lock.acquire(timeout=GATHER_PATIENCE_S)
         except Timeout:
@@ -213,7 +199,7 @@ class Journal:
         try:
             yield
         finally:
-            self.release(lock)
+            drop(lock)
 
 
 def is_json(raw: bytes) -> bool:

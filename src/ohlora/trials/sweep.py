@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from filelock import FileLock
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
@@ -167,14 +166,13 @@ class Sweep:
         with Journal(Path(self.table)) as journal, progress:
             bar = progress.add_task(self.family.name, total=total, rate="")
             known = journal.records()
-            claimed: dict[str, FileLock] = {}
             window: list[StackedTrial] = []
 
             def train() -> None:
                 for trial, outcome in self._train_all(window):
                     record = outcome.record
                     journal.append(record)
-                    journal.release(claimed.pop(trial.key.digest))
+                    journal.release(trial.key.digest)
                     mine.append(record)
                     self.logger.log_metrics(
                         {"val_f1": record.val_f1, "test_f1": record.test_f1, "elapsed_s": record.elapsed_s},
@@ -187,10 +185,9 @@ class Sweep:
             for trial in self._plan(data):
                 digest = trial.key.digest
                 plan.append(digest)
-                if digest in known or not (lock := journal.claim(digest)):
+                if digest in known or not journal.claim(digest):
                     progress.update(bar, advance=1)
                     continue
-                claimed[digest] = lock
                 window.append(trial)
                 # A quarter of what is left, so that processes sharing the sweep end together.
                 left = (total - len(plan)) // 4
@@ -240,9 +237,9 @@ class Sweep:
         record = outcome.record
         if not is_main():
             return record.val_f1
-        if lock := journal.claim(record.key.digest):  # not there yet, and in no other process's hands
+        if journal.claim(record.key.digest):  # not there yet, and in no other process's hands
             journal.append(record)
-            journal.release(lock)
+            journal.release(record.key.digest)
             gather(Path(self.table))
         write_json(out / "trial.json", {**record.row(), "curve": outcome.curve})
         torch.save(outcome.module.state_dict(), out / "best_weights.pt")
