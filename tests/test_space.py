@@ -51,8 +51,8 @@ class TestReal:
         ("low", "high", "log"), [(1, 1, False), (2, 1, False), (0, 1, True), (math.nan, 1, False)]
     )
     def test_an_impossible_range_is_refused(self, low, high, log):
-        with pytest.raises(OhloraError, match="low < high"):
-            Real(low, high, log)
+        with pytest.raises(OhloraError, match=r"low < high|low=nan is not a number"):
+            Real(low=low, high=high, log=log)
 
 
 class TestChoice:
@@ -134,6 +134,20 @@ class TestSpace:
 
     def test_another_seed_gives_other_points(self, space):
         assert space.points(4, 0) != space.points(4, 1)
+
+    @pytest.mark.parametrize("name", ["learning_rate", "batch_size", "dropout_fc", "augmentation"])
+    def test_fixing_one_hyperparameter_leaves_the_draws_of_the_others_alone(self, space, name):
+        axis = space.within[name]
+        drawn = space.points(8, seed=4)
+        for value in (axis.at(0.0), axis.at(0.5), axis.at(0.99)):
+            fixed = Space(params={**space.params, name: value}, within=space.within)
+            assert fixed.points(8, seed=4) == [{**params, name: value} for params in drawn]
+
+    def test_the_sequence_is_that_of_the_first_tables(self, space):
+        """Other points, and every sweep over the whole space would start anew."""
+        params = space.points(3, seed=1)[2]
+        assert params["learning_rate"] == pytest.approx(5.5029435688219516e-05)
+        assert (params["scheduler"], params["batch_size"]) == ("cosine", 64)
 
     def test_points_fill_the_space_evenly(self, space):
         points = space.points(64, seed=5)

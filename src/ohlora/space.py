@@ -10,20 +10,19 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
+from ohlora.config import Many, config, deferred
 from ohlora.errors import OhloraError, nearest
 
 Value = float | int | str
 Params = dict[str, Value]
 
 
-@dataclass(frozen=True)
+@config
 class Real:
     """A number between `low` and `high`, both included, drawn evenly or evenly in its logarithm."""
 
@@ -72,14 +71,13 @@ class Real:
         return f"{self.low:g} to {self.high:g}" + (" (log)" if self.log else "")
 
 
-@dataclass(frozen=True)
+@config
 class Choice:
     """One of `options`. Options that are numbers are ordered; words are not."""
 
-    options: Sequence[Value]
+    options: Many[Value]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "options", tuple(self.options))  # a list from YAML would not compare equal
         if len(set(self.options)) != len(self.options) or len(self.options) < 2:
             raise OhloraError(f"a choice needs at least two different options, not {list(self.options)}")
 
@@ -120,7 +118,7 @@ class Choice:
 Axis = Real | Choice
 
 
-@dataclass(frozen=True)
+@config
 class Space:
     """Every hyperparameter of a game: free ones with their axis, fixed ones with their value.
 
@@ -128,7 +126,7 @@ class Space:
     full axes of the game, so that fixed values can be checked and encoded by the same axes.
     """
 
-    params: Mapping[str, Axis | Value]
+    params: Mapping[str, Any]  # axes and values
     within: Mapping[str, Axis]
 
     def __post_init__(self) -> None:
@@ -195,12 +193,7 @@ class Space:
         """Draw params evenly over the free axes."""
         return self.at(rng.random(len(self.free)))
 
-    def points(self, count: int, seed: int) -> list[Params]:
-        """The first `count` points of a scrambled Sobol sequence: the same prefix for every count."""
-        if not self.free:
-            return [dict(self.fixed) for _ in range(count)]
-        engine = qmc.Sobol(d=len(self.free), scramble=True, rng=np.random.default_rng(seed))
-        return [self.at(u) for u in engine.random_base2(max(count - 1, 1).bit_length())[:count]]
+    points = deferred("ohlora.sobol", "points")
 
     @cached_property
     def columns(self) -> list[str]:

@@ -5,20 +5,29 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
+import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
+from ohlora.assets import assets_dir
+from ohlora.datasets.families import SubsetFamily
 from ohlora.datasets.readers import Digits
+from ohlora.datasets.subset import TooFewImages
 from ohlora.errors import OhloraError
+from ohlora.hardware import Hardware
 from ohlora.records.journal import Journal
+from ohlora.records.record import plain
 from ohlora.records.table import read_table
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.tracking import csv_logger
 from ohlora.trainer import TrainerSettings
-from ohlora.trials.sweep import Sweep
+from ohlora.trials.classifier import load_classifier
+from ohlora.trials.cnn import score
+from ohlora.trials.jobs import TrainTrials
+from ohlora.trials.plan import spread_params
 
 QUIET = TrainerSettings(
     enable_progress_bar=False,
@@ -30,21 +39,22 @@ QUIET = TrainerSettings(
 
 
 @pytest.fixture
-def sweep(tmp_path, varied, space, smoke, cpu, cache_dir) -> Sweep:
+def sweep(tmp_path, varied, space, smoke, cpu, cache_dir) -> TrainTrials:
     """Five trials on digits, two a subset."""
-    return Sweep(
+    return TrainTrials(
         dataset=Digits(),
         family=varied,
-        save_subset=None,
         space=space,
         protocol=smoke,
-        hardware=cpu,
         trials=5,
         trials_per_subset=2,
         repeats=1,
         chooser=None,
-        members=None,
         seed=0,
+        save_subset=None,
+        hardware=cpu,
+        members=None,
+        mix=False,
         table=str(tmp_path / "table"),
         cache_dir=str(cache_dir),
         output_dir=str(tmp_path / "run"),
@@ -55,7 +65,7 @@ def sweep(tmp_path, varied, space, smoke, cpu, cache_dir) -> Sweep:
     )
 
 
-def shards(sweep: Sweep) -> dict[str, bytes]:
+def shards(sweep: TrainTrials) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (Path(sweep.table) / "journal").iterdir()}
 
 
@@ -89,8 +99,8 @@ def test_a_larger_sweep_adds_only_what_is_missing(sweep):
     assert len(grown) == 5
     kept = grown[grown.trial.isin(first.trial)].reset_index(drop=True)
     assert kept.equals(first)
-    assert dataclasses.replace(sweep, trials=2).run() >= 0
-    assert len(read_table([sweep.table])) == 5
+    dataclasses.replace(sweep, trials=2).run()
+    assert read_table([sweep.table]).equals(grown), "a smaller sweep takes nothing away"
 
 
 def test_a_table_handed_on_without_its_journal_is_gone_on_with(sweep, tmp_path):
@@ -193,7 +203,8 @@ def test_other_settings_are_other_trials(sweep, classic_space):
     dataclasses.replace(sweep, space=classic_space).run()
     dataclasses.replace(sweep, seed=100).run()
     budget = dataclasses.replace(sweep.protocol.budget, min_steps=9)
-    dataclasses.replace(sweep, protocol=dataclasses.replace(sweep.protocol, budget=budget)).run()
+    protocol = dataclasses.replace(sweep.protocol, budget=budget)
+    dataclasses.replace(sweep, protocol=protocol).run()
     table = read_table([sweep.table])
     assert len(table) == 20
     assert table.trial.is_unique
@@ -201,18 +212,107 @@ def test_other_settings_are_other_trials(sweep, classic_space):
 
 
 def test_every_fault_is_named_before_anything_is_loaded(sweep):
-    wrong = dataclasses.replace(
-        sweep, trials=0, trials_per_subset="6", seed=LEAGUE_SEEDS, driver="fast", dataset=None
-    )
     with pytest.raises(OhloraError) as caught:
-        wrong.run()
-    for words in ("trials=0", "trials_per_subset='6'", "subset.seed=1000000", "driver=fast"):
+        dataclasses.replace(sweep, trials=0, trials_per_subset="6", seed=LEAGUE_SEEDS)
+    for words in ("trials=0", "trials_per_subset=6", f"seed={LEAGUE_SEEDS}"):
         assert words in str(caught.value)
+    with pytest.raises(OhloraError, match=r"driver=fast is not one of auto \| stacked \| lean \| trainer"):
+        dataclasses.replace(sweep, driver="fast")
 
 
 def test_only_one_trial_can_be_watched(sweep):
     with pytest.raises(OhloraError, match=r"driver=trainer watches one trial .*, not 6"):
-        dataclasses.replace(sweep, driver="trainer", trials=3, repeats=2, dataset=None).run()
+        dataclasses.replace(sweep, trials=3, repeats=2, driver="trainer")
+
+
+class TestLeagueSeeds:
+    """No sweep may train on a subset that matches are played on."""
+
+    @pytest.mark.parametrize(("seed", "fits"), [(LEAGUE_SEEDS - 3, True), (LEAGUE_SEEDS - 2, False)])
+    def test_the_last_planned_subset_is_checked_with_the_settings(self, sweep, seed, fits):
+        with nullcontext() if fits else pytest.raises(OhloraError, match="goes up to 1000000, but"):
+            dataclasses.replace(sweep, seed=seed)  # five trials, two a subset: three subsets
+
+    def test_seeds_with_too_few_images_push_the_others_up(self, sweep):
+        """Where some seeds are passed over, the last subset lies higher than was planned."""
+
+        class EverySecond(SubsetFamily):
+            def draw(self, data, seed, cache_dir):
+                if seed % 2:
+                    raise TooFewImages("odd")
+                return sweep.family.draw(data, seed % 50, cache_dir)
+
+        family = EverySecond(**dataclasses.asdict(sweep.family))
+        job = dataclasses.replace(sweep, family=family, seed=LEAGUE_SEEDS - 4)
+        with pytest.raises(OhloraError, match=r"the 3 subsets from subset\.seed=999996 on reach 1000000"):
+            job.run()
+        assert not (Path(job.table) / "journal").exists(), "nothing was trained"
+
+
+class TestOtherHardware:
+    """Precision and device are not in a trial's key: such trials are taken only when asked for."""
+
+    @pytest.fixture
+    def bf16(self, sweep):
+        return dataclasses.replace(sweep, hardware=Hardware("cpu", "bf16", 1))
+
+    def test_a_sweep_in_another_precision_is_refused_before_training(self, sweep, bf16):
+        dataclasses.replace(sweep, trials=2).run()
+        with pytest.raises(OhloraError) as caught:
+            bf16.run()
+        assert "2 of 5 planned trials" in str(caught.value)
+        assert "precision=32 on cpu (2); now precision=bf16 on cpu" in str(caught.value)
+        assert "mix=true" in str(caught.value)
+        assert len(read_table([sweep.table])) == 2
+
+    def test_they_are_mixed_when_asked_and_said_in_a_line(self, sweep, bf16, capsys):
+        dataclasses.replace(sweep, trials=2).run()
+        capsys.readouterr()
+        dataclasses.replace(bf16, mix=True).run()
+        first, *_ = capsys.readouterr().out.splitlines()
+        assert first.startswith("2 of 5 planned trials are in ")
+        assert sorted(read_table([sweep.table]).precision) == ["32", "32", "bf16", "bf16", "bf16"]
+
+    def test_trials_of_other_plans_do_not_matter(self, sweep, bf16):
+        sweep.run()
+        dataclasses.replace(bf16, seed=100, trials=1).run()
+
+    def test_drivers_are_the_same_on_a_cpu(self, sweep, capsys):
+        dataclasses.replace(sweep, trials=2).run()
+        dataclasses.replace(sweep, driver="stacked").run()
+        assert "trained otherwise" not in capsys.readouterr().out
+
+
+def test_the_params_that_won_are_named(sweep, tmp_path, capsys):
+    sweep.run()
+    told = capsys.readouterr().out
+    table = read_table([sweep.table])
+    best = table.loc[table.val_f1.idxmax()]
+    (line,) = [line for line in told.splitlines() if line.startswith("best: ")]
+    assert line.startswith(f"best: subset {best.seed}, val F1 {best.val_f1:.3f}: dropout_conv_early ")
+    for name in sweep.space.free:
+        value = best[f"params.{name}"]
+        assert f"{name} {f'{value:.3g}' if isinstance(value, float) else value}" in line
+    rows = pd.read_csv(tmp_path / "run" / "winners.csv")
+    assert list(rows.subset) == sorted(set(table.seed))
+    assert list(rows.val_f1) == list(table.groupby("seed").val_f1.max())
+    assert set(rows.columns) >= set(sweep.space.within)
+
+
+def test_params_of_the_whole_space_are_those_of_the_shipped_table(sweep, digits):
+    """Else every sweep over the whole space would start anew."""
+    shipped = read_table([assets_dir() / "target_table.parquet"])
+    rows = shipped[
+        (shipped.dataset == "digits") & (shipped.family == "varied") & (shipped.trial_seed < CHOSEN_SEEDS)
+    ]
+    spread = spread_params(dataclasses.replace(sweep, trials=3000), digits)
+    params = {tuple(sorted(one.items())) for one in spread}
+    names = sorted(sweep.space.within)
+    found = [
+        tuple((name, plain(row[f"params.{name}"])) for name in names) in params
+        for row in rows.to_dict("records")
+    ]
+    assert sum(found) > 100
 
 
 def test_subsets_can_be_looked_at(sweep, tmp_path):
@@ -235,9 +335,27 @@ def test_one_trial_watched_leaves_everything_to_look_at(sweep, tmp_path, capsys)
     for name in ("contact_sheet.png", "curve.png", "confusion.png"):
         with Image.open(run / name) as picture:
             assert picture.size[0] > 100
-    weights = torch.load(run / "best_weights.pt", weights_only=True)
-    assert all(torch.isfinite(tensor.float()).all() for tensor in weights.values())
+    assert "1 of them new" in capsys.readouterr().out
     # The sweep would train the same trial: same key, same score.
-    lean = dataclasses.replace(sweep, trials=1, table=sweep.table + "2")
+    lean = dataclasses.replace(sweep, table=sweep.table + "2", trials=1)
     assert lean.run() == value
     assert set(Journal(Path(sweep.table)).records()) == set(Journal(Path(lean.table)).records())
+    assert watched.run() == value
+    told = capsys.readouterr().out
+    assert "0 of them new" in told
+    assert f"not added to {sweep.table}" in told
+
+
+def test_the_classifier_of_a_watched_trial_can_be_used(sweep, tmp_path, digits):
+    dataclasses.replace(sweep, trials=1, driver="trainer").run()
+    trial = json.loads((tmp_path / "run" / "trial.json").read_text())
+    classifier = load_classifier(tmp_path / "run")
+    subset = sweep.family.draw(digits, trial["seed"], Path(sweep.cache_dir))
+    assert classifier.class_names == subset.class_names
+    assert classifier.image_shape == (1, 8, 8)
+    assert classifier.card["params"] == {
+        name.removeprefix("params."): value for name, value in trial.items() if name.startswith("params.")
+    }
+    assert classifier.card["protocol"]["fingerprint"] == trial["protocol"]
+    _, f1 = score(classifier.logits(subset.test.images), subset.test.labels)
+    assert f1 == pytest.approx(trial["test_f1"], abs=1e-6)

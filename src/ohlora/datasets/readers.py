@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, runtime_checkable
 
 from annotated_types import Ge, Le
 
@@ -17,6 +17,7 @@ class DatasetUnavailable(OhloraError):
     """Neither on disk nor to be downloaded now."""
 
 
+@runtime_checkable
 class DatasetReader(Protocol):
     """Anything that can hand over a whole dataset."""
 

@@ -20,6 +20,7 @@ from ohlora.processes import own_draws, trainer_arguments
 from ohlora.provenance import current_commit
 from ohlora.records.record import TrialKey, TrialRecord, epochs_seen
 from ohlora.space import Params
+from ohlora.training_progress import progress_callbacks
 from ohlora.trials.cnn import CnnClassifier, score
 from ohlora.trials.protocol import Protocol
 
@@ -192,11 +193,16 @@ def make_record(
         n_classes=n_classes,
         elapsed_s=elapsed_s,
         driver=driver,
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        device=device_name(device),
         precision=precision,
         space=space,
         commit=current_commit(),
     )
+
+
+def device_name(device: torch.device) -> str:
+    """What a record says of where it was trained: cpu, mps, or the card's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -297,7 +303,11 @@ def drive_trainer(
             "use_distributed_sampler": False,
             "log_every_n_steps": 1,
             **trainer_arguments(settings, device),
-            "callbacks": [*settings.get("callbacks", []), WatchCallback(watch)],
+            "callbacks": [
+                *settings.get("callbacks", []),
+                WatchCallback(watch),
+                *progress_callbacks(settings, "optimiser steps"),
+            ],
         }
     )
     own_draws()
