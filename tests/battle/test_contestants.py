@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import suppress
 from dataclasses import replace
 
@@ -85,16 +86,17 @@ def test_optuna_learns_from_what_it_is_told(context: MatchContext) -> None:
 
 
 @pytest.mark.parametrize(
-    ("challenger", "message"),
+    ("challenger", "settings", "message"),
     [
-        (OptunaSearch("tpee", 5), r"challenger\.sampler=tpee is not one of tpe \| gp \| random"),
-        (OptunaSearch("tpe", 0), r"challenger\.trials=0 is not a whole number from 1 to 1000"),
-        (RandomSearch(1001), r"challenger\.trials=1001 is not a whole number from 1 to 1000"),
+        (OptunaSearch, {"sampler": "tpee", "trials": 5}, r"sampler=tpee is not one of tpe \| gp \| random"),
+        (OptunaSearch, {"sampler": "tpe", "trials": 0}, "trials=0 is not a whole number from 1 to 1000"),
+        (RandomSearch, {"trials": "x"}, "trials=x is not a whole number from 1 to 1000"),
+        (BestOnAverage, {"per_dataset": 1}, "per_dataset=1 is not true or false"),
     ],
 )
-def test_impossible_challengers_are_refused(challenger: Contestant, message: str, space: Space) -> None:
+def test_impossible_challengers_are_refused(challenger: type, settings: dict, message: str) -> None:
     with pytest.raises(OhloraError, match=message):
-        challenger.check(space)
+        challenger(**settings)
 
 
 class TestHumanFile:
@@ -102,7 +104,7 @@ class TestHumanFile:
         first = {**good_params, "learning_rate": 7.0, "sheduler": "cosine"}
         second = {name: value for name, value in good_params.items() if name != "optimizer"}
         with pytest.raises(OhloraError) as caught:
-            HumanFile("you", first, second).check(space)
+            HumanFile({"first": first, "second": second}).check(space)
         message = str(caught.value)
         for part in (
             "first attempt",
@@ -114,47 +116,125 @@ class TestHumanFile:
             assert part in message
 
     def test_one_attempt_will_do(self, context: MatchContext, good_params: Params) -> None:
-        player = HumanFile("you", good_params, None)
+        player = HumanFile({"name": "Ada", "first": good_params, "second": None})
         assert player.trials == 1
         assert play(player, context) == [good_params]
 
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ({"name": 5}, "human.name=5: a name is text; write it in quotes"),
+            ({"name": True}, "human.name=true: a name is text; write it in quotes"),
+            ({"first": [1]}, "human.first=[1] is not a table of names and values"),
+            ({"second": 3}, "human.second=3 is not a table of names and values, or null"),
+            ({"_target_": "pandas.read_pickle"}, "human._target_ is not a setting here"),
+            ({"rules": "foo"}, "human.rules is not a setting here"),
+        ],
+    )
+    def test_what_a_file_may_not_hold(self, good_params: Params, content: dict, message: str) -> None:
+        with pytest.raises(OhloraError) as caught:
+            HumanFile({"first": good_params, **content})
+        assert message in str(caught.value)
+
+    @pytest.mark.parametrize("content", [None, [], [1], 5, "x", {}])
+    def test_what_is_no_such_file(self, content: object) -> None:
+        with pytest.raises(OhloraError, match=r"human( is not a file|\.first is missing)"):
+            HumanFile(content)
+
+    @pytest.mark.parametrize(
+        ("name", "shown"),
+        [
+            ("\x1b[31mred\x07", "\ufffd[31mred\ufffd"),
+            ("a\u202eb", "a\ufffdb"),
+            (" \n", "you"),
+            ("n" * 500, "n" * 39 + "…"),
+            ("지수 [b]", "지수 [b]"),
+        ],
+    )
+    def test_names_are_made_printable(
+        self, context: MatchContext, good_params: Params, name: str, shown: str
+    ) -> None:
+        assert HumanFile({"first": good_params, "name": name}).title(context, "en") == shown
+
 
 class TestHumanPrompt:
-    def ask(self, space: Space, typed: str, score: float | None = None) -> tuple[Params, str]:
+    def ask(
+        self, space: Space, typed: str, score: float | None = None, language: str = "en", start: object = None
+    ) -> tuple[Params | None, str]:
         """The first attempt, or the second where the first's score is given; and what was shown."""
         out = io.StringIO()
-        console = Console(file=out, width=120)
+        console = Console(file=out, width=160)
         lines = iter(typed.splitlines())
 
-        def next_line(*_: object, **__: object) -> str:
+        def next_line(prompt: str) -> str:
+            console.print(prompt)
             try:
                 return next(lines)
             except StopIteration:
                 raise EOFError from None
 
         console.input = next_line  # type: ignore[method-assign]  the one thing a terminal does
-        moves = ask_attempts(space, "en", console)
-        params = next(moves)
-        return (params if score is None else moves.send(score)), out.getvalue()
+        moves = ask_attempts(space, start or {}, language, console)
+        params = next(moves, None)
+        if score is not None:
+            try:
+                params = moves.send(score)
+            except StopIteration:
+                params = None
+        return params, out.getvalue()
 
-    def test_enter_keeps_and_wrong_input_is_asked_again(self, space: Space) -> None:
+    def test_wrong_input_is_asked_again(self, space: Space) -> None:
         first = next(iter(space.free))
-        typed = "0.9\nnonsense\n0.1\n" + "\n" * (len(space.free) - 1)
+        typed = "0.9\n[/]\n0.1\n" + "\n" * (len(space.free) - 1)
         params, shown = self.ask(space, typed)
         assert params[first] == 0.1
-        assert f"{first}=0.9 is outside" in shown
-        assert f"{first}='nonsense' is not a number" in shown
+        assert f"{first}=0.9 is not allowed: 0 to 0.3" in shown
+        assert f"{first}=[/] is not allowed: 0 to 0.3" in shown
         assert "Rules card" in shown
         assert "2e-05 to 0.006 (log)" in shown
+
+    def test_enter_all_the_way_is_the_start(self, space: Space, good_params: Params) -> None:
+        params, _ = self.ask(space, "\n" * len(space.free), start=good_params)
+        assert params == good_params
+
+    def test_a_start_that_is_not_allowed_is_the_middle(
+        self, classic_space: Space, good_params: Params
+    ) -> None:
+        start = {**good_params, "learning_rate": 7, "optimizer": 5, "nonsense": 1}
+        params, _ = self.ask(classic_space, "\n" * len(classic_space.free), start=start)
+        assert params == classic_space.check(params)
+        assert params["dropout_fc"] == good_params["dropout_fc"]
+
+    @pytest.mark.parametrize("answer", ["RELU", "1", "re", "Relu "])
+    def test_words_by_number_beginning_or_any_capitals(
+        self, space: Space, good_params: Params, answer: str
+    ) -> None:
+        start = {**good_params, "activation": "leaky_relu"}
+        typed = [answer if name == "activation" else "" for name in space.free]
+        params, shown = self.ask(space, "\n".join(typed) + "\n", start=start)
+        assert params["activation"] == "relu"
+        assert "1 relu | 2 leaky_relu" in shown
+
+    def test_help_and_back(self, space: Space, good_params: Params) -> None:
+        typed = "back\n0.2\n?\nback\n0.3\n" + "\n" * (len(space.free) - 1)
+        params, shown = self.ask(space, typed, start=good_params)
+        assert params == {**good_params, "dropout_conv_early": 0.3}
+        assert "dropout after the second convolution (0 to 0.3)" in shown
 
     def test_second_attempt_hears_the_validation_score(self, space: Space) -> None:
         params, shown = self.ask(space, "0.1\n" + "\n" * (2 * len(space.free) - 1), score=0.8125)
         assert params["dropout_conv_early"] == 0.1
         assert "0.812" in shown or "0.813" in shown
 
-    def test_closed_terminal(self, space: Space) -> None:
-        with pytest.raises(OhloraError, match="terminal closed"):
-            self.ask(space, "0.1\n")
+    def test_a_closed_terminal_ends_the_attempts(self, space: Space) -> None:
+        assert self.ask(space, "0.1\n")[0] is None
+        assert self.ask(space, "\n" * len(space.free) + "0.1\n", score=0.5)[0] is None
+
+    def test_korean_is_whole(self, space: Space) -> None:
+        _, shown = self.ask(space, "?\n9\n" + "\n" * len(space.free), language="ko")
+        words = set(re.findall("[a-zA-Z_]{2,}", shown)) - {"back", "Enter", "Ctrl"} - {*space.free}
+        options = {option for _, text in space.describe() for option in re.findall(r"[a-z_]{2,}\w*", text)}
+        assert {word for word in words if not any(word in option for option in options)} <= {"adamw"}
 
 
 def test_seal_opens(good_params: Params) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 from tests.predictor.conftest import frame, predictor, table  # noqa: F401  fixtures
 
 from ohlora.battle import referee
-from ohlora.battle.contestants.base import MatchContext
+from ohlora.battle.contestants.base import Attempts, Contestant, MatchContext
 from ohlora.battle.contestants.human_file import HumanFile
 from ohlora.battle.contestants.ohlora import OhLora
 from ohlora.battle.contestants.random import RandomSearch
 from ohlora.battle.referee import FRESH_SEEDS, Referee
-from ohlora.datasets import Subset
+from ohlora.datasets.subset import Subset
+from ohlora.errors import OhloraError
 from ohlora.predictor.predictor import Predictor
 from ohlora.space import Params, Space
 
-Heard = list[tuple[str, int]]
+Heard = list[tuple[str, int, int]]
 
 
 @pytest.fixture
@@ -28,27 +32,45 @@ def heard() -> Heard:
 @pytest.fixture
 def judge(digits_subset: Subset, space: Space, predictor: Predictor, smoke, cpu, heard: Heard) -> Referee:  # noqa: F811
     context = MatchContext(digits_subset, space, predictor, {"ease": 0.4, "noise": 0.5}, seed=5)
-    return Referee(context, smoke, cpu, lambda who, number: heard.append((who.kind, number)))
+
+    @contextmanager
+    def watch(who: Contestant, number: int, fresh: int, steps: int) -> Iterator[Callable[[int], None]]:
+        heard.append((who.kind, number, fresh))
+        yield lambda step: None
+
+    return Referee(context, smoke, cpu, watch)
+
+
+def human(*attempts: Params) -> HumanFile:
+    return HumanFile(dict(zip(("first", "second"), attempts, strict=False)))
+
+
+def trained(judge: Referee, params: Params, fresh: int = 0) -> float:
+    return judge.start(params, fresh).result(lambda step: None).val_f1
 
 
 def test_house_rules_score_every_attempt(judge: Referee, good_params: Params, heard: Heard) -> None:
     other = {**good_params, "batch_size": 64}
-    hers, first, second = judge.play(OhLora(), HumanFile("you", good_params, other))
+    hers, first, second = judge.play(OhLora(), human(good_params, other))
     assert (hers.kind, first.params, second.params) == ("ohlora", good_params, other)
-    assert heard == [("ohlora", 1), ("human", 1), ("human", 2)]
+    assert heard == [("ohlora", 1, 0), ("human", 1, 0), ("human", 2, 0)]
     assert first.curve != second.curve
-    again = judge.play(OhLora(), HumanFile("you", good_params, None))
+    again = judge.play(OhLora(), human(good_params))
     assert again == [hers, first]
 
 
 def test_fair_rules_take_the_best_by_validation_to_fresh_seeds(judge: Referee, heard: Heard) -> None:
     challenger = RandomSearch(trials=3)
     hers, theirs = judge.play(OhLora(), challenger)
-    assert heard == [("ohlora", 0), *[("random", number) for number in (1, 2, 3, 0)]]
+    assert heard[:6] == [
+        *[("ohlora", 0, seed) for seed in FRESH_SEEDS],
+        *[("random", n, 0) for n in (1, 2, 3)],
+    ]
+    assert heard[6:] == [("random", 3, seed) for seed in FRESH_SEEDS]
     tried = list(challenger.attempts(judge.context))
-    scores = [judge.train(params).val_f1 for params in tried]
+    scores = [trained(judge, params) for params in tried]
     assert theirs.params == tried[scores.index(max(scores))]
-    fresh = [judge.train(hers.params, seed).val_f1 for seed in FRESH_SEEDS]
+    fresh = [trained(judge, hers.params, seed) for seed in FRESH_SEEDS]
     assert hers.val_f1 == pytest.approx(sum(fresh) / len(fresh))
 
 
@@ -72,5 +94,50 @@ def test_the_test_split_is_opened_after_the_last_attempt(
         return scored(self, trained)
 
     monkeypatch.setattr(Referee, "scored", unseal)
-    who = HumanFile("you", good_params, good_params) if challenger == "human" else RandomSearch(2)
+    who = human(good_params, good_params) if challenger == "human" else RandomSearch(2)
     assert all(0 <= played.test_f1 <= 1 for played in sealed.play(OhLora(), who))
+
+
+class Asked(HumanFile):
+    """Plays one attempt; before the second, what `then` raises comes from the keyboard."""
+
+    def attempts(self, context: MatchContext) -> Attempts:
+        yield self.content.first
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_after_the_first_attempt_keeps_it(judge: Referee, good_params: Params) -> None:
+    played = judge.play(OhLora(), Asked({"first": good_params}))
+    assert [one.kind for one in played] == ["ohlora", "human"]
+    assert judge.interrupted
+
+
+def test_ctrl_c_before_that_ends_the_match_and_her_training(judge: Referee, good_params: Params) -> None:
+    class Never(HumanFile):
+        def attempts(self, context: MatchContext) -> Attempts:
+            raise KeyboardInterrupt
+            yield
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        judge.play(OhLora(), Never({"first": good_params}))
+    assert threading.active_count() == before
+
+
+def test_a_terminal_that_closes_at_once_is_no_match(judge: Referee, good_params: Params) -> None:
+    class Gone(HumanFile):
+        def attempts(self, context: MatchContext) -> Attempts:
+            yield from ()
+
+    with pytest.raises(OhloraError, match="terminal closed"):
+        judge.play(OhLora(), Gone({"first": good_params}))
+
+
+def test_she_trains_while_the_human_chooses(judge: Referee, good_params: Params) -> None:
+    class Slow(HumanFile):
+        def attempts(self, context: MatchContext) -> Attempts:
+            names = [thread.name for thread in threading.enumerate()]
+            assert any("ThreadPoolExecutor" in name for name in names)
+            yield self.content.first
+
+    assert len(judge.play(OhLora(), Slow({"first": good_params}))) == 2

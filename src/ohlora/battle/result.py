@@ -50,6 +50,9 @@ class Played:
         return row
 
 
+SEAL_CHECK = "sha256 of salt + json.dumps(attempts[0].params, sort_keys=True), UTF-8, as Python writes it"
+
+
 @dataclass(frozen=True)
 class Seal:
     """Fixes params without showing them: SHA-256 of a salt and their JSON, keys sorted."""
@@ -104,6 +107,7 @@ class MatchResult:
         """The content of match.json."""
         return {
             **asdict(self),
+            "seal": {**asdict(self.seal), "check": SEAL_CHECK} if self.seal else None,
             "attempts": [attempt.as_json() for attempt in self.attempts],
             "verdicts": [verdict.value for verdict in self.verdicts],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -16,9 +17,9 @@ def to_picture(image: Tensor) -> Image.Image:
     return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
 
 
-def save_images(subset: Subset, folder: Path) -> Path:
-    """Write train, val and test as `folder/<split>/<class>/0000.png`."""
-    for name in ("train", "val", "test"):
+def save_images(subset: Subset, folder: Path, splits: Sequence[str] = ("train", "val", "test")) -> Path:
+    """Write splits as `folder/<split>/<class>/0000.png`."""
+    for name in splits:
         split = getattr(subset, name)
         for label, class_name in enumerate(subset.class_names):
             place = folder / name / "".join(c if c.isalnum() else "_" for c in class_name)

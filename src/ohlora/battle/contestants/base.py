@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
+
+from annotated_types import Ge, Le
 
 from ohlora.space import Params, Space
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["ohlora", "human", "optuna", "random", "static"]
 Rules = Literal["house", "fair"]
+Trials = Annotated[int, Ge(1), Le(1000)]  # on one subset
 # Yields the params of one attempt after the other; is sent the validation macro-F1 (0 to 1) of each.
 Attempts = Generator[Params, float, None]
 

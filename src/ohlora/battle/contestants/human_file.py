@@ -1,33 +1,64 @@
-"""A human whose attempts are written in a file."""
+"""A human whose attempts are written in a file: people exchange such files, so they are data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from pydantic import BeforeValidator
+
+from ohlora.battle import phrases
 from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules
-from ohlora.battle.phrases import say
+from ohlora.config import InvalidConfig, config
 from ohlora.errors import OhloraError
 from ohlora.space import Params, Space
+from ohlora.text import printable
+
+NAME_LENGTH = 40
 
 
-@dataclass(frozen=True)
-class HumanFile:
-    """conf/human/my_hp.yaml: both attempts known before the match; `second` may be left out."""
+def clean_player(name: object) -> str:
+    """A player's name on one line, without control, escape and direction characters; "you" for none."""
+    if not isinstance(name, str):
+        raise ValueError("a name is text; write it in quotes")
+    return printable(" ".join(name.split()), NAME_LENGTH) or "you"
 
-    name: str
+
+PlayerName = Annotated[str, BeforeValidator(clean_player)]
+
+
+@config
+class HumanContent:
+    """What a file of conf/human/ may hold."""
+
     first: Mapping[str, Any]
-    second: Mapping[str, Any] | None
+    second: Mapping[str, Any] | None = None  # None: one attempt only
+    name: PlayerName = "you"
+
+
+@config
+class HumanFile:
+    """Both attempts are known before the match."""
+
+    content: Any  # of the file
     kind: ClassVar[Kind] = "human"
     rules: ClassVar[Rules] = "house"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.content, Mapping):
+            raise InvalidConfig([("human", " is not a file with name, first and second")])
+        try:
+            checked = HumanContent(**{str(name): value for name, value in self.content.items()})
+        except InvalidConfig as invalid:
+            raise InvalidConfig([(f"human.{name}", fault) for name, fault in invalid.faults]) from None
+        object.__setattr__(self, "content", checked)
+
     @property
     def trials(self) -> int:
-        return 1 if self.second is None else 2
+        return 1 if self.content.second is None else 2
 
     def title(self, context: MatchContext, language: str) -> str:
-        return say("you", language) if self.name == "you" else self.name
+        return player_title(self.content.name, language)
 
     def check(self, space: Space) -> None:
         self.params(space)
@@ -35,11 +66,11 @@ class HumanFile:
     def params(self, space: Space) -> list[Params]:
         """Both attempts, checked; OhloraError with every fault of both."""
         attempts, faults = [], []
-        for which, given in (("first", self.first), ("second", self.second)):
-            if given is None and which == "second":
+        for which, given in (("first", self.content.first), ("second", self.content.second)):
+            if given is None:
                 continue
             try:
-                attempts.append(space.check(given or {}))
+                attempts.append(space.check(given))
             except OhloraError as error:
                 faults.append(f"{which} attempt: {error}")
         if faults:
@@ -51,6 +82,5 @@ class HumanFile:
             yield params
 
 
-def human_file(content: Mapping[str, Any]) -> HumanFile:
-    """The human that a file of conf/human/ describes."""
-    return HumanFile(content["name"], content["first"], content.get("second"))
+def player_title(name: str, language: str) -> str:
+    return phrases.plain("you", language) if name == "you" else name

@@ -2,87 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
+import sys
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules
-from ohlora.battle.phrases import say
-from ohlora.errors import OhloraError
-from ohlora.space import Params, Real, Space, Value
+from ohlora.battle.contestants.human_file import PlayerName, player_title
+from ohlora.battle.phrases import meaning, range_text, say
+from ohlora.config import config
+from ohlora.space import Axis, Choice, Params, Real, Space, Value
+
+BACK = {"back", "b", "뒤로"}
 
 
-@dataclass(frozen=True)
+@config
 class HumanPrompt:
     """Asks for one hyperparameter after the other; Enter keeps what is shown."""
 
-    name: str
-    language: str
+    name: PlayerName
+    start: Any  # hyperparameter -> what Enter keeps; one that is missing or not allowed: the middle
+    language: Literal["ko", "en"]
     trials: ClassVar[int] = 2
     kind: ClassVar[Kind] = "human"
     rules: ClassVar[Rules] = "house"
 
     def title(self, context: MatchContext, language: str) -> str:
-        return say("you", language) if self.name == "you" else self.name
+        return player_title(self.name, language)
 
     def check(self, space: Space) -> None: ...
 
     def attempts(self, context: MatchContext) -> Attempts:
-        yield from ask_attempts(context.space, self.language, Console())
+        start = self.start if isinstance(self.start, Mapping) else {}
+        yield from ask_attempts(context.space, start, self.language, Console(highlight=False))
 
 
-def ask_attempts(space: Space, language: str, console: Console) -> Attempts:
-    """Two attempts, the second after the first one's score is told."""
+def ask_attempts(space: Space, start: Mapping[str, Any], language: str, console: Console) -> Attempts:
+    """Two attempts, the second after the first one's score is told; fewer where the terminal closes."""
     console.print(rules_card(space, language))
-    kept = space.at([0.5] * len(space.free))
+    console.print(say("training_meanwhile", language), style="dim")
+    middle = space.at([0.5] * len(space.free))
+    kept = middle | {
+        name: axis.read(start[name])
+        for name, axis in space.free.items()
+        if axis.fault(start.get(name)) is None
+    }
     for number in (1, 2):
+        forget_typed()
         console.print(say("attempt", language, number=number))
-        kept = ask(space, kept, console)
+        try:
+            kept = ask(space, kept, language, console)
+        except EOFError:
+            console.print()
+            return
         score = yield kept
         if number == 1:
             console.print(say("your_val", language, score=score))
 
 
-def ask(space: Space, kept: Params, console: Console) -> Params:
-    """Each free hyperparameter in turn."""
-    chosen: dict[str, Value] = {}
-    for name, axis in space.free.items():
-        shown = f"{kept[name]:.4g}" if isinstance(axis, Real) else str(kept[name])
-        while True:
-            try:
-                answer = console.input(f"  {name} [dim]({axis})[/dim] \\[{shown}]: ").strip()
-            except EOFError:
-                raise OhloraError("the terminal closed before every hyperparameter was chosen") from None
-            value = parse(answer) if answer else kept[name]
-            fault = axis.fault(value)
-            if fault is None:
-                chosen[name] = value
-                break
-            console.print(f"  [red]{name}{fault}[/red]", highlight=False)
+def ask(space: Space, kept: Params, language: str, console: Console) -> Params:
+    """Each free hyperparameter in turn. Raises EOFError where the terminal closes."""
+    chosen = dict(kept)
+    names = list(space.free)
+    at = 0
+    while at < len(names):
+        name = names[at]
+        axis = space.free[name]
+        shown = f"{chosen[name]:.4g}" if isinstance(axis, Real) else str(chosen[name])
+        answer = console.input(
+            f"  {name} [dim]({numbered(axis, language)})[/dim] {escape(f'[{shown}]')}: "
+        ).strip()
+        if answer.lower() in BACK:
+            at = max(at - 1, 0)
+        elif answer == "?":
+            console.print(f"    {meaning(name, language)} ({range_text(axis, language)})")
+        elif not answer:
+            at += 1
+        elif axis.fault(value := parse(answer, axis)) is None:
+            chosen[name] = axis.read(value)
+            at += 1
+        else:
+            fault = say(
+                "not_allowed", language, name=name, answer=answer[:40], range=range_text(axis, language)
+            )
+            console.print(f"  [red]{fault}[/red]")
     return space.check(chosen)
 
 
-def parse(answer: str) -> Value:
-    """What was typed as a number where it is one."""
-    kinds: tuple[Callable[[str], Value], ...] = (int, float)
-    for kind in kinds:
+def numbered(axis: Axis, language: str) -> str:
+    """A range; options that are words with the number that stands for each: `1 relu | 2 leaky_relu`."""
+    if isinstance(axis, Choice) and not axis.ordered:
+        return " | ".join(f"{number} {option}" for number, option in enumerate(axis.options, start=1))
+    return range_text(axis, language)
+
+
+def parse(answer: str, axis: Axis) -> Value:
+    """What was typed: of words an option's number, any capitals and a beginning will do; else a number."""
+    if isinstance(axis, Choice) and not axis.ordered:
+        options = [str(option) for option in axis.options]
+        if answer.isdecimal() and 1 <= int(answer) <= len(options):
+            return options[int(answer) - 1]
+        word = answer.lower()
+        begun = [option for option in options if option.lower().startswith(word)]
+        return word if word in options or len(begun) != 1 else begun[0]
+    for kind in (int, float):
         try:
-            return kind(answer)
+            return kind(answer.replace(",", ".", 1))
         except ValueError:
             continue
     return answer
 
 
+def forget_typed() -> None:
+    """Drop what was typed before the question: it answers none."""
+    try:
+        if not sys.stdin.isatty():
+            return
+        if sys.platform == "win32":
+            import msvcrt
+
+            while msvcrt.kbhit():
+                msvcrt.getwch()
+        else:
+            import termios
+
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    except (OSError, ValueError, AttributeError):  # no terminal after all
+        return
+
+
 def rules_card(space: Space, language: str) -> Table:
     """Every hyperparameter one may choose, with its range."""
     card = Table(title=say("rules_card", language), title_justify="left")
-    card.add_column(say("hyperparameter", language))
-    card.add_column(say("range", language))
-    for name, text in space.describe():
-        card.add_row(name, text)
+    for column in ("hyperparameter", "range", "meaning"):
+        card.add_column(say(column, language))
+    for name, axis in space.free.items():
+        card.add_row(name, range_text(axis, language), meaning(name, language))
     for name, value in space.fixed.items():
-        card.add_row(f"[dim]{name}[/dim]", f"[dim]= {value}[/dim]")
+        card.add_row(f"[dim]{name}[/dim]", f"[dim]= {value}[/dim]", "")
     return card

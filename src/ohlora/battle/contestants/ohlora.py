@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ohlora.battle import phrases
 from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules
-from ohlora.battle.phrases import say
 from ohlora.predictor import Suggestion, search
 from ohlora.space import Params, Space
 
@@ -21,7 +21,7 @@ class OhLora:
     rules: ClassVar[Rules] = "house"
 
     def title(self, context: MatchContext, language: str) -> str:
-        return say("ohlora", language)
+        return phrases.plain("ohlora", language)
 
     def check(self, space: Space) -> None: ...
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules
-from ohlora.battle.phrases import say
-from ohlora.errors import OhloraError, whole_fault
+from ohlora.battle import phrases
+from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules, Trials
+from ohlora.config import config
 from ohlora.space import Space
 
 
-@dataclass(frozen=True)
+@config
 class RandomSearch:
     """Draws evenly from the space."""
 
-    trials: int
+    trials: Trials
     kind: ClassVar[Kind] = "random"
     rules: ClassVar[Rules] = "fair"
 
     def title(self, context: MatchContext, language: str) -> str:
-        return say("random", language, trials=self.trials)
+        return phrases.plain("random", language, trials=self.trials)
 
-    def check(self, space: Space) -> None:
-        if fault := whole_fault("challenger.trials", self.trials, 1, 1000):
-            raise OhloraError(fault)
+    def check(self, space: Space) -> None: ...
 
     def attempts(self, context: MatchContext) -> Attempts:
         for number in range(self.trials):

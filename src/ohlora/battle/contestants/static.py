@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from ohlora.battle import phrases
 from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules
-from ohlora.battle.phrases import say
+from ohlora.config import config
 from ohlora.space import Space
 
 
-@dataclass(frozen=True)
+@config
 class BestOnAverage:
     """Always plays the params that are best on average, over the whole table or over this dataset's part."""
 
@@ -26,7 +26,7 @@ class BestOnAverage:
 
     def title(self, context: MatchContext, language: str) -> str:
         dataset = self.dataset(context)
-        return say("static_dataset" if dataset else "static", language, dataset=dataset)
+        return phrases.plain("static_dataset" if dataset else "static", language, dataset=dataset)
 
     def check(self, space: Space) -> None: ...
 
