@@ -27,9 +27,8 @@ OURS = re.compile(r"(ohlora|hydra_plugins\.ohlora_launcher)(\.[A-Za-z_]\w*)+")
 # What else may be named: dotted names with commas between them, in the environment and not in a config,
 # which may be somebody else's. Read once: a config can set variables of its own job.
 TRUSTED = frozenset(filter(None, os.environ.get("OHLORA_TRUST", "").replace(" ", "").split(",")))
-RESERVED = ("_target_", "_partial_", "_recursive_")
+RESERVED = ("_target_", "_partial_")
 FUNCTIONS = {  # until each is a config class
-    "ohlora.battle.contestants.human_file.human_file",
     "ohlora.face.acting.reaction.reaction",
     "ohlora.face.acting.person.drawn",
     "ohlora.face.trained.vae.load_generator",

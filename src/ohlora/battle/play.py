@@ -24,7 +24,7 @@ from ohlora.datasets.readers import DatasetUnavailable
 from ohlora.datasets.subset import Subset, draw_valid_seeds
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
-from ohlora.features.describe import describe
+from ohlora.features.describe import Encoder, describe
 from ohlora.features.table import encoder_for
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import Suggestion
@@ -48,8 +48,9 @@ def play(match: PlayMatch) -> float:
         save_images(subset, Path(match.save_subset), ("train", "val"))
     screen.introduce(subset, sheet)
 
+    encoder = encoder_for(data, Path(match.encoders))
     started = time.perf_counter()
-    features = described(subset, data, match.encoders)
+    features = described(subset, encoder)
     context = MatchContext(subset, match.space, predictor, features, subset.recipe.seed)
     ohlora = OhLora()
     choice = ohlora.suggest(context)
@@ -104,9 +105,9 @@ def draw(match: PlayMatch, data: ImageData) -> Subset:
     return subset
 
 
-def described(subset: Subset, data: ImageData, encoders: str) -> dict[str, float]:
+def described(subset: Subset, encoder: Encoder) -> dict[str, float]:
     """What Oh-LoRA sees of the subset; OhloraError where it is too small to be described."""
-    features = describe(subset, encoder_for(data, Path(encoders)))
+    features = describe(subset, encoder)
     if odd := [name for name, value in features.items() if not math.isfinite(value)]:
         raise OhloraError(
             f"this subset cannot be described ({', '.join(odd[:3])} is not a number): too few images a class"
