@@ -199,14 +199,14 @@ def stripes() -> Callable[..., ImageData]:
 def door() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`door("train.py", "dataset=digits", cwd=tmp_path)`: the real program in its own process.
 
-    A dotted name is a module's door: `python -m ohlora.narrator.say`.
+    Another word is a verb: `python -m ohlora say`.
     """
 
     def run(program: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [
                 sys.executable,
-                *([str(ROOT / program)] if program.endswith(".py") else ["-m", program]),
+                *([str(ROOT / program)] if program.endswith(".py") else ["-m", "ohlora", program]),
                 *arguments,
             ],
             cwd=cwd,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ohlora.durable import replace_file, write_json
 from ohlora.errors import OhloraError, nearest
-from ohlora.provenance import current_commit
+from ohlora.provenance import current_commit, program
 
 FORMAT = 1  # of the pair of files; raise it when older ones can no longer be read
 Network = TypeVar("Network", bound=nn.Module)
@@ -128,9 +128,7 @@ def command_line() -> str:
         if not argument.lstrip("+~").startswith(places):
             name, given, value = argument.partition("=")
             said.append(f"{name}={Path(value).name}" if given and Path(value).is_absolute() else argument)
-    module = getattr(sys.modules["__main__"], "__spec__", None)  # python -m
-    program = ["-m", module.name] if module else [Path(sys.argv[0]).name]
-    return shlex.join(["python", *program, *said])
+    return shlex.join([*program(), *said])
 
 
 def library_versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:

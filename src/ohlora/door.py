@@ -133,7 +133,7 @@ def enter(main: Callable[[], Any]) -> None:
 
 
 def open_door(config_name: str) -> None:
-    """Enter by a config of conf/, where a room has a door of its own (`python -m ohlora.narrator.say`)."""
+    """Enter by conf/<config_name>.yaml: a verb of `python -m ohlora`."""
     enter(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(run_job))
 
 

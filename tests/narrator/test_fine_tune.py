@@ -19,7 +19,7 @@ from ohlora.errors import OhloraError
 from ohlora.narrator.lessons import Rehearsal
 from ohlora.narrator.training import HELD_OUT, examples, is_true, read_source, spliced
 
-FINE_TUNE = "ohlora.narrator.fine_tune"
+FINE_TUNE = "fine-tune"
 SMALL = [
     "language=ko",
     "hydra.run.dir=run",
@@ -174,7 +174,7 @@ def test_a_voice_is_trained_kept_and_speaks(door, babbler, tmp_path):
     assert report["losses"]["eval_loss"]
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
     said = door(
-        "ohlora.narrator.say",
+        "say",
         "narrator=tiny",
         "paths.narrator=run/model",
         "language=en",
@@ -201,7 +201,7 @@ def test_an_adapter_alone_speaks_with_its_model(door, babbler, tmp_path):
     assert "<system>" in done.stdout, "the persona goes first"
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").is_file()
     said = door(
-        "ohlora.narrator.say",
+        "say",
         "narrator=kanana",
         f"narrator.model={babbler}",
         "narrator.adapter=run/adapter",
@@ -216,7 +216,7 @@ def test_a_killed_run_goes_on(babbler, door, tmp_path):
     told = [f"fine_tuning.model={babbler}", *SMALL, "fine_tuning.schedule.max_steps=40", "seed=3"]
     told[told.index("fine_tuning.schedule.checks=2")] = "fine_tuning.schedule.checks=10"
     process = subprocess.Popen(
-        [sys.executable, "-m", FINE_TUNE, *told],
+        [sys.executable, "-m", "ohlora", FINE_TUNE, *told],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -243,7 +243,7 @@ def test_a_killed_run_goes_on(babbler, door, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_train_one_model(babbler, tmp_path):
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", "-m", FINE_TUNE]
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", "-m", "ohlora", FINE_TUNE]
     done = subprocess.run(
         [sys.executable, *launcher, f"fine_tuning.model={babbler}", *SMALL, "hardware.device=cpu"],
         cwd=tmp_path,
@@ -272,7 +272,7 @@ def test_two_processes_train_one_model(babbler, tmp_path):
     ],
 )
 def test_what_cannot_be_trained_is_said_before_training(composed, babbler, tmp_path, overrides, said):
-    cfg = composed("narrate", f"fine_tuning.model={babbler}", "hydra.run.dir=run", *SMALL[2:], *overrides)
+    cfg = composed("fine_tune", f"fine_tuning.model={babbler}", "hydra.run.dir=run", *SMALL[2:], *overrides)
     cfg.job.output_dir = str(tmp_path)
     with pytest.raises(OhloraError, match=said):
         build(cfg.job).run()
@@ -303,7 +303,7 @@ def test_a_model_is_pretrained_from_a_table(door, tmp_path):
         f"path:'{tmp_path / 'talk.csv'}',columns:[Q,A],separator:',',quoted:true}}"
     )
     done = door(
-        "ohlora.narrator.pretrain",
+        "pretrain",
         f"sources=[{source}]",
         "held_out=0.2",
         "shape.vocab_size=1900",

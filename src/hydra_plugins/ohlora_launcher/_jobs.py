@@ -164,7 +164,7 @@ class JobLauncher(Launcher):
             overrides,
             str(folder),
             str(Path.cwd()),
-            (sys.executable, sys.argv[0], *overrides, *config_arguments(), *settings),
+            (sys.executable, *started(), *overrides, *config_arguments(), *settings),
             {
                 **environment,
                 "OHLORA_SWEEP": sweep_dir.name,
@@ -255,6 +255,12 @@ def stop(process: subprocess.Popen[bytes], patience_s: float = 3) -> None:
             return
         except subprocess.TimeoutExpired:
             continue
+
+
+def started() -> tuple[str, ...]:
+    """What this process runs, for Python to run it again: a file or, as `-m` says it, a module."""
+    spec = sys.modules["__main__"].__spec__
+    return ("-m", spec.name) if spec else (sys.argv[0],)
 
 
 def quoted(text: object) -> str:

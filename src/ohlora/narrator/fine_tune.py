@@ -1,4 +1,4 @@
-"""Give a language model Oh-LoRA's voice: python -m ohlora fine-tune narrator=tiny|kanana (conf/narrate.yaml).
+"""Give a language model Oh-LoRA's voice: python -m ohlora fine-tune narrator=tiny|kanana (conf/fine_tune).
 
 TRL's supervised fine-tuning of a PEFT LoRA adapter on what `lessons.py` makes.
 """
@@ -65,9 +65,3 @@ class FineTune:
         """Return the loss on held-out lines, nats a token."""
         need_packages("narrator", "trl", "peft", "datasets", "accelerate")
         return self.train()
-
-
-if __name__ == "__main__":
-    from ohlora.door import open_door
-
-    open_door("narrate")

@@ -28,9 +28,3 @@ class Measure:
     logger: Any
 
     run = deferred("ohlora.narrator.measuring", "measure")
-
-
-if __name__ == "__main__":
-    from ohlora.door import open_door
-
-    open_door("measure")

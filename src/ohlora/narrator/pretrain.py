@@ -54,9 +54,3 @@ class Pretrain:
         """Return the evaluation loss, nats a character."""
         need_packages("pretraining", "accelerate", "datasets")
         return self.train()
-
-
-if __name__ == "__main__":
-    from ohlora.door import open_door
-
-    open_door("pretrain")

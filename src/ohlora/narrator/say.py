@@ -54,9 +54,3 @@ class Say:
         console.print(Text("Oh-LoRA: ", style="magenta") + Text(told.line, style="default"), soft_wrap=True)
         if told.written:
             console.print(Text("(a written line)", style="dim"))
-
-
-if __name__ == "__main__":
-    from ohlora.door import open_door
-
-    open_door("say")

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from ohlora.assets import load_model, save_model
+from ohlora.assets import assets_dir, load_model, save_model
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION
 from ohlora.predictor.model import Ensemble, PredictorSettings, SubsetBatches
@@ -117,6 +117,11 @@ class Predictor:
             )
         except (KeyError, TypeError, RuntimeError) as error:
             raise OhloraError(f"{place} is not a whole predictor: {type(error).__name__}: {error}") from None
+
+
+def load(folder: str | Path | None = None) -> Predictor:
+    """The predictor that `train model=hp_predictor` left in `folder`; without one, the one that ships."""
+    return Predictor.load(Path(folder) if folder else assets_dir(), "hp_predictor")
 
 
 def read_axis(card: Mapping[str, Any]) -> Axis:

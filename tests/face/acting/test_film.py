@@ -165,7 +165,7 @@ def test_a_video_needs_its_encoder_and_an_even_side(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_a_wrong_setting_is_one_line(own_world):
-    command = [sys.executable, "-m", "ohlora.face.acting.animate", "mood=hapy", "face=x"]
+    command = [sys.executable, "-m", "ohlora", "animate", "mood=hapy", "face=x"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=own_world, timeout=240)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

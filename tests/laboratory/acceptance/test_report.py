@@ -91,7 +91,7 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
         done = door("train.py", *SMALL, *TRAINING, *words, *here, *kept, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     done = door(
-        "ohlora.laboratory.acceptance.report",
+        "face-report",
         *SMALL,
         *COUNTS,
         *here[1:],
@@ -122,7 +122,7 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
 
 @pytest.mark.slow
 def test_a_mistake_is_one_line(door, tmp_path):
-    done = door("ohlora.laboratory.acceptance.report", "stages=[x]", "generator=y", cwd=tmp_path)
+    done = door("face-report", "stages=[x]", "generator=y", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("ohlora: stages: x is not one of renderer | segmenter")
     assert len(done.stderr.splitlines()) == 1

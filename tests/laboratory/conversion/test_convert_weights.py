@@ -393,7 +393,7 @@ def test_every_wrong_setting_at_once(composed):
 @pytest.mark.slow
 def test_a_hostile_file_ends_the_command_in_one_line(own_world, tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(Calls(os.mkdir, str(tmp_path / "ran"))))
-    command = [sys.executable, "-m", "ohlora.laboratory.conversion.convert_weights", "trust=true"]
+    command = [sys.executable, "-m", "ohlora", "convert-weights", "trust=true"]
     command += [f"source={tmp_path / 'a.pkl'}", f"out={tmp_path / 'a.safetensors'}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=own_world, timeout=600)
     assert done.returncode == 2

@@ -55,7 +55,7 @@ def test_every_fault_at_once(job):
 
 
 def test_a_wrong_setting_is_one_line(own_world):
-    command = [sys.executable, "-m", "ohlora.laboratory.sheets.contact_sheet", "fase=3"]
+    command = [sys.executable, "-m", "ohlora", "contact-sheet", "fase=3"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=own_world, timeout=60)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

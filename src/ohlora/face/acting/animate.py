@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ohlora.door import open_door
-
 LEAD_S, TAIL_S = 0.3, 0.4  # of rest before and after what she does
 
 
@@ -67,7 +65,3 @@ class Animate:
         if faults:
             raise OhloraError("; ".join(faults))
         return built
-
-
-if __name__ == "__main__":
-    open_door("animate")

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ohlora.door import open_door
-
 
 @dataclass(frozen=True)
 class Live:
@@ -51,7 +49,3 @@ class Live:
         live_face = LiveFace(generator, person, self.expressions, self.ombre, self.seed, self.fps)
         live_face.frame(-1)  # the first one takes longest
         return LiveServer(live_face, self.port, self.language)
-
-
-if __name__ == "__main__":
-    open_door("live")

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ohlora.door import open_door
-
 if TYPE_CHECKING:
     from ohlora.laboratory.acceptance.stages import Bench
     from ohlora.laboratory.acceptance.table import Criterion, Row
@@ -177,7 +175,3 @@ class Report:
             shelf, source, self.counts, self.protocols, self.expressions, self.ombre, self.rest, self.seed
         )
         return criteria, bench
-
-
-if __name__ == "__main__":
-    open_door("face_report")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ohlora.door import open_door
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -102,7 +100,3 @@ class ConvertWeights:
             "licence": "that of the source, which this file is a copy of in another format",
         }
         return save_model(out.parent, out.stem, network.state_dict(), card)
-
-
-if __name__ == "__main__":
-    open_door("convert_weights")

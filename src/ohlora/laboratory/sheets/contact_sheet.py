@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ohlora.door import open_door
-
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
@@ -177,7 +175,3 @@ class ContactSheets:
             picture = to_picture(photo).resize((cell - GAP, cell - GAP), Image.Resampling.NEAREST)
             sheet.paste(picture, (margin + place % columns * cell, HEADER + place // columns * cell))
         return sheet
-
-
-if __name__ == "__main__":
-    open_door("contact_sheet")

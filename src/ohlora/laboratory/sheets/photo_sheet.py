@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ohlora.door import open_door
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -113,7 +111,3 @@ class PhotoSheet:
             caption = f"{source.photos[place].name[-14:]}\n{' '.join([split, *known])}"
             draw.multiline_text((left + 2, top + side), caption, fill="black", font_size=10, spacing=1)
         return sheet
-
-
-if __name__ == "__main__":
-    open_door("photo_sheet")

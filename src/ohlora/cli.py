@@ -1,0 +1,83 @@
+"""`python -m ohlora VERB ...`, and `ohlora VERB ...` where it is installed: every command, one line each.
+
+The list answers without Hydra; a verb enters by conf/<verb>.yaml.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ohlora.errors import nearest
+from ohlora.provenance import VERB
+
+VERBS = {
+    "battle": "a hyperparameter battle against Oh-LoRA; writes outputs/battle/",
+    "train": "train what model= names: cnn (a sweep of trials), autoencoder, hp_predictor",
+    "say": "one line of hers about a match that ended so: verdicts=won_by_far",
+    "fine-tune": "fine-tune a voice with TRL and LoRA: narrator=tiny|kanana",
+    "pretrain": "train a small language model from nothing",
+    "measure": "how often a voice contradicts the result, and what its lines are like",
+    "animate": "her face as a film: mood=surprised out=demo.gif",
+    "live": "her face in a browser of this machine, with sliders",
+    "contact-sheet": "pictures of many rendered people, of properties, label maps, twins and moods",
+    "photo-sheet": "how photos of faces are read: dataset=faces_celebamask dataset.root=DIR",
+    "convert-weights": "a StyleGAN trained elsewhere, for use here: source=FILE out=FILE.safetensors",
+    "face-report": "what the networks of her face reach, beside gates and targets",
+}
+# Modules that were commands of their own.
+MOVED = {
+    "ohlora.narrator.say": "say",
+    "ohlora.narrator.fine_tune": "fine-tune",
+    "ohlora.narrator.pretrain": "pretrain",
+    "ohlora.narrator.measure": "measure",
+    "ohlora.face.animate": "animate",
+    "ohlora.face.live": "live",
+    "ohlora.face.contact_sheet": "contact-sheet",
+    "ohlora.face.photo_sheet": "photo-sheet",
+    "ohlora.face.convert_weights": "convert-weights",
+    "ohlora.face.report": "face-report",
+}
+
+
+def main() -> None:
+    """Run the verb that was typed; without one, say which there are."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    if word in VERBS:
+        os.environ[VERB] = word
+        del sys.argv[1]
+    elif os.environ.get(VERB) not in VERBS:
+        if word in ("", "-h", "--help"):
+            usage()
+            return
+        if word == "--version":
+            from ohlora import __version__
+
+            print(f"ohlora {__version__}")
+            return
+        refuse(f"{word} is not one of {' | '.join(VERBS)}{nearest(word, VERBS)}")
+    from ohlora.door import open_door
+
+    open_door(os.environ[VERB].replace("-", "_"))
+
+
+def usage() -> None:
+    print("usage: ohlora VERB [setting=value ...]      (or python -m ohlora VERB ...)\n")
+    for verb, line in VERBS.items():
+        print(f"  {verb:<16} {line}")
+    print("\nohlora VERB --help shows what can be chosen, ohlora VERB --cfg job every setting.")
+
+
+def refuse_moved() -> None:
+    """Where Python is about to run a module that was a command once, say what it is now and leave."""
+    words = sys.orig_argv
+    module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
+    if module in MOVED:
+        refuse(f"python -m {module} is now: python -m ohlora {MOVED[module]}")
+
+
+def refuse(message: str) -> None:
+    from ohlora.text import printable
+
+    print(f"ohlora: {printable(message, 500)}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,119 @@
+"""`python -m ohlora VERB`, and what `import ohlora` offers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import ohlora
+from ohlora.cli import MOVED, VERBS, main
+from ohlora.provenance import VERB, program
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    def words(*arguments: str) -> None:
+        monkeypatch.setattr("sys.argv", ["ohlora", *arguments])
+
+    monkeypatch.setenv(VERB, "")  # and what a test leaves there goes again
+    return words
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",)], ids=str)
+def test_without_a_verb_all_are_listed(typed, capsys, words):
+    typed(*words)
+    main()
+    printed = capsys.readouterr().out
+    assert all(f"\n  {verb} " in printed for verb in VERBS)
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+def test_every_verb_has_its_config(composed):
+    for verb in VERBS:
+        config = composed(verb.replace("-", "_"))
+        assert "job" in config or verb == "train", verb
+
+
+def test_an_unknown_verb(typed, capsys):
+    typed("batle", "human=my_hp")
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("ohlora: batle is not one of battle | ")
+    assert "did you mean battle" in told
+
+
+def test_a_process_started_anew_knows_its_verb(typed, monkeypatch):
+    entered = []
+    monkeypatch.setattr("ohlora.door.open_door", entered.append)
+    typed("fine-tune", "narrator=tiny")
+    main()
+    assert sys.argv == ["ohlora", "narrator=tiny"]
+    main()  # as DDP starts its further processes: the same settings, the environment of the first
+    assert entered == ["fine_tune", "fine_tune"]
+
+
+def test_listing_imports_nothing_heavy():
+    heavy = "{'torch', 'numpy', 'hydra', 'pydantic', 'omegaconf'} & set(sys.modules)"
+    code = f"import sys; sys.argv = ['ohlora']; from ohlora.cli import main; main(); print({heavy})"
+    done = run("-c", code)
+    assert done.stdout.endswith("set()\n"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["ohlora.narrator.say", "ohlora.face.animate"])
+def test_the_path_of_a_command_of_old_names_the_new_one(module):
+    done = run("-m", module, "seed=3")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"ohlora: python -m {module} is now: python -m ohlora {MOVED[module]}\n"
+
+
+@pytest.mark.parametrize(
+    ("started", "module", "verb", "told"),
+    [
+        ("/x/battle.py", None, None, "python battle.py"),
+        ("/x/src/ohlora/__main__.py", "ohlora.__main__", "say", "python -m ohlora say"),
+        ("/x/bin/ohlora", None, "fine-tune", "ohlora fine-tune"),
+    ],
+)
+def test_how_it_was_called(typed, monkeypatch, started, module, verb, told):
+    monkeypatch.setattr("sys.argv", [started, "seed=1"])
+    monkeypatch.setattr(
+        sys.modules["__main__"], "__spec__", module and SimpleNamespace(name=module), raising=False
+    )
+    if verb:
+        monkeypatch.setenv(VERB, verb)
+    assert " ".join(program()) == told
+
+
+def test_what_users_may_import():
+    assert set(ohlora.__all__) == {
+        "Advice",
+        "Choice",
+        "OhLoRASampler",
+        "OhloraError",
+        "Predictor",
+        "Real",
+        "Space",
+        "__version__",
+        "advise",
+        "describe",
+        "load",
+    }
+    assert all(getattr(ohlora, name) is not None for name in ohlora.__all__)
+    assert set(ohlora.__all__) <= set(dir(ohlora))
+    assert isinstance(ohlora.load(), ohlora.Predictor)
+    with pytest.raises(AttributeError, match="no attribute 'advice_of'"):
+        _ = ohlora.advice_of
+
+
+def test_importing_it_is_light():
+    done = run("-c", "import sys, ohlora; print({'torch', 'numpy', 'pydantic'} & set(sys.modules))")
+    assert done.stdout == "set()\n"
