@@ -32,7 +32,8 @@ from ohlora.durable import write_json
 from ohlora.provenance import current_commit
 from ohlora.records.record import TrialKey
 from ohlora.trials.protocol import Budget
-from ohlora.trials.stacked import StackedTrial, train_stacked
+from ohlora.trials.stack_members import StackedTrial
+from ohlora.trials.stacked import train_stacked
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMBERS = 8

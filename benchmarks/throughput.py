@@ -33,7 +33,8 @@ from ohlora.hardware import Hardware
 from ohlora.provenance import current_commit
 from ohlora.records.record import TrialKey, TrialRecord
 from ohlora.trials.drivers import train_and_score
-from ohlora.trials.stacked import StackedTrial, train_stacked
+from ohlora.trials.stack_members import StackedTrial
+from ohlora.trials.stacked import train_stacked
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASETS = ("mnist", "fashion", "cifar10")

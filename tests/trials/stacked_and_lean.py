@@ -20,7 +20,8 @@ from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
 from ohlora.trials.drivers import train_and_score
 from ohlora.trials.protocol import Budget, CnnSettings, Protocol
-from ohlora.trials.stacked import StackedTrial, train_stacked
+from ohlora.trials.stack_members import StackedTrial
+from ohlora.trials.stacked import train_stacked
 
 SAME = ("status", "val_f1", "test_f1", "val_loss", "steps", "epochs", "n_train", "n_classes", "trial")
 

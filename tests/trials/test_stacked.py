@@ -20,8 +20,11 @@ from ohlora.datasets.images import Split
 from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
 from ohlora.trials.drivers import train_and_score
+from ohlora.trials.memory import fitting_members
 from ohlora.trials.protocol import Budget, Protocol
-from ohlora.trials.stacked import StackedTrial, fitting_members, masked_batch_norm, train_stacked
+from ohlora.trials.stack_kernels import masked_batch_norm
+from ohlora.trials.stack_members import StackedTrial
+from ohlora.trials.stacked import train_stacked
 
 HERE = Path(__file__).parent
 OCCASION = ("elapsed_s", "finished_at", "driver")
@@ -225,7 +228,7 @@ def test_masked_batch_norm_is_batch_norm_of_each_members_images():
 def test_a_gpu_takes_as_many_members_as_its_memory_holds(trial, short):
     device = torch.device("cuda")
     trials = [trial(seed, batch_size=128) for seed in range(64)]
-    assert 64 <= fitting_members(trials, device, "32") < 1_000_000
+    assert 64 <= fitting_members(trials, short.network, device, "32") < 1_000_000
     outcomes = list(train_stacked(trials, short, Hardware("cuda", "32", None)))
     cpu = list(train_stacked(trials, short, Hardware("cpu", "32", 1)))
     scores = [np.mean([out.record.test_f1 for _, out in some]) for some in (outcomes, cpu)]

@@ -15,7 +15,7 @@ from ohlora.records.record import TrialKey
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.space import Params
 from ohlora.trials.jobs import TrialPlan
-from ohlora.trials.stacked import StackedTrial
+from ohlora.trials.stack_members import StackedTrial
 
 
 def spread_params(plan: TrialPlan, data: ImageData) -> list[Params]:

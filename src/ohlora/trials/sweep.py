@@ -21,7 +21,8 @@ from ohlora.space import Params
 from ohlora.trials.drivers import TrialOutcome, device_name, train_and_score
 from ohlora.trials.jobs import TrainTrials, TrialPlan
 from ohlora.trials.plan import check_seeds, planned_trials, spread_params
-from ohlora.trials.stacked import StackedTrial, train_stacked
+from ohlora.trials.stack_members import StackedTrial
+from ohlora.trials.stacked import train_stacked
 from ohlora.trials.summary import save_winners, summary, winner
 
 MIN_WINDOW = 8  # trials taken at a time, to be trained together
