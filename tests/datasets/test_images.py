@@ -13,10 +13,8 @@ from ohlora.datasets.images import (
     Split,
     cached_statistics,
     image_statistics,
-    require_classes,
     save_atomically,
 )
-from ohlora.errors import OhloraError
 
 
 def plain_colour(red: int, green: int, blue: int) -> torch.Tensor:
@@ -117,9 +115,3 @@ class TestCache:
 
         assert save_atomically(path, full_disk) is False
         assert path.read_bytes() == b"old"
-
-
-def test_one_class_is_not_a_dataset(digits):
-    ones = digits.train.take(np.flatnonzero(digits.train.labels.numpy() == 1))
-    with pytest.raises(OhloraError, match="has 1 class with training images; two or more are needed"):
-        require_classes(ImageData("x", "x", digits.class_names, ones, digits.test))

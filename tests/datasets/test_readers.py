@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from ohlora.datasets.images import stratified_halves
-from ohlora.datasets.readers import Cifar10, DatasetUnavailable, Digits, Folder, TorchvisionGrey
+from ohlora.datasets.readers import Cifar10, DatasetUnavailable, Digits, TorchvisionGrey
 from ohlora.datasets.standard import CIFAR10_CLASSES
 from ohlora.errors import OhloraError
 
@@ -40,130 +40,6 @@ def test_halves_are_disjoint_complete_and_stratified():
     assert sorted([*first, *second]) == list(range(59))
     assert np.bincount(labels[second]).tolist() == [10, 1, 1]
     assert np.bincount(labels[first]).tolist() == [40, 6, 1]
-
-
-def write_images(
-    folder: Path, count: int, colour: tuple[int, int, int] | int, size=(20, 14), suffix="png"
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(len(folder.name))
-    grey = isinstance(colour, int)
-    for i in range(count):
-        shape = (size[1], size[0]) if grey else (size[1], size[0], 3)
-        noise = rng.integers(0, 40, shape)
-        Image.fromarray((noise + np.array(colour)).clip(0, 255).astype(np.uint8)).save(
-            folder / f"{i}.{suffix}"
-        )
-
-
-class TestFolder:
-    def test_mixed_sizes_formats_and_colours_become_one_dataset(self, tmp_path):
-        write_images(tmp_path / "cat", 8, (200, 30, 30), (31, 17), "jpg")
-        write_images(tmp_path / "dog" / "deeper", 9, 120, (8, 40), "png")
-        write_images(tmp_path / "eel", 10, (10, 10, 180), (64, 64), "webp")
-        (tmp_path / "dog" / "notes.txt").write_text("not an image")
-        (tmp_path / ".hidden").mkdir()
-        data = Folder(str(tmp_path), 16).load()
-        assert data.class_names == ("cat", "dog", "eel")
-        assert data.train.images.shape[1:] == (3, 16, 16)
-        assert data.train.images.dtype == torch.uint8
-        every = torch.cat([data.train.labels, data.test.labels])
-        assert every.bincount().tolist() == [8, 9, 10]
-        assert data.test.labels.bincount().tolist() == [2, 2, 2]
-        cats = data.train.images[data.train.labels == 0].float().mean(dim=(0, 2, 3))
-        assert cats[0] > cats[1] + 100
-
-    def test_grey_only_if_all_are_grey(self, tmp_path):
-        write_images(tmp_path / "a", 6, 30)
-        write_images(tmp_path / "b", 6, (90, 90, 90))
-        assert Folder(str(tmp_path), 8).load().channels == 3  # the noise of b is coloured
-        for path in (tmp_path / "b").iterdir():
-            Image.open(path).convert("L").save(path)
-        assert Folder(str(tmp_path), 8).load().channels == 1
-
-    def test_train_and_test_folders_are_kept(self, tmp_path):
-        for part, count in (("train", 7), ("test", 3)):
-            write_images(tmp_path / part / "a", count, 10)
-            write_images(tmp_path / part / "b", count, 200)
-        data = Folder(str(tmp_path), 8).load()
-        assert (len(data.train), len(data.test)) == (14, 6)
-        assert data.train.images[data.train.labels == 1].float().mean() > 190
-
-    def test_train_and_test_must_agree_on_the_classes(self, tmp_path):
-        for part, other in (("train", "b"), ("test", "c")):
-            write_images(tmp_path / part / "a", 3, 10)
-            write_images(tmp_path / part / other, 3, 200)
-        with pytest.raises(OhloraError, match=r"train has the classes \['a', 'b'\], test has \['a', 'c'\]"):
-            Folder(str(tmp_path), 8).load()
-
-    def test_a_photo_taken_sideways_is_turned_upright(self, tmp_path):
-        half = np.zeros((16, 16), dtype=np.uint8)
-        half[:8] = 255
-        exif = Image.Exif()
-        exif[0x0112] = 6  # "rotate 90 degrees clockwise to see it upright"
-        for name in ("a", "b"):
-            (tmp_path / name).mkdir()
-            for i in range(5):
-                Image.fromarray(half).save(tmp_path / name / f"{i}.png", exif=exif)
-        images = Folder(str(tmp_path), 16).load().train.images.float()
-        assert images[..., 8:].mean() > 200
-        assert images[..., :8].mean() < 50
-
-    def test_every_fault_is_named_at_once(self, tmp_path):
-        write_images(tmp_path / "good", 3, 10)
-        (tmp_path / "bad").mkdir()
-        whole = io.BytesIO()
-        Image.new("RGB", (30, 30), "red").save(whole, "PNG")
-        (tmp_path / "bad" / "torn.png").write_bytes(whole.getvalue()[:60])
-        (tmp_path / "bad" / "text.jpg").write_text("I am not an image")
-        (tmp_path / "bad" / "empty.webp").touch()
-        (tmp_path / "void").mkdir()
-        with pytest.raises(OhloraError) as caught:
-            Folder(str(tmp_path), 8).load()
-        text = str(caught.value)
-        assert "no images in: void" in text
-        assert "3 files cannot be read as images: bad/empty.webp, bad/text.jpg, bad/torn.png" in text
-        assert ".png" in text
-
-    def test_an_empty_or_single_class_folder_is_refused(self, tmp_path):
-        with pytest.raises(OhloraError, match="has 0 class folders with images; two or more"):
-            Folder(str(tmp_path), 8).load()
-        write_images(tmp_path / "only", 5, 10)
-        with pytest.raises(OhloraError, match="has 1 class folders with images; two or more"):
-            Folder(str(tmp_path), 8).load()
-
-    @pytest.mark.parametrize("root", [None, ""])
-    def test_a_folder_must_be_named(self, root):
-        with pytest.raises(OhloraError, match=r"needs dataset\.root=DIR"):
-            Folder(root, 8).load()
-
-    def test_a_folder_must_be_there(self, tmp_path):
-        with pytest.raises(OhloraError, match="is not a directory"):
-            Folder(str(tmp_path / "nowhere"), 8).load()
-
-    @pytest.mark.parametrize("image_size", [0, -3, "big", 2.5, None, True])
-    def test_the_size_is_not_blamed_on_the_images(self, tmp_path, image_size):
-        with pytest.raises(OhloraError, match=r"image_size=.* is not a whole number from 4 to 1024"):
-            Folder(str(tmp_path), image_size)
-
-    def test_folders_of_one_name_are_not_one_dataset(self, tmp_path):
-        names = set()
-        for place, shade in (("x", 10), ("y", 60)):
-            write_images(tmp_path / place / "pets" / "a", 5, shade)
-            write_images(tmp_path / place / "pets" / "b", 5, 200)
-            names.add(Folder(str(tmp_path / place / "pets"), 8).load().name)
-        write_images(tmp_path / "x" / "pets" / "a", 6, 10)
-        names.add(Folder(str(tmp_path / "x" / "pets"), 8).load().name)
-        names.add(Folder(str(tmp_path / "x" / "pets"), 12).load().name)
-        assert len(names) == 4
-
-    def test_it_can_be_played_on(self, tmp_path, varied, cache_dir):
-        write_images(tmp_path / "a", 60, 10)
-        write_images(tmp_path / "b", 60, 200)
-        from ohlora.datasets.subset import draw_valid_seeds
-
-        _, subset = next(draw_valid_seeds(varied, Folder(str(tmp_path), 8).load(), 0, cache_dir))
-        assert set(subset.class_names) == {"a", "b"}
 
 
 def idx_files(folder: Path, train: int = 30) -> Path:

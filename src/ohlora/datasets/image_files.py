@@ -16,7 +16,6 @@ Raises UnreadableImage, and no other exception, for a file that is no image.
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -168,12 +167,3 @@ def eight_bits(picture: Image.Image, scale: float) -> Image.Image:
     """A picture in mode I or F as 8-bit RGB, `scale` becoming 255."""
     values = np.asarray(picture, dtype=np.float64) * (255 / scale)
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).convert("RGB")
-
-
-def unreadable_name(path: Path) -> bool:
-    """Whether a file system's name is not UTF-8 (Python carries its bytes as lone surrogates)."""
-    try:
-        os.fspath(path).encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False

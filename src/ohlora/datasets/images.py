@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from ohlora.durable import replacing
-from ohlora.errors import OhloraError
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class ImageData:
     """A dataset with its own train and test split.
 
     `name` identifies the pixels in records (CIFAR-10 as JPEG is not CIFAR-10), `title` is what people
-    read beside a number.
+    read beside a number. `val_rows` are those of `train` that whoever made the dataset set aside.
     """
 
     name: str
@@ -51,6 +50,7 @@ class ImageData:
     class_names: tuple[str, ...]
     train: Split
     test: Split
+    val_rows: np.ndarray | None = None
 
     @property
     def channels(self) -> int:
@@ -131,16 +131,6 @@ def save_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> bool:
     except OSError:
         return False
     return True
-
-
-def require_classes(data: ImageData) -> ImageData:
-    """Refuse a dataset nothing can be learned from."""
-    present = torch.unique(data.train.labels)
-    if len(present) < 2:
-        raise OhloraError(
-            f"{data.title} has {len(present)} class with training images; two or more are needed"
-        )
-    return data
 
 
 def stratified_halves(labels: np.ndarray, second_share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, runtime_checkable
 
 from annotated_types import Ge, Le
+from pydantic import BeforeValidator
 
 from ohlora.config import Name, config, deferred
 from ohlora.errors import OhloraError
 
 if TYPE_CHECKING:
     from ohlora.datasets.images import ImageData
+
+
+# `dataset.root=2024` is a number for YAML, and a folder for whoever typed it.
+FolderName = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 
 
 class DatasetUnavailable(OhloraError):
@@ -57,7 +62,7 @@ class Digits:
 class Folder:
     """Any directory of class folders, `root/<class>/**/image`; or `root/train/...` and `root/test/...`."""
 
-    root: str | None
+    root: FolderName | None
     image_size: Annotated[int, Ge(4), Le(1024)]
 
     load = deferred("ohlora.datasets.folder", "load_folder")

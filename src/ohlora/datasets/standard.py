@@ -65,7 +65,7 @@ def load_grey(reader: TorchvisionGrey) -> ImageData:
                 f"the {title} files in {reader.data_dir} are damaged ({type(error).__name__}: {error})"
             ) from None
         splits = [Split(s.data.unsqueeze(1), s.targets.long()) for s in sets]
-        return ImageData(reader.name, title, classes, *splits)
+        return ImageData(reader.name, title, classes, splits[0], splits[1])
 
     return download_or_explain(title, reader.data_dir, reader.offline, read)
 
@@ -79,7 +79,7 @@ def load_cifar10(reader: Cifar10) -> ImageData:
             Split(torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(s.targets))
             for s in sets
         ]
-        return ImageData("cifar10", TITLES["cifar10"], CIFAR10_CLASSES, *splits)
+        return ImageData("cifar10", TITLES["cifar10"], CIFAR10_CLASSES, splits[0], splits[1])
 
     archives = Path(reader.data_dir) / "CIFAR10-JPEG"
     if (archives / "cifar10-train.tar.gz").is_file() and not (
@@ -88,7 +88,7 @@ def load_cifar10(reader: Cifar10) -> ImageData:
         splits = [
             read_jpeg(reader.cache_dir, archives / f"cifar10-{split}.tar.gz") for split in ("train", "test")
         ]
-        return ImageData("cifar10_jpeg", TITLES["cifar10_jpeg"], CIFAR10_CLASSES, *splits)
+        return ImageData("cifar10_jpeg", TITLES["cifar10_jpeg"], CIFAR10_CLASSES, splits[0], splits[1])
     return download_or_explain(TITLES["cifar10"], reader.data_dir, reader.offline, read)
 
 

@@ -115,7 +115,7 @@ def draw_from_family(family: SubsetFamily, data: ImageData, seed: int, cache_dir
 
 
 def draw_whole(family: WholeDataset, data: ImageData, seed: int, cache_dir: Path) -> Subset:
-    """Split the whole of `data`; the seed chooses which images validate."""
+    """Split the whole of `data`; the seed chooses which images validate, unless its maker has."""
     rng = recipe_rng(data, seed)
     labels, test_labels = data.train.labels.numpy(), data.test.labels.numpy()
     share = min(family.val_share, family.max_val_images / len(labels))
@@ -123,7 +123,9 @@ def draw_whole(family: WholeDataset, data: ImageData, seed: int, cache_dir: Path
     rows: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
     for label in classes:
         pool = shuffled(np.flatnonzero(labels == label), rng)
-        cut = max(1, round(len(pool) * share))
+        chosen = np.isin(pool, [] if data.val_rows is None else data.val_rows)
+        pool = np.concatenate([pool[chosen], pool[~chosen]])
+        cut = int(chosen.sum()) or max(1, round(len(pool) * share))
         in_test = np.flatnonzero(test_labels == label)
         if len(pool) < 2 or len(in_test) < 1:
             raise TooFewImages(
