@@ -39,7 +39,10 @@ NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"} | {
     "expressions",
     "ombre",
 }
-CONF = Path(__file__).resolve().parents[2] / "conf"
+HERE = Path(__file__).resolve().parent
+CONF = next(
+    conf for conf in (HERE / "conf", HERE.parents[1] / "conf") if conf.is_dir()
+)  # a wheel's, a checkout's
 USER_MISTAKE = 2
 INTERRUPTED = 130
 CANNOT_USE = {
@@ -54,7 +57,7 @@ CANNOT_USE = {
     errno.ENAMETOOLONG,
 }
 
-ASSETS = Path(__file__).resolve().parent / "assets"
+ASSETS = HERE / "assets"
 
 
 def user_language() -> str:
