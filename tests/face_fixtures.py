@@ -82,7 +82,7 @@ def person(expressions_config) -> Person:
 
 @pytest.fixture(scope="session")
 def face_job(composed, lasting_cache) -> Callable[..., Any]:
-    """`face_job("face_seg", tmp_path, "scorer=b")`: the job that train.py would run."""
+    """`face_job("face_seg", tmp_path, "role=examiner")`: the job that train.py would run."""
 
     def made(model: str, folder: Path, *overrides: str) -> Any:
         drawn = [] if any(word.startswith("dataset=") for word in overrides) else RENDERED
@@ -111,16 +111,16 @@ def batch(faces_dataset) -> Faces:
 def taught(face_job, tmp_path_factory) -> Path:
     """A folder with every network a generator needs, hardly trained."""
     folder = tmp_path_factory.mktemp("taught")
-    for scorer in "ab":
-        face_job("face_seg", folder / f"seg_{scorer}", f"scorer={scorer}", f"save_to={folder}").run()
+    for role, suffix in (("teacher", "a"), ("examiner", "b")):
+        face_job("face_seg", folder / f"seg_{suffix}", f"role={role}", f"save_to={folder}").run()
         face_job(
             "face_props",
-            folder / f"props_{scorer}",
-            f"scorer={scorer}",
+            folder / f"props_{suffix}",
+            f"role={role}",
             f"save_to={folder}",
             f"paths.face={folder}",
         ).run()
-    face_job("face_identity", folder / "identity_a", "scorer=a", f"save_to={folder}").run()
+    face_job("face_identity", folder / "identity_a", "role=teacher", f"save_to={folder}").run()
     return folder
 
 

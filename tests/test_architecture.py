@@ -46,7 +46,16 @@ ROOMS = [
 # Inside these rooms, too, a package imports only packages before it.
 INNER_ROOMS = {
     "face": ["drawing", "acting", "trained"],
-    "laboratory": ["measures", "sources", "networks", "training", "acceptance", "conversion", "sheets"],
+    "laboratory": [
+        "roles",
+        "measures",
+        "sources",
+        "networks",
+        "training",
+        "acceptance",
+        "conversion",
+        "sheets",
+    ],
 }
 DOORS = [ROOT / "train.py", ROOT / "battle.py"]
 # Reads official StyleGAN pickles as data, for convert_weights and nobody else.

@@ -1,4 +1,4 @@
-"""A bench on few faces of 32 px, and generators whose every score is known beforehand."""
+"""An evaluation on few faces of 32 px, and generators whose every score is known beforehand."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from ohlora.build import build
 from ohlora.laboratory.acceptance.report import Report
-from ohlora.laboratory.acceptance.stages import Bench, Counts
+from ohlora.laboratory.acceptance.stages import Counts, Evaluation
 
 FEW = (
     "renderer.resolution=32",
@@ -33,29 +34,29 @@ FEW = (
 def report_job(composed, lasting_cache) -> Callable[..., Report]:
     """`report_job(tmp_path, "stages=[renderer]")`: the job of the door on few faces."""
 
-    def build(folder: Path, *overrides: str) -> Report:
+    def made(folder: Path, *overrides: str) -> Report:
         words = [word for word in FEW if word.split("=")[0] not in {one.split("=")[0] for one in overrides}]
         cfg = composed("face_report", *words, f"paths.face={folder / 'face'}", *overrides)
         cfg.paths.run_dir = str(folder)
         cfg.paths.cache_dir = str(lasting_cache)
         return build(cfg.job)
 
-    return build
+    return made
 
 
 @pytest.fixture
-def bench(report_job, tmp_path) -> Bench:
+def evaluation(report_job, tmp_path) -> Evaluation:
     return report_job(tmp_path).checked()[1]
 
 
 @pytest.fixture
-def bench_with(bench) -> Callable[..., Bench]:
-    """`bench_with(generator_polished=..., identity_b=...)`: the bench with these on its shelf."""
+def evaluation_with(evaluation) -> Callable[..., Evaluation]:
+    """`evaluation_with(generator_polished=..., identity_b=...)`: with these among its models."""
 
-    def build(counts: dict[str, int] | None = None, **networks: Any) -> Bench:
-        shelf = replace(bench.shelf, kept=dict(networks))
-        settings: Counts = replace(bench.counts, **(counts or {}))
-        return replace(bench, shelf=shelf, counts=settings, told={})
+    def build(counts: dict[str, int] | None = None, **networks: Any) -> Evaluation:
+        models = replace(evaluation.models, kept=dict(networks))
+        settings: Counts = replace(evaluation.counts, **(counts or {}))
+        return replace(evaluation, models=models, counts=settings, told={})
 
     return build
 

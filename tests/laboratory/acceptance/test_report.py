@@ -24,19 +24,19 @@ COUNTS = (
     "counts.frames=4",
 )
 CHAIN = (
-    ("model=face_seg", "scorer=a"),
-    ("model=face_seg", "scorer=b"),
-    ("model=face_props", "scorer=a"),
-    ("model=face_props", "scorer=b"),
+    ("model=face_seg", "role=teacher"),
+    ("model=face_seg", "role=examiner"),
+    ("model=face_props", "role=teacher"),
+    ("model=face_props", "role=examiner"),
     ("model=face_attr", "target=gender", "labels=100", "job.pool=256", "job.folds=2"),
     ("model=face_attr", "target=quality", "labels=100", "job.pool=256", "job.folds=2"),
     ("model=face_filter", "job.least={gender:0.3,quality:0.3}"),
-    ("model=face_identity", "scorer=a"),
-    ("model=face_identity", "scorer=b"),
+    ("model=face_identity", "role=teacher"),
+    ("model=face_identity", "role=examiner"),
     ("model=face_vae", "job.watched=16"),
     ("model=face_vae", "job.watched=16", "variant=polished"),
     ("model=face_directions", "samples=80", "job.swept=2", "job.steps=3"),
-    ("model=face_bank", "pass_protocol.least_r={eyes:-1,mouth:-1,roll:-1}", "job.candidates=3"),
+    ("model=face_bank", "screening.least_r={eyes:-1,mouth:-1,roll:-1}", "job.candidates=3"),
 )
 
 
@@ -47,7 +47,9 @@ def test_without_networks_it_tells_what_it_can_and_what_makes_the_rest(report_jo
     assert "domain: rendered faces" in told
     assert "must not be set beside the original's" in told
     assert "(no such folder)" in told
-    wanted = f"not measured: no segmenter_b in {tmp_path / 'face'} (python train.py model=face_seg scorer=b"
+    wanted = (
+        f"not measured: no segmenter_b in {tmp_path / 'face'} (python train.py model=face_seg role=examiner"
+    )
     assert wanted in told
     kept = json.loads((tmp_path / "report.json").read_text())
     verdicts = {(row["stage"], row["name"]): row["verdict"] for row in kept["rows"]}
@@ -87,7 +89,7 @@ def test_photos_have_no_such_table(report_job, tmp_path):
 def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
     here = ("save_to=face", "paths.face=face", "paths.cache_dir=cache")
     for words in CHAIN:
-        kept = ["kept=face"] if words[0] == "model=face_vae" else []
+        kept = ["filtered_faces=face"] if words[0] == "model=face_vae" else []
         done = door("train.py", *SMALL, *TRAINING, *words, *here, *kept, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     done = door(

@@ -33,23 +33,23 @@ from ohlora.laboratory.networks.segmenter import UNet
 from ohlora.laboratory.training.fill_bank import BANK
 
 
-def test_every_stage_of_the_table_is_measured_and_named(bench, report_job, tmp_path):
-    assert list(dict.fromkeys(stage for stage, _, _ in subjects(bench))) == list(STAGES)
+def test_every_stage_of_the_table_is_measured_and_named(evaluation, report_job, tmp_path):
+    assert list(dict.fromkeys(stage for stage, _, _ in subjects(evaluation))) == list(STAGES)
     assert set(report_job(tmp_path).acceptance) == set(STAGES)
 
 
 class TestRenderer:
     @pytest.mark.slow
-    def test_its_gates_hold_even_at_32_px_but_for_the_finest(self, bench):
-        scores = renderer(bench)
+    def test_its_gates_hold_even_at_32_px_but_for_the_finest(self, evaluation):
+        scores = renderer(evaluation)
         assert scores["bit_equal"] == 1
         assert scores["twins_equal"] > 0.85  # a strand is finer than a pixel more often
         assert scores["r_hair_colour"] > 0.98
         assert scores["r_roll_low"] < scores["r_roll"] < scores["r_roll_high"] <= 1
 
-    def test_a_twin_whose_light_changed_is_none(self, bench):
-        painter = bench.source.renderer
-        assert true_twins(bench, people=2).all()
+    def test_a_twin_whose_light_changed_is_none(self, evaluation):
+        painter = evaluation.source.renderer
+        assert true_twins(evaluation, people=2).all()
         lit = replace(painter, nuisance={**painter.nuisance, "light": [0.0, 0.0]})
         eyes = list(painter.properties).index("eyes")
 
@@ -62,34 +62,38 @@ class TestRenderer:
                 return w
 
         lamp = Flickering(**{name: getattr(lit, name) for name in lit.__dataclass_fields__})
-        broken = replace(bench, source=replace(bench.source, renderer=lamp))
+        broken = replace(evaluation, source=replace(evaluation.source, renderer=lamp))
         found = true_twins(broken, people=2).view(len(painter.properties), 2)
         assert not found[eyes].any()
         assert found[list(painter.properties).index("mouth")].all()
 
 
 class TestPeopleAfterAnEdit:
-    def test_who_keeps_the_person_is_found_and_who_mixes_her_up_is_not(self, bench_with, stamp, readers):
-        kept = keeping(bench_with(generator_polished=stamp(), identity_b=readers["person"]))
+    def test_who_keeps_the_person_is_found_and_who_mixes_her_up_is_not(self, evaluation_with, stamp, readers):
+        kept = keeping(evaluation_with(generator_polished=stamp(), identity_b=readers["person"]))
         assert kept["found_after_face_edit"] == kept["found_after_any_edit"] == 1
-        mixed = keeping(bench_with(generator_polished=stamp(forgetful=3.0), identity_b=readers["person"]))
+        mixed = keeping(
+            evaluation_with(generator_polished=stamp(forgetful=3.0), identity_b=readers["person"])
+        )
         assert mixed["found_after_any_edit"] < 0.5
 
-    def test_a_ruler_that_reads_wishes_finds_nobody_once_all_of_them_change(self, bench_with, stamp, readers):
-        scores = keeping(bench_with(generator_polished=stamp(), identity_b=readers["wishes"]))
+    def test_an_embedder_of_wishes_finds_nobody_once_all_of_them_change(
+        self, evaluation_with, stamp, readers
+    ):
+        scores = keeping(evaluation_with(generator_polished=stamp(), identity_b=readers["wishes"]))
         assert scores["found_after_any_edit"] == 0
 
-    def test_an_edit_changes_what_it_names_and_nothing_else(self, bench_with, stamp, readers):
-        bench = bench_with()
-        before, after = before_and_after(bench, stamp(), MOVING)
+    def test_an_edit_changes_what_it_names_and_nothing_else(self, evaluation_with, stamp, readers):
+        evaluation = evaluation_with()
+        before, after = before_and_after(evaluation, stamp(), MOVING)
         person, wishes = ([reader.embed(images) for images in (before, after)] for reader in readers.values())
         assert torch.equal(*person)
         assert (wishes[0] != wishes[1]).any(dim=1).all()
 
 
 class TestLikeness:
-    def test_whoever_draws_one_person_is_told_by_recall(self, bench_with):
-        painter = bench_with().source.renderer
+    def test_whoever_draws_one_person_is_told_by_recall(self, evaluation_with):
+        painter = evaluation_with().source.renderer
 
         class OneFace(type(painter)):
             def mapping(self, latents, properties):
@@ -102,27 +106,27 @@ class TestLikeness:
                 return images[:, :, ::4, ::4].flatten(1).float()
 
         one = OneFace(**{name: getattr(painter, name) for name in painter.__dataclass_fields__})
-        good = likeness(bench_with({"compared": 60}, generator_polished=painter, identity_b=Pixels()))
-        poor = likeness(bench_with({"compared": 60}, generator_polished=one, identity_b=Pixels()))
+        good = likeness(evaluation_with({"compared": 60}, generator_polished=painter, identity_b=Pixels()))
+        poor = likeness(evaluation_with({"compared": 60}, generator_polished=one, identity_b=Pixels()))
         assert poor["recall"] == 0 < 0.6 < good["recall"]
         assert good["precision_low"] <= good["precision"] <= good["precision_high"]
         assert poor["frechet"] > good["frechet"] + 0.3
         # Of sixty pictures an untrained net tells little, but who is far.
         near, far = (
-            untrained(bench_with({"compared": 60}, generator_polished=maker)) for maker in (painter, one)
+            untrained(evaluation_with({"compared": 60}, generator_polished=maker)) for maker in (painter, one)
         )
         assert near["frechet"] < far["frechet"] - 1
         assert 0 < near["floor"] == far["floor"] < 1
 
-    def test_made_real_and_held_out_are_as_many_and_never_the_same(self, bench_with):
-        bench = bench_with(generator_polished=bench_with().source.renderer)
-        made, real, held, crude = sets(bench)
+    def test_made_real_and_held_out_are_as_many_and_never_the_same(self, evaluation_with):
+        evaluation = evaluation_with(generator_polished=evaluation_with().source.renderer)
+        made, real, held, crude = sets(evaluation)
         assert len({len(made), len(real), len(held), len(crude), 16}) == 1
         assert not (real[:, None] == held[None]).flatten(2).all(dim=2).any()
-        assert sets(bench)[0] is made
+        assert sets(evaluation)[0] is made
 
 
-def test_shares_are_those_the_judges_see(bench_with, stamp):
+def test_shares_are_those_the_judges_see(evaluation_with, stamp):
     class Says:
         def __init__(self, share):
             self.share = share
@@ -130,20 +134,22 @@ def test_shares_are_those_the_judges_see(bench_with, stamp):
         def judge(self, images):
             return (torch.arange(len(images)) < self.share * len(images)).float()
 
-    scores = samples(bench_with(generator_polished=stamp(), gender=Says(0.75), quality=Says(1.0)))
+    scores = samples(evaluation_with(generator_polished=stamp(), gender=Says(0.75), quality=Says(1.0)))
     assert (scores["gender"], scores["quality"]) == (0.75, 1.0)
     assert scores["gender_low"] < 0.75 < scores["gender_high"]
 
 
 class TestExpression:
-    def test_every_cell_shows_its_own_value(self, bench):
-        assert expression(bench)["cells"] == 1
+    def test_every_cell_shows_its_own_value(self, evaluation):
+        assert expression(evaluation)["cells"] == 1
 
-    def test_a_mood_that_looks_like_another_is_counted(self, bench):
-        moods = {**bench.expressions.moods}
+    def test_a_mood_that_looks_like_another_is_counted(self, evaluation):
+        moods = {**evaluation.expressions.moods}
         moods["sad"] = {**moods["sad"], "eyes": 0.44001}
-        table = replace(bench.expressions, moods=moods)
-        assert expression(replace(bench, expressions=table))["cells"] == 1  # near sulky's 0.44, yet its own
+        table = replace(evaluation.expressions, moods=moods)
+        assert (
+            expression(replace(evaluation, expressions=table))["cells"] == 1
+        )  # near sulky's 0.44, yet its own
 
         class Crossed(type(table)):
             def offset(self, mood):
@@ -153,56 +159,56 @@ class TestExpression:
         words = [*table.moods, *table.verdicts]
         wrong = sum(table.mood(word) == "proud" for word in words) * len(MOVING)
         share = 1 - wrong / (len(words) * len(MOVING))
-        assert expression(replace(bench, expressions=crossed))["cells"] == pytest.approx(share)
+        assert expression(replace(evaluation, expressions=crossed))["cells"] == pytest.approx(share)
 
 
 class TestAnimation:
-    def test_frame_rates_of_both_sizes_and_equal_frames(self, bench):
-        scores = acting_renderer(bench)
+    def test_frame_rates_of_both_sizes_and_equal_frames(self, evaluation):
+        scores = acting_renderer(evaluation)
         assert scores["fps_64"] > 1 < scores["fps_128"]
         assert scores["p95_ms_128"] >= 1000 / scores["fps_128_high"] / 2
         assert scores["equal_frames"] == 1
         assert 0 < scores["largest_jump"] <= 0.25 < scores["largest_jump_of_lids_and_lips"]
 
-    def test_a_jump_is_counted_in_spreads(self, bench, person):
-        rest = person.at_rest(bench.expressions)
-        still = Performance.of(rest, bench.expressions, 0).feel("surprised", 0.1)
+    def test_a_jump_is_counted_in_spreads(self, evaluation, person):
+        rest = person.at_rest(evaluation.expressions)
+        still = Performance.of(rest, evaluation.expressions, 0).feel("surprised", 0.1)
         fast = replace(still, mood=replace(still.mood, speed=still.mood.speed * 100))
         assert jumps(still)["largest_jump"] <= 0.25 < jumps(fast)["largest_jump"]
 
-    def test_a_card_s_frame_rate_is_not_told(self, bench):
-        elsewhere = replace(bench, shelf=replace(bench.shelf, device=torch.device("meta")))
+    def test_a_card_s_frame_rate_is_not_told(self, evaluation):
+        elsewhere = replace(evaluation, models=replace(evaluation.models, device=torch.device("meta")))
         with pytest.raises(Missing, match="timed on a CPU, not on meta"):
             acting_renderer(elsewhere)
 
 
-class TestTheShelf:
-    def test_what_is_missing_names_its_command(self, bench):
-        folder = bench.shelf.folder
+class TestModelFolder:
+    def test_what_is_missing_names_its_command(self, evaluation):
+        folder = evaluation.models.folder
         for name, words in (
-            ("regressor_b", "model=face_props scorer=b"),
+            ("regressor_b", "model=face_props role=examiner"),
             ("generator_v1", "model=face_vae variant=v1"),
-            ("identity_b", "model=face_identity scorer=b"),
+            ("identity_b", "model=face_identity role=examiner"),
             ("directions_w_mean_difference", "model=face_directions latent_space=w method=mean_difference"),
             ("kept", "model=face_filter"),
         ):
             told = rf"no {name} in {folder} \(python train.py {words} .*renderer.resolution=32\)"
             with pytest.raises(Missing, match=told):
-                bench.shelf.need(name)
+                evaluation.models.need(name)
 
-    def test_another_generator_s_bank_is_missing_not_wrong(self, bench_with):
-        bench = bench_with(generator_polished=SimpleNamespace(card={"weights": {"sha256": "hers"}}))
+    def test_another_generator_s_bank_is_missing_not_wrong(self, evaluation_with):
+        evaluation = evaluation_with(generator_polished=SimpleNamespace(card={"weights": {"sha256": "hers"}}))
         card = {"kind": "face_bank", "generator": "somebody else's"}
-        save_model(bench.shelf.folder, BANK, {"latents": torch.zeros(1, 2)}, card)
+        save_model(evaluation.models.folder, BANK, {"latents": torch.zeros(1, 2)}, card)
         with pytest.raises(Missing, match="bank belongs to another generator than generator_polished"):
-            _ = bench.shelf.bank
+            _ = evaluation.models.bank
 
-    def test_photos_networks_are_refused(self, bench):
-        folder = bench.shelf.folder
+    def test_photos_networks_are_refused(self, evaluation):
+        folder = evaluation.models.folder
         card = {"kind": "face_segmenter", "resolution": 32, "width": 4, "domain": "photos of ffhq"}
         save_model(folder, "segmenter_a", UNet(4).state_dict(), card)
         with pytest.raises(OhloraError, match="learned from photos of ffhq; this table is of rendered faces"):
-            bench.shelf.segmenter("a")
+            evaluation.models.segmenter("a")
 
 
 def test_counts_that_carry_nothing_are_told():

@@ -17,7 +17,7 @@ from ohlora.laboratory.networks.attributes import (
     stratified_folds,
 )
 from ohlora.laboratory.networks.segmenter import UNet
-from ohlora.laboratory.training.filter_faces import filter_scores, kept_faces
+from ohlora.laboratory.training.filter_faces import filter_scores, filtered_faces
 
 LESSON = {"learning_rate": 3e-3, "weight_decay": 0.0, "total_steps": 60, "seed": 0}
 FEW = ("labels=60", "job.pool=100", "job.folds=2")
@@ -90,7 +90,7 @@ class TestRegions:
 @pytest.fixture(scope="module")
 def judged(face_job, tmp_path_factory):
     folder = tmp_path_factory.mktemp("judges")
-    face_job("face_seg", folder / "segmenter", "scorer=a", f"save_to={folder}").run()
+    face_job("face_seg", folder / "segmenter", "role=teacher", f"save_to={folder}").run()
     for target in ("gender", "quality"):
         face_job(
             "face_attr",
@@ -158,13 +158,13 @@ class TestTheFilter:
         assert tensors["positions"].tolist() == both.nonzero()[:, 0].tolist()
         assert card["scores"]["faces"] == 100
         assert {"precision", "recall", "yield", "unseen_precision"} <= set(card["scores"])
-        part = kept_faces(job.dataset, str(tmp_path), 100)
+        part = filtered_faces(job.dataset, str(tmp_path), 100)
         assert torch.equal(part.positions, tensors["positions"])
         with pytest.raises(OhloraError, match="made of other pictures"):
-            kept_faces(replace(job.dataset, seed=3), str(tmp_path), 100)
+            filtered_faces(replace(job.dataset, seed=3), str(tmp_path), 100)
 
     def test_without_one_the_truth_filters(self, faces_dataset):
-        part = kept_faces(replace(faces_dataset, spoilt=True), None, 60)
+        part = filtered_faces(replace(faces_dataset, spoilt=True), None, 60)
         assert part.draws.gender.min() == 1
         assert part.draws.quality.min() == 1
         assert 20 < len(part) < 50

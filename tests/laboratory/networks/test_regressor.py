@@ -80,7 +80,7 @@ class TestParts:
 
 
 def test_a_run_leaves_a_regressor_of_raw_values(face_job, tmp_path, batch):
-    assert -1 <= face_job("face_props", tmp_path, "scorer=a").run() <= 1
+    assert -1 <= face_job("face_props", tmp_path, "role=teacher").run() <= 1
     regressor = load_regressor(tmp_path, "regressor_a")
     told = regressor.measure(batch.images)
     assert told.shape == batch.properties.shape
@@ -90,13 +90,13 @@ def test_a_run_leaves_a_regressor_of_raw_values(face_job, tmp_path, batch):
 
 
 def test_b_finds_its_parts_with_segmenter_b_of_its_own_size(face_job, tmp_path, batch):
-    face_job("face_seg", tmp_path, "scorer=b").run()
+    face_job("face_seg", tmp_path, "role=examiner").run()
     here, run = f"paths.face={tmp_path}", tmp_path / "run"
-    face_job("face_props", run, "scorer=b", here).run()
+    face_job("face_props", run, "role=examiner", here).run()
     assert load_regressor(run, "regressor_b").measure(batch.images[:2]).shape == (2, 8)
     with pytest.raises(OhloraError, match=r"resolution=64, but the face_segmenter there is for 32 px"):
-        face_job("face_props", tmp_path, "scorer=b", here, "renderer.resolution=64").run()
+        face_job("face_props", tmp_path, "role=examiner", here, "renderer.resolution=64").run()
     with pytest.raises(OhloraError, match="no face_segmenter at"):
-        face_job("face_props", tmp_path, "scorer=b", f"paths.face={tmp_path / 'nowhere'}").run()
+        face_job("face_props", tmp_path, "role=examiner", f"paths.face={tmp_path / 'nowhere'}").run()
     with pytest.raises(OhloraError, match="kind=face_regressor; expected kind=face_segmenter"):
         load_segmenter(run, "regressor_b")

@@ -80,7 +80,7 @@ def test_one_batch_can_be_learned_by_heart(batch, still, overfits):
 
 
 def test_a_run_leaves_a_segmenter_and_its_report(face_job, tmp_path, batch):
-    assert 0 <= face_job("face_seg", tmp_path, "scorer=b").run() <= 1
+    assert 0 <= face_job("face_seg", tmp_path, "role=examiner").run() <= 1
     segmenter = load_segmenter(tmp_path, "segmenter_b")
     assert segmenter.resolution == 32
     assert segmenter.card["scores"]["faces"] == 32

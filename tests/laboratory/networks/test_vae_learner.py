@@ -278,7 +278,7 @@ def test_a_resumed_run_ends_where_it_would_have_ended(face_job, taught, tmp_path
 
     def kept(job):
         each = ModelCheckpoint(tmp_path / "early", "step{step}", every_n_train_steps=2, save_top_k=-1)
-        return replace(job, workshop=replace(job.workshop, callbacks={"each": each}))
+        return replace(job, training_run=replace(job.training_run, callbacks={"each": each}))
 
     kept(whole).run()
     early = sorted((tmp_path / "early").glob("*.ckpt"))[0]

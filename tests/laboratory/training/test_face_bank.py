@@ -14,13 +14,13 @@ from ohlora.errors import OhloraError
 from ohlora.face.drawing import classes
 from ohlora.face.trained.face_bank import BANK_KIND, load_bank
 from ohlora.face.trained.vae import load_generator
-from ohlora.laboratory.measures.screening import MOVED, ROW, PassProtocol, PassReport, examine, sheet
+from ohlora.laboratory.measures.screening import MOVED, ROW, Screening, ScreeningReport, examine, sheet
 
 
 @pytest.fixture(scope="module")
-def protocols(composed) -> dict[str, PassProtocol]:
+def screenings(composed) -> dict[str, Screening]:
     return {
-        name: build(composed("train", "model=face_bank", f"pass_protocol={name}").pass_protocol)
+        name: build(composed("train", "model=face_bank", f"screening={name}").screening)
         for name in ("upstream", "strict")
     }
 
@@ -67,7 +67,7 @@ class Painted:
 
 @pytest.fixture
 def report(renderer):
-    def of(quality=None, **faults) -> PassReport:
+    def of(quality=None, **faults) -> ScreeningReport:
         painted = Painted(renderer.properties, **faults)
         base = torch.tensor([axis.at(0.5) for axis in renderer.properties.values()])
         return examine(painted, painted.measure, painted.label_maps, torch.zeros(2), base, quality)  # type: ignore[arg-type]
@@ -88,36 +88,36 @@ def test_a_sheet_has_every_combination_and_leaves_the_rest(renderer):
             assert torch.equal(asked[:, i], base[i].expand(50))
 
 
-def test_who_obeys_passes_both(report, protocols):
+def test_who_obeys_passes_both(report, screenings):
     told = report()
     assert all(told.r[name] > 0.99 for name in MOVED)
-    for protocol in protocols.values():
-        assert told.faults(protocol) == []
+    for screening in screenings.values():
+        assert told.faults(screening) == []
     assert len(told.row) == len(ROW)
 
 
-def test_half_the_movement_passes_the_original_alone(report, protocols):
+def test_half_the_movement_passes_the_original_alone(report, screenings):
     told = report(gain=0.5)
-    assert told.faults(protocols["upstream"]) == []
-    assert len(told.faults(protocols["strict"])) == 3
-    assert "eyes slope 0.50 outside 0.8 to 1.2" in told.faults(protocols["strict"])
+    assert told.faults(screenings["upstream"]) == []
+    assert len(told.faults(screenings["strict"])) == 3
+    assert "eyes slope 0.50 outside 0.8 to 1.2" in told.faults(screenings["strict"])
 
 
-def test_the_wrong_way_passes_none(report, protocols):
+def test_the_wrong_way_passes_none(report, screenings):
     """The original took the absolute correlation; a mouth that closes when it should open is no obedience."""
-    assert len(report(gain=-1.0).faults(protocols["upstream"])) == 3
+    assert len(report(gain=-1.0).faults(screenings["upstream"])) == 3
 
 
-def test_a_background_that_follows_the_mouth_is_told(report, protocols):
+def test_a_background_that_follows_the_mouth_is_told(report, screenings):
     told = report(shift=0.5)
-    assert told.faults(protocols["upstream"]) == []
-    assert any("background change" in fault for fault in told.faults(protocols["strict"]))
+    assert told.faults(screenings["upstream"]) == []
+    assert any("background change" in fault for fault in told.faults(screenings["strict"]))
 
 
-def test_one_bad_picture_spoils_the_sheet(report, protocols):
+def test_one_bad_picture_spoils_the_sheet(report, screenings):
     told = report(quality=lambda images: torch.linspace(0.2, 1, len(images)))
     assert told.quality == pytest.approx(0.2)
-    assert told.faults(protocols["strict"]) == ["quality 0.20 below 0.5"]
+    assert told.faults(screenings["strict"]) == ["quality 0.20 below 0.5"]
 
 
 def test_a_bank_is_for_its_generator_alone(tmp_path):
@@ -148,7 +148,7 @@ def test_anybody_may_choose_among_those_who_pass(face_job, taught, tmp_path):
             shutil.copy(path, tmp_path)
     easy = (
         "generator=generator_ours",
-        "pass_protocol.least_r={eyes:-1,mouth:-1,roll:-1}",
+        "screening.least_r={eyes:-1,mouth:-1,roll:-1}",
         "job.candidates=4",
         f"paths.face={tmp_path}",
     )
@@ -159,6 +159,8 @@ def test_anybody_may_choose_among_those_who_pass(face_job, taught, tmp_path):
         sha256 = load_generator(tmp_path, "generator_ours").card["weights"]["sha256"]
         kept[name] = load_bank(folder, "bank", sha256)
         with Image.open(folder / "bank.png") as picture:
+            assert picture.width == len(kept[name]) * 34
+        with Image.open(folder / "passed.png") as picture:
             assert picture.width == 4 * 34
     assert len(kept["all"]) == 4
     assert torch.equal(kept["two"].latents, kept["all"].latents[[3, 1]])

@@ -18,13 +18,13 @@ SMALL = (
     "trainer.enable_progress_bar=false",
 )
 STAGES = (
-    ("segmenter_a", "model=face_seg", "scorer=a"),
-    ("segmenter_b", "model=face_seg", "scorer=b"),
-    ("regressor_a", "model=face_props", "scorer=a"),
-    ("regressor_b", "model=face_props", "scorer=b"),
+    ("segmenter_a", "model=face_seg", "role=teacher"),
+    ("segmenter_b", "model=face_seg", "role=examiner"),
+    ("regressor_a", "model=face_props", "role=teacher"),
+    ("regressor_b", "model=face_props", "role=examiner"),
     ("gender", "model=face_attr", "target=gender", "labels=100", "job.pool=256", "job.folds=2"),
     ("quality", "model=face_attr", "target=quality", "labels=100", "job.pool=256", "job.folds=2"),
-    ("identity_a", "model=face_identity", "scorer=a"),
+    ("identity_a", "model=face_identity", "role=teacher"),
     ("kept", "model=face_filter", "job.least={gender:0.3,quality:0.3}"),
     ("generator_ours", "model=face_vae", "job.watched=16"),
     ("generator_polished", "model=face_vae", "job.watched=16", "variant=polished"),
@@ -35,7 +35,7 @@ STAGES = (
 def test_the_smoke_chain(door: Callable[..., Any], tmp_path: Path) -> None:
     for name, *words in STAGES:
         here = ("save_to=face", "paths.face=face", "paths.cache_dir=cache", f"hydra.run.dir=runs/{name}")
-        kept = ["kept=face"] if name.startswith("generator") else []
+        kept = ["filtered_faces=face"] if name.startswith("generator") else []
         done = door("train.py", *SMALL, *words, *here, *kept, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert f"{name}.safetensors" in done.stdout

@@ -52,9 +52,9 @@ def taught(photo_job, tmp_path_factory) -> Path:
     """A folder of segmenters, regressors, judges and what they kept, learned from photos."""
     place = tmp_path_factory.mktemp("taught")
     here = (f"save_to={place}", f"paths.face={place}")
-    for scorer in "ab":
-        photo_job("face_seg", place / f"seg_{scorer}", f"scorer={scorer}", *here).run()
-        photo_job("face_props", place / f"props_{scorer}", f"scorer={scorer}", *here).run()
+    for role in ("teacher", "examiner"):
+        photo_job("face_seg", place / f"seg_{role}", f"role={role}", *here).run()
+        photo_job("face_props", place / f"props_{role}", f"role={role}", *here).run()
     for target in ("gender", "quality"):
         photo_job("face_attr", place / target, f"target={target}", *FEW, *here).run()
     photo_job("face_filter", place / "filter", "job.least={gender:0.1,quality:0.1}", *here).run()
@@ -73,7 +73,7 @@ def test_teachers_know_what_the_folder_tells(taught):
 
 
 def test_a_generator_of_photos(photo_job, taught, tmp_path):
-    words = (f"paths.face={taught}", f"kept={taught}", "job.watched=8")
+    words = (f"paths.face={taught}", f"filtered_faces={taught}", "job.watched=8")
     photo_job("face_vae", tmp_path, "variant=photos", *words).run()
     generator = load_generator(tmp_path, "generator_photos")
     assert list(generator.properties) == list(SOFT_SCORES)

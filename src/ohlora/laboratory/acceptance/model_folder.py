@@ -18,6 +18,7 @@ from ohlora.laboratory.networks.directions import DIRECTIONS_KIND, Directions, l
 from ohlora.laboratory.networks.identity import Embedder, load_embedder
 from ohlora.laboratory.networks.regressor import Regressor, load_regressor
 from ohlora.laboratory.networks.segmenter import Segmenter, load_segmenter
+from ohlora.laboratory.roles import ROLES
 from ohlora.laboratory.training.fill_bank import BANK
 from ohlora.laboratory.training.filter_faces import FILTER, FILTER_KIND
 
@@ -30,7 +31,7 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ModelFolder:
     """Networks of `resolution` px, on `device`."""
 
     folder: Path
@@ -40,12 +41,12 @@ class Shelf:
     domain: str  # of the faces they are measured on
     kept: dict[str, Any] = field(default_factory=dict)  # those that were read
 
-    def segmenter(self, scorer: str) -> Segmenter:
-        name = f"segmenter_{scorer}"
+    def segmenter(self, suffix: str) -> Segmenter:
+        name = f"segmenter_{suffix}"
         return self.take(name, lambda: load_segmenter(self.folder, name))
 
-    def regressor(self, scorer: str) -> Regressor:
-        name = f"regressor_{scorer}"
+    def regressor(self, suffix: str) -> Regressor:
+        name = f"regressor_{suffix}"
         return self.take(name, lambda: load_regressor(self.folder, name))
 
     def judge(self, target: str) -> Judge:
@@ -113,11 +114,11 @@ class Shelf:
         alone, reading = (f"save_to={self.folder}", f"save_to={self.folder} paths.face={self.folder}")
         of_this = f"generator={self.generator_name} {reading}"
         words = {
-            "segmenter": f"model=face_seg scorer={rest} {alone}",
-            "regressor": f"model=face_props scorer={rest} {reading if rest == 'b' else alone}",
+            "segmenter": f"model=face_seg role={ROLES.get(rest)} {alone}",
+            "regressor": f"model=face_props role={ROLES.get(rest)} {reading if rest == 'b' else alone}",
             "gender": f"model=face_attr target=gender {reading}",
             "quality": f"model=face_attr target=quality {alone}",
-            "identity": f"model=face_identity scorer={rest} {alone}",
+            "identity": f"model=face_identity role={ROLES.get(rest)} {alone}",
             FILTER: f"model=face_filter {reading}",
             "generator": f"model=face_vae variant={rest} {reading}",
             "directions": f"model=face_directions latent_space={space} method={method} {of_this}",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ohlora.laboratory.acceptance.stages import Bench
+    from ohlora.laboratory.acceptance.stages import Evaluation
     from ohlora.laboratory.acceptance.table import Criterion, Row
 
 
@@ -25,7 +25,7 @@ class Report:
     stages: Sequence[str] | None  # None: all
     acceptance: Mapping[str, Mapping[str, Any]]  # stage -> quantity -> gate and target
     counts: Any
-    protocols: Mapping[str, Any]
+    screenings: Mapping[str, Any]
     expressions: Any
     ombre: Any
     rest: Mapping[str, float]
@@ -49,9 +49,9 @@ class Report:
             summary,
         )
 
-        criteria, bench = self.checked()
-        rows, header, folder = self.rows(criteria, bench), self.header(bench), Path(self.output_dir)
-        beside = self.rows_beside(criteria, bench, rows)
+        criteria, evaluation = self.checked()
+        rows, header, folder = self.rows(criteria, evaluation), self.header(evaluation), Path(self.output_dir)
+        beside = self.rows_beside(criteria, evaluation, rows)
         told = {"rows": [row.plain for row in rows], "beside": [row.plain for row in beside]}
         write_json(folder / "report.json", {"header": header, **told})
         write_text(folder / "report.md", markdown(rows, header, beside))
@@ -69,21 +69,21 @@ class Report:
         gated = [row.verdict in ("target", "gate") for row in rows if row.criterion.gate is not None]
         return sum(gated) / max(1, len(gated))
 
-    def rows(self, criteria: Mapping[str, Mapping[str, Criterion]], bench: Bench) -> list[Row]:
+    def rows(self, criteria: Mapping[str, Mapping[str, Criterion]], evaluation: Evaluation) -> list[Row]:
         """Every row of the table, in its order."""
         from ohlora.laboratory.acceptance.stages import subjects
 
-        return self.measured(criteria, bench, subjects(bench))
+        return self.measured(criteria, evaluation, subjects(evaluation))
 
     def rows_beside(
-        self, criteria: Mapping[str, Mapping[str, Criterion]], bench: Bench, rows: Sequence[Row]
+        self, criteria: Mapping[str, Mapping[str, Criterion]], evaluation: Evaluation, rows: Sequence[Row]
     ) -> list[Row]:
         """Rows of every generator to stand side by side, that of the table last; none where it is alone."""
         from ohlora.laboratory.acceptance.model_folder import GENERATOR
         from ohlora.laboratory.acceptance.stages import of_generator
 
-        names = bench.shelf.names(GENERATOR) if self.beside is None else self.beside
-        others = [bench.of(name) for name in names if name != self.generator]
+        names = evaluation.models.names(GENERATOR) if self.beside is None else self.beside
+        others = [evaluation.of(name) for name in names if name != self.generator]
         found = [row for other in others for row in self.measured(criteria, other, of_generator(other))]
         stages = {row.stage for row in found}
         return [*found, *(row for row in rows if row.subject == self.generator and row.stage in stages)]
@@ -91,7 +91,7 @@ class Report:
     def measured(
         self,
         criteria: Mapping[str, Mapping[str, Criterion]],
-        bench: Bench,
+        evaluation: Evaluation,
         subjects: Iterable[tuple[str, str, Callable[[], Mapping[str, float]]]],
     ) -> list[Row]:
         """Rows of those subjects whose stage is asked for."""
@@ -105,32 +105,32 @@ class Report:
                     scores: Mapping[str, float] | str = measure()
                 except Missing as missing:
                     scores = str(missing)
-                rows += rows_of(stage, subject, criteria[stage], scores, bench.source.resolution)
+                rows += rows_of(stage, subject, criteria[stage], scores, evaluation.source.resolution)
         return rows
 
-    def header(self, bench: Bench) -> list[str]:
+    def header(self, evaluation: Evaluation) -> list[str]:
         """What the numbers are of, and what they are not."""
         from pathlib import Path
 
         device, _ = self.hardware.resolve()
         there = "" if Path(self.networks).is_dir() else " (no such folder)"
         return [
-            f"domain: {bench.source.domain}",
+            f"domain: {evaluation.source.domain}",
             "Drawn faces are far easier than photos: these numbers must not be set beside the original's.",
-            f"networks: {self.networks}{there}, {bench.source.resolution} px, on {device}",
-            "measured on: " + ", ".join(f"{name} {n}" for name, n in asdict(bench.counts).items()),
+            f"networks: {self.networks}{there}, {evaluation.source.resolution} px, on {device}",
+            "measured on: " + ", ".join(f"{name} {n}" for name, n in asdict(evaluation.counts).items()),
         ]
 
-    def checked(self) -> tuple[dict[str, dict[str, Criterion]], Bench]:
-        """Criteria of the stages asked for, and the bench; OhloraError with every fault there is."""
+    def checked(self) -> tuple[dict[str, dict[str, Criterion]], Evaluation]:
+        """Criteria of the stages asked for, and the evaluation; OhloraError with every fault there is."""
         from pathlib import Path
 
         import torch
 
         from ohlora.errors import OhloraError, nearest, whole_fault
         from ohlora.face.acting.person import HIGHEST, Person
-        from ohlora.laboratory.acceptance.model_folder import GENERATOR, Shelf
-        from ohlora.laboratory.acceptance.stages import STAGES, Bench
+        from ohlora.laboratory.acceptance.model_folder import GENERATOR, ModelFolder
+        from ohlora.laboratory.acceptance.stages import STAGES, Evaluation
         from ohlora.laboratory.acceptance.table import criterion
         from ohlora.laboratory.sources.dataset import RenderedFaces
 
@@ -170,8 +170,8 @@ class Report:
         self.hardware.use_threads()
         device, _ = self.hardware.resolve()
         source = replace(self.dataset, spoilt=False)  # who is judged on spoilt photos gets them
-        shelf = Shelf(Path(self.networks), self.generator, source.resolution, device, source.domain)
-        bench = Bench(
-            shelf, source, self.counts, self.protocols, self.expressions, self.ombre, self.rest, self.seed
+        models = ModelFolder(Path(self.networks), self.generator, source.resolution, device, source.domain)
+        evaluation = Evaluation(
+            models, source, self.counts, self.screenings, self.expressions, self.ombre, self.rest, self.seed
         )
-        return criteria, bench
+        return criteria, evaluation

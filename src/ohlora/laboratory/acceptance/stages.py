@@ -24,7 +24,7 @@ from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator, to_uint8
 from ohlora.face.drawing.ombre import Ombre
 from ohlora.laboratory.acceptance.fresh import first_frame, in_fresh_process, parameters
-from ohlora.laboratory.acceptance.model_folder import DIRECTIONS, Missing, Shelf
+from ohlora.laboratory.acceptance.model_folder import DIRECTIONS, Missing, ModelFolder
 from ohlora.laboratory.measures.distances import (
     normalised_frechet,
     pixel_gaussian,
@@ -32,7 +32,7 @@ from ohlora.laboratory.measures.distances import (
     within,
 )
 from ohlora.laboratory.measures.scores import SCORES, v2_scores
-from ohlora.laboratory.measures.screening import MOVED, PassProtocol, PassReport, examine
+from ohlora.laboratory.measures.screening import MOVED, Screening, ScreeningReport, examine
 from ohlora.laboratory.measures.statistics import pearson, with_interval
 from ohlora.laboratory.networks.attributes import TARGETS
 from ohlora.laboratory.networks.directions import points_of, sweep
@@ -81,13 +81,13 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Evaluation:
     """Networks, the faces they are measured on, and what moves her."""
 
-    shelf: Shelf
+    models: ModelFolder
     source: RenderedFaces
     counts: Counts
-    protocols: Mapping[str, PassProtocol]
+    screenings: Mapping[str, Screening]
     expressions: Expressions
     ombre: Ombre
     rest: Mapping[str, float]  # her properties but for those that moods set
@@ -100,9 +100,9 @@ class Bench:
             self.told[name] = measure()
         return self.told[name]
 
-    def of(self, generator: str) -> Bench:
+    def of(self, generator: str) -> Evaluation:
         """The same for another generator of the folder."""
-        return replace(self, shelf=replace(self.shelf, generator_name=generator), told={})
+        return replace(self, models=replace(self.models, generator_name=generator), told={})
 
     @property
     def names(self) -> list[str]:
@@ -132,18 +132,18 @@ class Bench:
         """Property values to ask of a generator, raw [asked, properties]."""
         return self.source.wanted("test_b", self.counts.asked)
 
-    def seen_by(self, scorer: str) -> Scores:
+    def seen_by(self, suffix: str) -> Scores:
         """A segmenter's scores, which tell of maps and of what is read off them."""
         return self.once(
-            f"segmenter_{scorer}",
+            f"segmenter_{suffix}",
             lambda: segmenter_scores(
-                self.shelf.segmenter(scorer), self.source.part("test_b", self.counts.faces)
+                self.models.segmenter(suffix), self.source.part("test_b", self.counts.faces)
             ),
         )
 
     def need_cpu(self) -> None:
-        if self.shelf.device.type != "cpu":
-            raise Missing(f"timed on a CPU, not on {self.shelf.device} (hardware.device=cpu)")
+        if self.models.device.type != "cpu":
+            raise Missing(f"timed on a CPU, not on {self.models.device} (hardware.device=cpu)")
 
 
 def mean_of(name: str, values: Tensor) -> Scores:
@@ -152,30 +152,33 @@ def mean_of(name: str, values: Tensor) -> Scores:
     return with_interval(name, lambda rows: float(told[rows].mean()), len(told))
 
 
-def renderer(bench: Bench) -> Scores:
+def renderer(evaluation: Evaluation) -> Scores:
     """r(parameter, v2 score of the exact map); people alike in a fresh process; twins that are twins."""
-    part = bench.source.part("train", bench.counts.renders)
+    part = evaluation.source.part("train", evaluation.counts.renders)
     told = []
     for faces in part.in_order():
         assert faces.label_maps is not None
         told.append(v2_scores(faces.label_maps, faces.images))
     truth, answer, scores = part.properties, torch.cat(told), {}
     for i, name in enumerate(SCORES):
-        asked = truth[:, bench.names.index(name)]
+        asked = truth[:, evaluation.names.index(name)]
         scores |= with_interval(
             f"r_{name}", lambda rows, a=asked, i=i: pearson(a[rows], answer[rows, i]), len(part)
         )
     few = list(range(min(64, len(part))))
-    drawn = bench.source.population.sample(bench.seed, few)
+    drawn = evaluation.source.population.sample(evaluation.seed, few)
     here = torch.cat([drawn.latents, drawn.properties, drawn.severity[:, None]], dim=1).numpy()
-    there, _ = in_fresh_process(parameters, bench.source.population, bench.seed, few)
+    there, _ = in_fresh_process(parameters, evaluation.source.population, evaluation.seed, few)
     alike = torch.from_numpy((here == there).all(axis=1))
-    return {**scores, **mean_of("bit_equal", alike), **mean_of("twins_equal", true_twins(bench))}
+    return {**scores, **mean_of("bit_equal", alike), **mean_of("twins_equal", true_twins(evaluation))}
 
 
-def true_twins(bench: Bench, people: int = 24) -> Tensor:
+def true_twins(evaluation: Evaluation, people: int = 24) -> Tensor:
     """Whether twins are equal wherever their property has no say, bool [properties * people]."""
-    drawn, painter = bench.source.population.sample(bench.seed, range(people)), bench.source.renderer
+    drawn, painter = (
+        evaluation.source.population.sample(evaluation.seed, range(people)),
+        evaluation.source.renderer,
+    )
     found = []
     for name, axis in painter.properties.items():
         pair = [twin(drawn, painter.properties, name, axis.at(u)) for u in (0.1, 0.8)]
@@ -188,48 +191,50 @@ def true_twins(bench: Bench, people: int = 24) -> Tensor:
     return torch.cat(found)
 
 
-def segmenter(bench: Bench, scorer: str) -> Scores:
+def segmenter(evaluation: Evaluation, suffix: str) -> Scores:
     """Overlap with exact maps on unseen people; milliseconds for a frame of FULL_SIZE, one core, bf16."""
-    scores = dict(bench.seen_by(scorer))
-    if bench.shelf.device.type == "cpu":
-        one = bench.source.part("test_b", 1).faces(torch.zeros(FRAMES, dtype=torch.long)).images
+    scores = dict(evaluation.seen_by(suffix))
+    if evaluation.models.device.type == "cpu":
+        one = evaluation.source.part("test_b", 1).faces(torch.zeros(FRAMES, dtype=torch.long)).images
         frame = to_uint8(F.interpolate(one.float() / 127.5 - 1, size=(FULL_SIZE, FULL_SIZE)))
         with one_thread(), torch.autocast("cpu", torch.bfloat16):
-            scores["ms_of_128"] = frame_ms(bench.shelf.segmenter(scorer), frame)
+            scores["ms_of_128"] = frame_ms(evaluation.models.segmenter(suffix), frame)
     return scores
 
 
-def map_scores(bench: Bench, scorer: str) -> Scores:
+def map_scores(evaluation: Evaluation, suffix: str) -> Scores:
     """r(v2 score of the predicted map, of the exact map)."""
-    return bench.seen_by(scorer)
+    return evaluation.seen_by(suffix)
 
 
-def regressor(bench: Bench, scorer: str) -> Scores:
-    return regressor_scores(bench.shelf.regressor(scorer), bench.source.part("test_b", bench.counts.faces))
+def regressor(evaluation: Evaluation, suffix: str) -> Scores:
+    return regressor_scores(
+        evaluation.models.regressor(suffix), evaluation.source.part("test_b", evaluation.counts.faces)
+    )
 
 
-def attribute(bench: Bench, target: str) -> Scores:
+def attribute(evaluation: Evaluation, target: str) -> Scores:
     """On faces nobody labelled: against the truth, and against the best judge there could be."""
-    judge = bench.shelf.judge(target)
+    judge = evaluation.models.judge(target)
     labels = int(judge.card["labels"])
-    part = bench.photographed.part("train", labels + bench.counts.unlabelled)
+    part = evaluation.photographed.part("train", labels + evaluation.counts.unlabelled)
     scores = attribute_scores(judge, part.keep(torch.arange(labels, len(part))), target)
-    best = bench.source.best_accuracy(target)
+    best = evaluation.source.best_accuracy(target)
     if best is not None:
         ends = ("", "_low", "_high")
         scores |= {f"accuracy_less_best{end}": scores[f"accuracy{end}"] - best for end in ends}
     return scores
 
 
-def sieve(bench: Bench) -> Scores:
+def sieve(evaluation: Evaluation) -> Scores:
     """Of the faces kept, those whose labels taught no judge: how many are women's and good, by truth."""
-    tensors, card = bench.shelf.sieve
-    judges = {name: bench.shelf.judge(name) for name in card["judges"]}
+    tensors, card = evaluation.models.sieve
+    judges = {name: evaluation.models.judge(name) for name in card["judges"]}
     if any(judge.card["weights"]["sha256"] != card["judges"][name] for name, judge in judges.items()):
         raise Missing("kept was chosen by other judges than those beside it (run model=face_filter again)")
-    if current_key(card["pictures"]) != bench.source.key:
+    if current_key(card["pictures"]) != evaluation.source.key:
         raise Missing("kept was chosen among other pictures (resolution, renderer or seed)")
-    part = bench.photographed.part(card["split"], int(card["scores"]["faces"]))
+    part = evaluation.photographed.part(card["split"], int(card["scores"]["faces"]))
     taught = max(int(judge.card["labels"]) for judge in judges.values())
     unseen = torch.arange(len(part)) >= taught
     if not unseen.any():
@@ -237,78 +242,85 @@ def sieve(bench: Bench) -> Scores:
     return filter_scores(torch.isin(part.positions, tensors["positions"])[unseen], part.keep(unseen))
 
 
-def embedder(bench: Bench) -> Scores:
-    return identity_scores(bench.shelf.embedder, album(bench.source, "test_b", bench.counts.faces))
+def embedder(evaluation: Evaluation) -> Scores:
+    return identity_scores(
+        evaluation.models.embedder, album(evaluation.source, "test_b", evaluation.counts.faces)
+    )
 
 
-def obeying(bench: Bench) -> Scores:
+def obeying(evaluation: Evaluation) -> Scores:
     """Whether random people look as they are asked to, by judges that taught nothing; and leave the wall."""
-    generator, shelf = bench.shelf.generator, bench.shelf
-    same = mean_of("equal_twice", repeated(generator, bench.asked))
+    generator, models = evaluation.models.generator, evaluation.models
+    same = mean_of("equal_twice", repeated(generator, evaluation.asked))
     if same["equal_twice"] < 1:
         return same
-    part = bench.women("test_b", bench.counts.asked)
-    scores = generator_scores(generator, shelf.regressor("b"), shelf.segmenter("b"), part)
-    pairs = before_and_after(bench, generator, MOVING)
-    maps = [shelf.segmenter("b").label_maps(images) for images in pairs]
+    part = evaluation.women("test_b", evaluation.counts.asked)
+    scores = generator_scores(generator, models.regressor("b"), models.segmenter("b"), part)
+    pairs = before_and_after(evaluation, generator, MOVING)
+    maps = [models.segmenter("b").label_maps(images) for images in pairs]
     change = background_change(*pairs, *maps)
     return {**same, **scores, **(mean_of("background_change", change) if len(change) else {})}
 
 
-def before_and_after(bench: Bench, generator: Generator, changed: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+def before_and_after(
+    evaluation: Evaluation, generator: Generator, changed: tuple[str, ...]
+) -> tuple[Tensor, Tensor]:
     """uint8 images of random people, and of the same with `changed` properties asked otherwise."""
-    asked = bench.asked
+    asked = evaluation.asked
     before, after = (
-        draw(generator, one, bench.seed)[1] for one in (asked, edited(bench.names, asked, changed))
+        draw(generator, one, evaluation.seed)[1] for one in (asked, edited(evaluation.names, asked, changed))
     )
     return before, after
 
 
-def keeping(bench: Bench) -> Scores:
+def keeping(evaluation: Evaluation) -> Scores:
     """Share of random people found among all of them after an edit: of the face, and of every property.
 
     Hair and wall stay in an edit of the face and may help to find her; with every property changed nothing
     but the person does. `found_of_renders` is what the ruler finds of women's renders of another day.
     """
-    ruler, generator = bench.shelf.embedder, bench.shelf.generator
+    ruler, generator = evaluation.models.embedder, evaluation.models.generator
     scores: Scores = {}
-    for name, changed in (("found_after_face_edit", MOVING), ("found_after_any_edit", tuple(bench.names))):
-        gallery, probes = (ruler.embed(images) for images in before_and_after(bench, generator, changed))
+    for name, changed in (
+        ("found_after_face_edit", MOVING),
+        ("found_after_any_edit", tuple(evaluation.names)),
+    ):
+        gallery, probes = (ruler.embed(images) for images in before_and_after(evaluation, generator, changed))
         scores |= mean_of(name, found_again(probes, gallery))
-    women = Album(bench.source, "test_b", bench.women("test_b", bench.counts.asked).positions)
+    women = Album(evaluation.source, "test_b", evaluation.women("test_b", evaluation.counts.asked).positions)
     kinds = [faces.images.chunk(3) for faces in women.in_order()]
     photos, others = (torch.cat([ruler.embed(some[i]) for some in kinds]) for i in (0, 2))
     return {**scores, **mean_of("found_of_renders", found_again(others, photos))}
 
 
-def samples(bench: Bench) -> Scores:
+def samples(evaluation: Evaluation) -> Scores:
     """Share of random people's pictures that the judges think a woman's, and good."""
-    _, images = draw(bench.shelf.generator, bench.asked, bench.seed)
-    judged = {target: bench.shelf.judge(target).judge(images) for target in TARGETS}
+    _, images = draw(evaluation.models.generator, evaluation.asked, evaluation.seed)
+    judged = {target: evaluation.models.judge(target).judge(images) for target in TARGETS}
     scores: Scores = {}
     for target, told in judged.items():
         scores |= mean_of(target, told > 0.5)
     return scores
 
 
-def sets(bench: Bench) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def sets(evaluation: Evaluation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """uint8 images, as many of each: made, real, real ones held out, and the crude sampler's."""
 
     def measure() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        n = bench.counts.compared
-        part = bench.women("test_b", 2 * n)
+        n = evaluation.counts.compared
+        part = evaluation.women("test_b", 2 * n)
         photos = torch.cat([faces.images for faces in part.in_order()])
-        _, made = draw(bench.shelf.generator, part.properties[:n], bench.seed)
-        taught = torch.cat([faces.images for faces in bench.women("train", n).in_order()])
-        return made, photos[:n], photos[n:], pixel_gaussian(taught, n, seed=bench.seed)
+        _, made = draw(evaluation.models.generator, part.properties[:n], evaluation.seed)
+        taught = torch.cat([faces.images for faces in evaluation.women("train", n).in_order()])
+        return made, photos[:n], photos[n:], pixel_gaussian(taught, n, seed=evaluation.seed)
 
-    return bench.once("sets", measure)
+    return evaluation.once("sets", measure)
 
 
-def likeness(bench: Bench) -> Scores:
+def likeness(evaluation: Evaluation) -> Scores:
     """Of the embedder's features: normalised Fréchet distance and its floor, precision and recall."""
-    ruler = bench.shelf.embedder
-    seen = [ruler.features(images) for images in sets(bench)]
+    ruler = evaluation.models.embedder
+    seen = [ruler.features(images) for images in sets(evaluation)]
     return {
         **normalised_frechet(*seen),
         **mean_of("precision", within(seen[0], seen[1])),
@@ -316,21 +328,21 @@ def likeness(bench: Bench) -> Scores:
     }
 
 
-def untrained(bench: Bench) -> Scores:
+def untrained(evaluation: Evaluation) -> Scores:
     """The same distance, of features that nobody ever trained."""
-    return normalised_frechet(*(untrained_features(images) for images in sets(bench)))
+    return normalised_frechet(*(untrained_features(images) for images in sets(evaluation)))
 
 
-def directions(bench: Bench, name: str) -> Scores:
+def directions(evaluation: Evaluation, name: str) -> Scores:
     """Fresh faces moved along each direction, as judge b reads them.
 
     `error_...`: how far a face ends from what was asked, in spreads, when it is asked to look in that
     property as the next face does. Accuracies are those the card tells of latents the classifier never met.
     """
-    found, generator = bench.shelf.directions(name), bench.shelf.generator
-    judge = bench.shelf.regressor("b")
-    asked = bench.source.wanted("test_b", bench.counts.swept)
-    drawn = torch.Generator().manual_seed(bench.seed)
+    found, generator = evaluation.models.directions(name), evaluation.models.generator
+    judge = evaluation.models.regressor("b")
+    asked = evaluation.source.wanted("test_b", evaluation.counts.swept)
+    drawn = torch.Generator().manual_seed(evaluation.seed)
     latents = torch.randn(len(asked), generator.latent_dim, generator=drawn)
     points, show = points_of(generator, found.card["space"], latents, asked)
 
@@ -340,7 +352,7 @@ def directions(bench: Bench, name: str) -> Scores:
 
     before = read(points)
     spread = before.std(dim=0).clamp_min(1e-6)
-    weights = torch.linspace(-bench.counts.reach, bench.counts.reach, bench.counts.steps)
+    weights = torch.linspace(-evaluation.counts.reach, evaluation.counts.reach, evaluation.counts.steps)
     scores: Scores = {}
     for one in MOVED:
         i = list(found.names).index(one)
@@ -354,60 +366,60 @@ def directions(bench: Bench, name: str) -> Scores:
     return scores
 
 
-def passing(bench: Bench) -> Scores:
-    """Share of random people who pass each protocol before judge a; and of those, before judge b as well."""
-    shelf, generator = bench.shelf, bench.shelf.generator
-    quality = shelf.judge("quality").judge
-    drawn = torch.Generator().manual_seed(bench.seed)
-    latents = torch.randn(bench.counts.candidates, generator.latent_dim, generator=drawn)
-    bases = bench.source.wanted("test_b", bench.counts.candidates)
+def passing(evaluation: Evaluation) -> Scores:
+    """Share of random people who pass each screening before judge a; and of those, before judge b as well."""
+    models, generator = evaluation.models, evaluation.models.generator
+    quality = models.judge("quality").judge
+    drawn = torch.Generator().manual_seed(evaluation.seed)
+    latents = torch.randn(evaluation.counts.candidates, generator.latent_dim, generator=drawn)
+    bases = evaluation.source.wanted("test_b", evaluation.counts.candidates)
 
-    def before(scorer: str, i: int) -> PassReport:
-        measure, maps = shelf.regressor(scorer).measure, shelf.segmenter("b").label_maps
+    def before(suffix: str, i: int) -> ScreeningReport:
+        measure, maps = models.regressor(suffix).measure, models.segmenter("b").label_maps
         return examine(generator, measure, maps, latents[i], bases[i], quality)
 
     first = [before("a", i) for i in range(len(latents))]
     passed = {
-        name: [i for i, report in enumerate(first) if not report.faults(protocol)]
-        for name, protocol in bench.protocols.items()
+        name: [i for i, report in enumerate(first) if not report.faults(screening)]
+        for name, screening in evaluation.screenings.items()
     }
     second = {i: before("b", i) for i in sorted({i for some in passed.values() for i in some})}
     scores: Scores = {}
-    for name, protocol in bench.protocols.items():
+    for name, screening in evaluation.screenings.items():
         chosen = torch.zeros(len(first))
         chosen[passed[name]] = 1
         scores |= mean_of(f"pass_{name}", chosen)
         if passed[name]:
-            again = torch.tensor([not second[i].faults(protocol) for i in passed[name]])
+            again = torch.tensor([not second[i].faults(screening) for i in passed[name]])
             scores |= mean_of(f"again_{name}", again)
     return scores
 
 
-def bank(bench: Bench) -> Scores:
-    """Faces kept, and the share of them that judge b passes by the bank's own protocol."""
-    shelf, kept = bench.shelf, bench.shelf.bank
-    protocol = PassProtocol(**kept.card["protocol"])
-    quality = shelf.judge("quality").judge if protocol.least_quality is not None else None
-    measure, maps = shelf.regressor("b").measure, shelf.segmenter("b").label_maps
+def bank(evaluation: Evaluation) -> Scores:
+    """Faces kept, and the share of them that judge b passes by the bank's own screening."""
+    models, kept = evaluation.models, evaluation.models.bank
+    screening = Screening(**kept.card["protocol"])
+    quality = models.judge("quality").judge if screening.least_quality is not None else None
+    measure, maps = models.regressor("b").measure, models.segmenter("b").label_maps
     again = [
-        not examine(shelf.generator, measure, maps, *kept.face(i), quality).faults(protocol)
+        not examine(models.generator, measure, maps, *kept.face(i), quality).faults(screening)
         for i in range(len(kept))
     ]
     return {"faces": float(len(kept)), **mean_of("again", torch.tensor(again))}
 
 
-def expression(bench: Bench) -> Scores:
+def expression(evaluation: Evaluation) -> Scores:
     """Share of cells (word, property) that she shows at the height of the mood, and no other mood's value.
 
     Words are moods and the challenger's verdicts. A value is its cell's own where it lies nearer to that than
     to any other value the table has for the property.
     """
-    table = bench.expressions
-    rest = np.array([{**table.moods["neutral"], **bench.rest}[name] for name in table.properties])
+    table = evaluation.expressions
+    rest = np.array([{**table.moods["neutral"], **evaluation.rest}[name] for name in table.properties])
     right = []
     for word in (*table.moods, *table.verdicts):
         mood = table.mood(word)
-        performance = Performance.of(rest, table, bench.seed).feel(mood, 0.1, until_s=30.0)
+        performance = Performance.of(rest, table, evaluation.seed).feel(mood, 0.1, until_s=30.0)
         told = performance.pose(performance.height_s)
         for name in MOVING:
             own = table.moods[mood][name]
@@ -417,24 +429,26 @@ def expression(bench: Bench) -> Scores:
     return mean_of("cells", torch.tensor(right))
 
 
-def acting(bench: Bench, generator: Generator, latents: Tensor) -> Scores:
+def acting(evaluation: Evaluation, generator: Generator, latents: Tensor) -> Scores:
     """Frame rate and slowest frames, ombre included; equal frames at equal (seed, t); jumps in spreads."""
-    bench.need_cpu()
-    person = Person(latents, bench.rest)
-    performance = Performance.of(person.at_rest(bench.expressions), bench.expressions, bench.seed)
-    for number, mood in enumerate(bench.expressions.moods):
+    evaluation.need_cpu()
+    person = Person(latents, evaluation.rest)
+    performance = Performance.of(
+        person.at_rest(evaluation.expressions), evaluation.expressions, evaluation.seed
+    )
+    for number, mood in enumerate(evaluation.expressions.moods):
         performance = performance.feel(mood, 0.7 * number)
     performance = performance.say("와, 대박! What a match!", 0.5)
-    times = [number / FPS for number in range(bench.counts.frames)]
+    times = [number / FPS for number in range(evaluation.counts.frames)]
     elapsed = []
-    look(generator, person, [performance.at(0.0)], [0.0], bench.ombre)  # the first one warms up
+    look(generator, person, [performance.at(0.0)], [0.0], evaluation.ombre)  # the first one warms up
     for t in times:
         started = time.perf_counter()
-        look(generator, person, [performance.at(t)], [t], bench.ombre)
+        look(generator, person, [performance.at(t)], [t], evaluation.ombre)
         elapsed.append(time.perf_counter() - started)
     seconds, size = torch.tensor(elapsed, dtype=torch.float64), generator.resolution
     few = times[:16]
-    films = [film(generator, person, performance, few, bench.ombre) for _ in range(2)]
+    films = [film(generator, person, performance, few, evaluation.ombre) for _ in range(2)]
     scores = mean_of("equal_frames", torch.from_numpy((films[0] == films[1]).all(axis=(1, 2, 3))))
     scores |= with_interval(f"fps_{size}", lambda rows: float(1 / seconds[rows].mean()), len(seconds))
     scores |= with_interval(
@@ -458,30 +472,30 @@ def jumps(performance: Performance) -> Scores:
     }
 
 
-def acting_network(bench: Bench) -> Scores:
-    drawn = torch.Generator().manual_seed(bench.seed)
-    generator = bench.shelf.generator
-    return acting(bench, generator, torch.randn(generator.latent_dim, generator=drawn))
+def acting_network(evaluation: Evaluation) -> Scores:
+    drawn = torch.Generator().manual_seed(evaluation.seed)
+    generator = evaluation.models.generator
+    return acting(evaluation, generator, torch.randn(generator.latent_dim, generator=drawn))
 
 
-def acting_renderer(bench: Bench) -> Scores:
+def acting_renderer(evaluation: Evaluation) -> Scores:
     """The renderer as it is watched live: both sizes, one sample a pixel."""
-    latents = bench.source.population.sample(bench.seed, [0]).latents[0]
+    latents = evaluation.source.population.sample(evaluation.seed, [0]).latents[0]
     scores: Scores = {}
     for size in (64, 128):
-        painter = replace(bench.source.renderer, resolution=size, supersample=1, device="cpu")
-        scores |= acting(bench, painter, latents)
+        painter = replace(evaluation.source.renderer, resolution=size, supersample=1, device="cpu")
+        scores |= acting(evaluation, painter, latents)
     return scores
 
 
-def start_up(bench: Bench) -> Scores:
+def start_up(evaluation: Evaluation) -> Scores:
     """Seconds from a cold Python to the generator's first frame."""
-    bench.shelf.need(bench.shelf.generator_name)
-    _, seconds = in_fresh_process(first_frame, bench.shelf.folder, bench.shelf.generator_name)
+    evaluation.models.need(evaluation.models.generator_name)
+    _, seconds = in_fresh_process(first_frame, evaluation.models.folder, evaluation.models.generator_name)
     return {"first_frame_s": seconds}
 
 
-def of_generator(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
+def of_generator(evaluation: Evaluation) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
     """Of `subjects`, what can be said of any generator: what its pictures are like, and who passes."""
     for stage, measure in (
         ("generator", obeying),
@@ -491,33 +505,33 @@ def of_generator(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]
         ("untrained", untrained),
         ("pass_test", passing),
     ):
-        yield stage, bench.shelf.generator_name, lambda measure=measure: measure(bench)
+        yield stage, evaluation.models.generator_name, lambda measure=measure: measure(evaluation)
 
 
-def subjects(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
+def subjects(evaluation: Evaluation) -> Iterator[tuple[str, str, Callable[[], Scores]]]:
     """Stage, what is measured, and how; in the order of the table."""
-    shelf = bench.shelf
-    yield "renderer", "renderer", lambda: renderer(bench)
-    for scorer in "ab":
-        yield "segmenter", f"segmenter_{scorer}", lambda one=scorer: segmenter(bench, one)
-    for scorer in "ab":
-        yield "scores", f"segmenter_{scorer}", lambda one=scorer: map_scores(bench, one)
-    for scorer in "ab":
-        yield "regressor", f"regressor_{scorer}", lambda one=scorer: regressor(bench, one)
+    models = evaluation.models
+    yield "renderer", "renderer", lambda: renderer(evaluation)
+    for suffix in "ab":
+        yield "segmenter", f"segmenter_{suffix}", lambda one=suffix: segmenter(evaluation, one)
+    for suffix in "ab":
+        yield "scores", f"segmenter_{suffix}", lambda one=suffix: map_scores(evaluation, one)
+    for suffix in "ab":
+        yield "regressor", f"regressor_{suffix}", lambda one=suffix: regressor(evaluation, one)
     for target in TARGETS:
-        yield target, target, lambda one=target: attribute(bench, one)
-    yield "filter", "kept", lambda: sieve(bench)
-    yield "embedder", "identity_b", lambda: embedder(bench)
-    *pictures, test = of_generator(bench)
+        yield target, target, lambda one=target: attribute(evaluation, one)
+    yield "filter", "kept", lambda: sieve(evaluation)
+    yield "embedder", "identity_b", lambda: embedder(evaluation)
+    *pictures, test = of_generator(evaluation)
     yield from pictures
-    for name in shelf.names(DIRECTIONS) or ["directions_style_svm"]:
-        yield "directions", name, lambda one=name: directions(bench, one)
+    for name in models.names(DIRECTIONS) or ["directions_style_svm"]:
+        yield "directions", name, lambda one=name: directions(evaluation, one)
     yield test
-    yield "bank", "bank", lambda: bank(bench)
-    yield "expression", "moods", lambda: expression(bench)
-    yield "animation", "renderer", lambda: acting_renderer(bench)
-    yield "animation", shelf.generator_name, lambda: acting_network(bench)
-    yield "start_up", shelf.generator_name, lambda: start_up(bench)
+    yield "bank", "bank", lambda: bank(evaluation)
+    yield "expression", "moods", lambda: expression(evaluation)
+    yield "animation", "renderer", lambda: acting_renderer(evaluation)
+    yield "animation", models.generator_name, lambda: acting_network(evaluation)
+    yield "start_up", models.generator_name, lambda: start_up(evaluation)
 
 
 STAGES = (

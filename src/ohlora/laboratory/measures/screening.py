@@ -24,7 +24,7 @@ Measure = Callable[[Tensor], Tensor]  # uint8 images -> raw property values
 
 
 @dataclass(frozen=True)
-class PassProtocol:
+class Screening:
     """What a face must reach; None: not asked."""
 
     name: str
@@ -51,7 +51,7 @@ def sheet(properties: Mapping[str, Real], base: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class PassReport:
+class ScreeningReport:
     """What was measured on one face's sheet."""
 
     r: Mapping[str, float]
@@ -59,21 +59,21 @@ class PassReport:
     background_change: float  # mean absolute, 0 to 1, where all fifty maps show background
     quality: float  # of the worst picture; 1 without a judge
 
-    def faults(self, protocol: PassProtocol) -> list[str]:
+    def faults(self, screening: Screening) -> list[str]:
         """Why the face does not pass; nothing where it does."""
         found = [
             f"{name} r {self.r[name]:.3f} below {least}"
-            for name, least in protocol.least_r.items()
+            for name, least in screening.least_r.items()
             if not self.r[name] >= least
         ]
-        if protocol.slope:
-            low, high = protocol.slope
+        if screening.slope:
+            low, high = screening.slope
             found += [
                 f"{name} slope {value:.2f} outside {low} to {high}"
                 for name, value in self.slope.items()
                 if not low <= value <= high
             ]
-        most, least = protocol.most_background_change, protocol.least_quality
+        most, least = screening.most_background_change, screening.least_quality
         if most is not None and not self.background_change <= most:
             found.append(f"background change {self.background_change:.3f} above {most}")
         if least is not None and not self.quality >= least:
@@ -96,7 +96,7 @@ def examine(
     latent: Tensor,
     base: Tensor,
     quality: Callable[[Tensor], Tensor] | None = None,
-) -> PassReport:
+) -> ScreeningReport:
     """The fifty pictures of `latent` [latent_dim] about the properties `base`, as a judge reads them.
 
     `label_maps` gives maps of uint8 images, `quality` how probably each is good.
@@ -109,7 +109,7 @@ def examine(
     behind = (label_maps(images) == classes.BACKGROUND).all(dim=0)
     pixels = images.float()[:, :, behind] / 255
     change = float((pixels - pixels.mean(dim=0)).abs().mean()) if behind.any() else 0.0
-    return PassReport(
+    return ScreeningReport(
         {name: pearson(asked[:, i], told[:, i]) for name, i in columns.items()},
         {name: slope(asked[:, i], told[:, i]) for name, i in columns.items()},
         change,

@@ -115,7 +115,7 @@ def good(part: FacePart) -> Tensor:
     return rows
 
 
-def kept_faces(source: FaceSource, folder: str | None, count: int) -> FacePart:
+def filtered_faces(source: FaceSource, folder: str | None, count: int) -> FacePart:
     """The faces a filter kept of the first `count`; without a filter, those that are told to be good."""
     part = source.part("train", count)
     if folder is None:

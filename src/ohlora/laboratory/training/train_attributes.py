@@ -171,16 +171,17 @@ class TrainAttributes(FaceJob):
     def member(self, train: FacePart, held: FacePart, fold: int, found: Segmenter | None) -> nn.Module:
         """One network; a resumed run reads those it has finished."""
         name = f"{self.target}_{len(train) + len(held)}_{fold}"
-        workshop = self.workshop.inside(name)
+        training_run = self.training_run.inside(name)
+        folder = training_run.folder
         settings, finder = self.settings(train.source.key, found), found.network if found else None
-        if workshop.resume and (workshop.folder / "member.safetensors").is_file():
-            remember_settings(workshop.folder, settings, resume=True)
-            return load_network(workshop.folder, "member", MEMBER_KIND, lambda _: self.network.build(finder))[
-                0
-            ]
+        if training_run.resume and (folder / "member.safetensors").is_file():
+            remember_settings(folder, settings, resume=True)
+            return load_network(
+                training_run.folder, "member", MEMBER_KIND, lambda _: self.network.build(finder)
+            )[0]
         share = max(LEAST_SHARE, (len(train) + len(held)) / self.labels)
         lesson = replace(self.lesson, images=min(self.lesson.images, round(self.lesson.images * share)))
-        with workshop.seeded(self.seed * self.folds + fold):
+        with training_run.seeded(self.seed * self.folds + fold):
             network = self.network.build(finder)
             learner = AttributeLearner(
                 Ensemble([network], finder),
@@ -189,10 +190,12 @@ class TrainAttributes(FaceJob):
                 **lesson.of_learner(),
                 seed=self.seed * self.folds + fold,
             )
-            job = replace(self, lesson=lesson, workshop=workshop)
+            job = replace(self, lesson=lesson, training_run=training_run)
             job.fit(learner, train, held, settings)
         if is_main():
-            save_model(workshop.folder, "member", network.state_dict(), {"kind": MEMBER_KIND, "fold": fold})
+            save_model(
+                training_run.folder, "member", network.state_dict(), {"kind": MEMBER_KIND, "fold": fold}
+            )
         return network
 
 

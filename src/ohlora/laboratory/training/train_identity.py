@@ -13,6 +13,7 @@ from ohlora.laboratory.networks.identity import (
     IdentitySettings,
     identity_scores,
 )
+from ohlora.laboratory.roles import SUFFIX, Role
 from ohlora.laboratory.sources.dataset import Album, RenderedFaces
 from ohlora.laboratory.sources.source import FaceSource
 from ohlora.laboratory.training.training_run import FaceJob, number_fault
@@ -23,7 +24,7 @@ from ohlora.processes import is_main
 class TrainIdentity(FaceJob):
     """An embedder of its own seed, taught by twins and by photos of another day."""
 
-    scorer: str  # a teaches, b judges
+    role: Role
     seed: int
     temperature: float  # of the softmax over cosines
     network: IdentitySettings
@@ -33,7 +34,7 @@ class TrainIdentity(FaceJob):
         """Return the area under the ROC curve of same or not, on test people, 0 to 1."""
         source = self.prepare()
         settings = {
-            "scorer": self.scorer,
+            "scorer": SUFFIX[self.role],
             "seed": self.seed,
             "temperature": self.temperature,
             "counts": asdict(self.counts),
@@ -42,7 +43,7 @@ class TrainIdentity(FaceJob):
             "lesson": asdict(self.lesson),
             "faces": source.key,
         }
-        with self.workshop.seeded(self.seed):
+        with self.training_run.seeded(self.seed):
             network = self.network.build(source.resolution)
             learner = IdentityLearner(
                 network, self.augmentation, self.temperature, **self.lesson.of_learner(), seed=self.seed
@@ -58,11 +59,11 @@ class TrainIdentity(FaceJob):
         }
         scores = identity_scores(Embedder(network, card), album(source, "test_b", self.counts.test))
         self.keep(
-            f"identity_{self.scorer}",
+            f"identity_{SUFFIX[self.role]}",
             network.state_dict(),
             {**card, "settings": settings, "training": training, "scores": scores},
             [
-                f"identity {self.scorer}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+                f"identity of the {self.role}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
                 f"AUROC {scores['auroc']:.4f} ({scores['auroc_low']:.4f} to {scores['auroc_high']:.4f}) on"
                 f" {len(album(source, 'test_b', self.counts.test))} unseen people",
                 *(

@@ -18,6 +18,7 @@ from ohlora.laboratory.networks.regressor import (
     TrunkSettings,
 )
 from ohlora.laboratory.networks.segmenter import load_segmenter
+from ohlora.laboratory.roles import SUFFIX, Role
 from ohlora.laboratory.sources.source import FacePart
 from ohlora.laboratory.training.training_run import FaceJob
 from ohlora.processes import is_main
@@ -25,14 +26,14 @@ from ohlora.processes import is_main
 
 @dataclass(frozen=True)
 class TrainRegressor(FaceJob):
-    """Regressor `scorer`: a's gradients teach the generator, b only judges."""
+    """A property regressor: the teacher's gradients train the generator, the examiner only measures it."""
 
-    scorer: str
+    role: Role
     seed: int
     split: str  # whose people teach it
     network: TrunkSettings | PartSettings
     augmentation: Augmentation
-    segmenters: str  # the folder of segmenter_<scorer>, which finds the parts
+    segmenters: str  # the folder of the role's segmenter, which finds the parts
 
     @property
     def needs(self) -> Sequence[str]:
@@ -44,13 +45,13 @@ class TrainRegressor(FaceJob):
         resolution, names = source.resolution, list(source.properties)
         finder = None
         if isinstance(self.network, PartSettings):
-            finder = load_segmenter(self.segmenters, f"segmenter_{self.scorer}")
+            finder = load_segmenter(self.segmenters, f"segmenter_{SUFFIX[self.role]}")
             need_resolution(finder.card, resolution)
         train, val = source.part(self.split, self.counts.train), source.part("val", self.counts.val)
         values = train.properties
         mean, std = values.mean(dim=0), values.std(dim=0)
         settings = {
-            "scorer": self.scorer,
+            "scorer": SUFFIX[self.role],
             "seed": self.seed,
             "split": self.split,
             "counts": asdict(self.counts),
@@ -60,7 +61,7 @@ class TrainRegressor(FaceJob):
             "faces": source.key,
             "segmenter": finder.card["weights"]["sha256"] if finder else None,
         }
-        with self.workshop.seeded(self.seed):
+        with self.training_run.seeded(self.seed):
             network = self.network.build(names, resolution, finder.network if finder else None)
             learner = RegressorLearner(
                 network, self.augmentation, mean, std, **self.lesson.of_learner(), seed=self.seed
@@ -79,11 +80,11 @@ class TrainRegressor(FaceJob):
         }
         scores = regressor_scores(Regressor(network, card), source.part("test_b", self.counts.test))
         self.keep(
-            f"regressor_{self.scorer}",
+            f"regressor_{SUFFIX[self.role]}",
             network.state_dict(),
             {**card, "settings": settings, "training": training, "scores": scores},
             [
-                f"regressor {self.scorer}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+                f"regressor of the {self.role}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
                 *(f"{name:16} r {scores[f'r_{name}']:.4f}" for name in names),
             ],
         )

@@ -21,6 +21,7 @@ from ohlora.laboratory.networks.segmenter import (
     confusions,
     overlap_scores,
 )
+from ohlora.laboratory.roles import SUFFIX, Role
 from ohlora.laboratory.sources.source import FacePart, FaceSource
 from ohlora.laboratory.training.training_run import FaceJob, number_fault
 from ohlora.processes import is_main
@@ -30,9 +31,9 @@ FRAMES = 20  # timed
 
 @dataclass(frozen=True)
 class TrainSegmenter(FaceJob):
-    """Segmenter `scorer`: a teaches other networks, b only judges."""
+    """A segmenter: the teacher trains other networks, the examiner only measures them."""
 
-    scorer: str
+    role: Role
     seed: int
     split: str  # whose people teach it
     width: int  # channels at full resolution
@@ -43,7 +44,7 @@ class TrainSegmenter(FaceJob):
         """Return the mean intersection over union on test faces, 0 to 1."""
         source = self.prepare()
         settings = {
-            "scorer": self.scorer,
+            "scorer": SUFFIX[self.role],
             "seed": self.seed,
             "width": self.width,
             "split": self.split,
@@ -53,7 +54,7 @@ class TrainSegmenter(FaceJob):
             "lesson": asdict(self.lesson),
             "faces": source.key,
         }
-        with self.workshop.seeded(self.seed):
+        with self.training_run.seeded(self.seed):
             network = UNet(self.width)
             learner = SegmenterLearner(
                 network, self.augmentation, self.dice, **self.lesson.of_learner(), seed=self.seed
@@ -65,11 +66,11 @@ class TrainSegmenter(FaceJob):
         card = {"kind": SEGMENTER_KIND, "resolution": source.resolution, "width": self.width}
         scores = segmenter_scores(Segmenter(network, card), source.part("test_b", self.counts.test))
         self.keep(
-            f"segmenter_{self.scorer}",
+            f"segmenter_{SUFFIX[self.role]}",
             network.state_dict(),
             {**card, "settings": settings, "training": training, "scores": scores},
             [
-                f"segmenter {self.scorer}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+                f"segmenter of the {self.role}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
                 f"mean IoU {scores['mean_iou']:.3f}, worst of eyes and lips"
                 f" {scores['worst_eye_or_lip_iou']:.3f}",
                 f"hair IoU {scores['iou_hair']:.3f}, Dice {scores['hair_dice']:.3f}",

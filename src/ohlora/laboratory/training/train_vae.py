@@ -43,7 +43,7 @@ from ohlora.laboratory.networks.vae_learner import (
 )
 from ohlora.laboratory.networks.warm_start import warm_start
 from ohlora.laboratory.sources.source import FacePart, FaceSource
-from ohlora.laboratory.training.filter_faces import good, kept_faces
+from ohlora.laboratory.training.filter_faces import filtered_faces, good
 from ohlora.laboratory.training.training_run import FaceJob, number_fault
 from ohlora.processes import is_main
 from ohlora.tracking import log_picture
@@ -59,7 +59,7 @@ class TrainVae(FaceJob):
     variant: Variant
     network: VaeSettings
     teachers: str  # the folder of segmenters, regressors and judges
-    kept: str | None  # the folder of a filter's answer; None: good pictures of women, by truth
+    filtered_faces: str | None  # the folder of a filter's answer; None: good pictures of women, by truth
     seed: int
     ema: float  # of the weights that are kept
     prior_latents: int  # that the flow of the fitted prior sees
@@ -70,13 +70,13 @@ class TrainVae(FaceJob):
         """Return the lowest correlation of what is asked and what is measured: of eyes, mouth, roll."""
         source = self.prepare()
         teachers, segmenter, regressor = self.networks(source)
-        train = kept_faces(source, self.kept, self.counts.train)
+        train = filtered_faces(source, self.filtered_faces, self.counts.train)
         val, test = self.good(source, "val", self.counts.val), self.good(source, "test_b", self.counts.test)
         names = list(source.properties)
         settings = {
             "variant": settings_of(self.variant),
             "network": asdict(self.network),
-            "kept": self.kept is not None,
+            "kept": self.filtered_faces is not None,
             "counts": asdict(self.counts),
             "lesson": asdict(self.lesson),
             "seed": self.seed,
@@ -87,7 +87,7 @@ class TrainVae(FaceJob):
                 name: teacher.card["weights"]["sha256"] for name, teacher in vars(teachers).items() if teacher
             },
         }
-        with self.workshop.seeded(self.seed):
+        with self.training_run.seeded(self.seed):
             network = FaceVae(
                 self.network,
                 source.properties,
@@ -265,7 +265,7 @@ class TrainVae(FaceJob):
         imagined = [to_uint8(generator.synthesis(generator.mapping(z, c))).cpu() for c in (own, other)]
         w, samples = draw(generator, other)
         hair = (generator.picture(w).hair * 255).byte().cpu()[:, None].expand(-1, 3, -1, -1)
-        path = self.workshop.folder / f"{name}.png"
+        path = self.training_run.folder / f"{name}.png"
         save_rows([images, imagined[0], *true, imagined[1], samples, hair], path)
         log_picture(self.logger, name, path)
         return path

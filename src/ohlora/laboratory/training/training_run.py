@@ -85,7 +85,7 @@ class TimedCheckpoint(ModelCheckpoint):
 
 
 @dataclass(frozen=True)
-class Workshop:
+class TrainingRun:
     """Where and under whose eyes a network is trained: what all jobs of this room have in common."""
 
     hardware: Hardware
@@ -99,7 +99,7 @@ class Workshop:
     def folder(self) -> Path:
         return Path(self.resume or self.output_dir)
 
-    def inside(self, name: str) -> Workshop:
+    def inside(self, name: str) -> TrainingRun:
         """A folder within, for one of several small networks of a run, each trained in one go."""
         folder = self.folder / name
         resumed = str(folder) if self.resume and folder.is_dir() else None
@@ -173,13 +173,13 @@ class FaceTask:
 
     dataset: Any  # a FaceSource; others are refused by name
     counts: FaceCounts
-    workshop: Workshop
+    training_run: TrainingRun
     save_to: str  # a folder
 
     @property
     def logger(self) -> Logger:
-        assert self.workshop.logger
-        return self.workshop.logger
+        assert self.training_run.logger
+        return self.training_run.logger
 
     @property
     def needs(self) -> Sequence[str]:
@@ -201,8 +201,8 @@ class FaceTask:
             )
         if faults := self.faults(source):
             raise OhloraError("; ".join(faults))
-        self.workshop.check()
-        self.workshop.hardware.use_threads()
+        self.training_run.check()
+        self.training_run.hardware.use_threads()
         return source
 
     def keep(
@@ -211,7 +211,7 @@ class FaceTask:
         """Save weights and card, read them once more, report and print."""
         path = save_model(Path(self.save_to), name, tensors, {**card, "domain": self.dataset.domain})
         _, card = load_model(path.parent, name, card["kind"])
-        write_json(self.workshop.folder / f"{name}.report.json", card)
+        write_json(self.training_run.folder / f"{name}.report.json", card)
         flat = {key: value for key, value in card["scores"].items() if isinstance(value, int | float)}
         self.logger.log_metrics({f"test/{key}": float(value) for key, value in flat.items()})
         Console(highlight=False).print(
@@ -241,7 +241,7 @@ class FaceJob(FaceTask):
         data = FaceDataModule(
             train, val, self.lesson.batch_size, learner.seed, self.lesson.steps, twins=twins
         )
-        return self.workshop.train(learner, data, self.lesson.checks, settings, callbacks)
+        return self.training_run.train(learner, data, self.lesson.checks, settings, callbacks)
 
 
 def number_fault(name: str, value: object, low: int) -> list[str]:
