@@ -14,6 +14,7 @@ HOUSE = ROOT / "src" / "ohlora"
 ROOMS = [
     "errors",
     "text",
+    "signals",
     "config",
     "build",
     "seeds",

@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
+from ohlora import signals
 from ohlora.build import build
 from ohlora.durable import write_text
 from ohlora.errors import OhloraError, nearest
@@ -44,7 +45,6 @@ CONF = next(
     conf for conf in (HERE / "conf", HERE.parents[1] / "conf") if conf.is_dir()
 )  # a wheel's, a checkout's
 USER_MISTAKE = 2
-INTERRUPTED = 130
 CANNOT_USE = {
     errno.EACCES,
     errno.EPERM,
@@ -91,7 +91,7 @@ def run_job(cfg: DictConfig) -> Any:
             value = job.run()
             leave_answer(value)
             return value
-        from ohlora.processes import is_main
+        from ohlora.processes import is_main, say_who_died
 
         if not is_main():
             return assist(job)
@@ -102,7 +102,7 @@ def run_job(cfg: DictConfig) -> Any:
             name: choice for name, choice in running.runtime.choices.items() if not name.startswith("hydra/")
         }
         settings = {name: value for name, value in config.items() if name not in NOT_SETTINGS}
-        with tracked(job.logger, {"choices": chosen, **settings}):
+        with tracked(job.logger, {"choices": chosen, **settings}), say_who_died():
             value = job.run()
         leave_answer(value)
         return value
@@ -113,7 +113,9 @@ def assist(job: Any) -> None:
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]:
         root.removeHandler(handler)
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+    from ohlora.processes import say_who_died
+
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), say_who_died():
         job.run()
 
 
@@ -131,6 +133,8 @@ def enter(main: Callable[[], Any]) -> None:
     """Run a Hydra main; print a user's mistake as one line and leave with exit code 2."""
     # Hydra's own handler prints an error its way and exits 1; with this set it raises instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    signals.mean_ctrl_c()
+    signals.end_with_parent()
     with one_line_errors():
         main()
 
@@ -151,8 +155,11 @@ def one_line_errors() -> Iterator[None]:
             end.code == 1 and isinstance(end.__context__, KeyboardInterrupt)
         ):
             raise
-        print("\nohlora: stopped; what was finished is kept", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        if (exit_code := signals.end_told()) is not None:
+            sys.exit(exit_code)
+        with suppress(OSError):  # the terminal may be gone
+            print("\nohlora: stopped; what was finished is kept", file=sys.stderr)
+        sys.exit(signals.INTERRUPTED)
     except (OhloraError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         message = explain(error)
         if message is None:

@@ -6,21 +6,31 @@ would train on the same batches; only random draws (dropout, augmentation) diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from subprocess import Popen
 from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from lightning.fabric import Fabric
+from lightning.fabric.strategies import DDPStrategy as FabricDDP
 from lightning.pytorch.plugins import LayerSync
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ohlora import signals
 from ohlora.errors import OhloraError
 
+GROUP_TIMEOUT = timedelta(minutes=10)  # one works this long and the others wait: it hangs
 Devices = int | Literal["auto"] | Sequence[int]
 
 
@@ -71,7 +81,8 @@ def trainer_arguments(arguments: Mapping[str, Any], device: torch.device) -> dic
     if process_count(arguments.get("devices", 1), device) == 1:
         return dict(arguments)
     nccl = device.type == "cuda" and dist.is_nccl_available()  # Windows has none
-    strategy = DDPStrategy(process_group_backend="nccl" if nccl else "gloo")
+    os.environ[signals.PARENT] = str(os.getpid())
+    strategy = WatchedDDP(process_group_backend="nccl" if nccl else "gloo", timeout=GROUP_TIMEOUT)
     return {**arguments, "strategy": strategy, "plugins": [SharedStatistics()]}
 
 
@@ -84,7 +95,76 @@ def own_draws() -> None:
 def start_processes(count: int) -> None:
     """Start the other processes of a job without a Trainer: each runs this very command again."""
     if count > 1:
-        Fabric(accelerator="cpu", devices=count, strategy="ddp").launch()
+        os.environ[signals.PARENT] = str(os.getpid())
+        strategy = WatchedFabricDDP(process_group_backend="gloo", timeout=GROUP_TIMEOUT)
+        Fabric(accelerator="cpu", devices=count, strategy=strategy).launch()
+
+
+class WatchedDDP(DDPStrategy):
+    """Lightning's, whose first process says which other one died: a collective says nothing or waits."""
+
+    def setup_environment(self) -> None:
+        watch_children(getattr(self.launcher, "procs", []))
+        super().setup_environment()
+
+    def barrier(self, *args: Any, **kwargs: Any) -> None:
+        # Lightning has just put a handler on SIGTERM that begins a collective: with a process dead, or amid
+        # another collective, that never ends.
+        signals.mean_ctrl_c(over_others=True)
+        super().barrier(*args, **kwargs)
+
+
+class WatchedFabricDDP(FabricDDP):
+    """The same for a job without a Trainer."""
+
+    def setup_environment(self) -> None:
+        watch_children(getattr(self.launcher, "procs", []))
+        super().setup_environment()
+
+
+def watch_children(processes: Sequence[Popen[bytes]]) -> None:
+    """End this process, saying why, when one of those it started ends badly."""
+    if processes:
+        threading.Thread(target=_watch, args=(list(processes),), daemon=True).start()
+
+
+def _watch(processes: list[Popen[bytes]]) -> None:
+    while True:
+        for number, process in enumerate(processes, start=1):
+            if code := process.poll():
+                if code == signals.INTERRUPTED:
+                    time.sleep(2)  # by a Ctrl-C that this one is answering, too
+                how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+                signals.interrupt(
+                    f"process {number} of {len(processes) + 1} (trainer.devices) {how}, and so all end; what"
+                    " was finished is kept",
+                    exit_code=1,
+                    grace_s=3,
+                )
+        time.sleep(signals.LOOK_EVERY_S)
+
+
+@contextmanager
+def say_who_died() -> Iterator[None]:
+    """Let an error of a broken process group become one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        count = int(os.environ.get("WORLD_SIZE", 1))
+        if count < 2 or not _of_the_group(error):
+            raise
+        time.sleep(4 * signals.LOOK_EVERY_S)  # whoever watches the dead process interrupts this
+        if rank():
+            sys.exit(1)  # the first process speaks
+        waited = f"{GROUP_TIMEOUT.total_seconds() / 60:.0f} minutes"
+        raise OhloraError(
+            f"one of the {count} processes (trainer.devices) did not answer the others ({waited} at most)"
+        ) from error
+
+
+def _of_the_group(error: RuntimeError) -> bool:
+    ours = (getattr(dist, "DistError", ()),)
+    return isinstance(error, ours) or any(word in str(error) for word in ("gloo", "Gloo", "NCCL"))
 
 
 def share(n: int) -> float:

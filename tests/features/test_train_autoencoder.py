@@ -11,6 +11,7 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from ohlora.build import build
 from ohlora.datasets.images import ImageData
 from ohlora.errors import OhloraError
 from ohlora.features.autoencoder import load_encoder
@@ -19,7 +20,7 @@ from ohlora.features.train_autoencoder import Lesson, TrainAutoencoder
 
 @pytest.fixture
 def job(composed: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., TrainAutoencoder]:
-    def build(*overrides: str, run: str = ".") -> TrainAutoencoder:
+    def made(*overrides: str, run: str = ".") -> TrainAutoencoder:
         always = [
             "model=autoencoder",
             "dataset=digits",
@@ -32,7 +33,7 @@ def job(composed: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., Tr
         cfg.paths.run_dir = str(tmp_path / run)
         return build(cfg.job)
 
-    return build
+    return made
 
 
 def lesson(**changes: Any) -> Lesson:
