@@ -103,18 +103,27 @@ def test_bad_settings_of_submitit_are_named_together():
     from hydra_plugins.ohlora_launcher.submitit_slurm import SubmititLauncher
 
     with pytest.raises(OhloraError) as caught:
-        SubmititLauncher("pbs", 0, -1, 0, 0, 1.5, None, [], {}, 0)
+        SubmititLauncher(
+            cluster="pbs",
+            n_jobs=0,
+            gpus_per_job=-1,
+            cpus_per_job=0,
+            memory_gb=0,
+            timeout_min=1.5,
+            partition=None,
+            setup=[],
+            slurm={},
+            poll_s=0,
+        )
     for name in ("cluster", "n_jobs", "gpus_per_job", "cpus_per_job", "memory_gb", "timeout_min", "poll_s"):
         assert f"hydra.launcher.{name}=" in str(caught.value)
 
 
-@pytest.mark.slow
-@needs_ray
 def test_bad_settings_of_ray_are_named_together():
     from hydra_plugins.ohlora_launcher.ray import RayLauncher
 
     with pytest.raises(OhloraError) as caught:
-        RayLauncher(None, 0, 0, -1, -1)
+        RayLauncher(address=None, n_jobs=0, cpus_per_job=0, gpus_per_job=-1, retries=-1)
     for name in ("n_jobs", "cpus_per_job", "gpus_per_job", "retries"):
         assert f"hydra.launcher.{name}=" in str(caught.value)
 

@@ -19,6 +19,7 @@ from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, only_la
 from hydra_plugins.ohlora_launcher.fresh import FreshLauncher, visible_cards
 from ohlora.errors import OhloraError
 from ohlora.records.table import read_table
+from ohlora.signals import exists
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("size=smoke", "trials=3", "trials_per_subset=2")
@@ -149,6 +150,7 @@ from ohlora.door import enter, leave_answer
 @hydra.main(version_base="1.3", config_path="conf", config_name="job")
 def main(cfg):
     start = time.time()
+    (Path(HydraConfig.get().runtime.output_dir) / "pid").write_text(str(os.getpid()))
     time.sleep(cfg.seconds)
     if cfg.crash:
         os._exit(cfg.crash)
@@ -174,18 +176,15 @@ def launch(tmp_path_factory):
     )
     shutil.copytree(ROOT / "conf" / "hydra", home / "conf" / "hydra")
 
-    def run(*words, cwd, **environment):
+    def run(*words, cwd, wait=True, **environment):
         variables = {
             k: v for k, v in os.environ.items() if k not in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
         }
-        done = subprocess.run(
-            [sys.executable, str(home / "program.py"), "-m", *words],
-            cwd=cwd,
-            env={**variables, **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        command = [sys.executable, str(home / "program.py"), "-m", *words]
+        settings = {"cwd": cwd, "env": {**variables, **environment}, "text": True}
+        if not wait:
+            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **settings)
+        done = subprocess.run(command, capture_output=True, timeout=120, **settings)
         seen = {
             int(path.parent.name): json.loads(path.read_text())
             for path in (cwd / "sweep").glob("*/seen.json")
@@ -237,6 +236,10 @@ def test_two_launchers_never_share_a_folder(launch, tmp_path):
     assert list(seen) == [0]
 
 
+def launcher(n_jobs, gpus, gpus_per_job) -> FreshLauncher:
+    return FreshLauncher(n_jobs=n_jobs, gpus=gpus, gpus_per_job=gpus_per_job)
+
+
 class TestSettings:
     @pytest.fixture(autouse=True)
     def three_cards(self, monkeypatch):
@@ -257,14 +260,14 @@ class TestSettings:
         ],
     )
     def test_slots(self, settings, slots):
-        assert FreshLauncher(*settings).slots == slots
+        assert launcher(*settings).slots == slots
 
     @pytest.mark.parametrize(
         ("settings", "faults"),
         [
             ((0, None, 1), ["n_jobs=0 is not"]),
             ((0, -1, 0), ["n_jobs=0 is not", "gpus=-1 is not", "gpus_per_job=0 is not"]),
-            ((True, "all", 1.5), ["n_jobs=True", "gpus=all is not", "gpus_per_job=1.5"]),
+            ((True, "all", 1.5), ["n_jobs=true", "gpus=all is not", "gpus_per_job=1.5"]),
             ((None, 4, 1), ["gpus=4, but the cards here are 3"]),
             ((None, [0, 3], 1), ["these are here: 0, 1, 2"]),
             ((None, [0, 0], 1), ["named once each"]),
@@ -275,7 +278,7 @@ class TestSettings:
     )
     def test_every_fault_is_named(self, settings, faults):
         with pytest.raises(OhloraError) as caught:
-            FreshLauncher(*settings)
+            launcher(*settings)
         told = str(caught.value).split("; ")
         assert len(told) == len(faults)
         for fault in faults:
@@ -285,7 +288,7 @@ class TestSettings:
     def test_a_machine_told_to_have_no_card_has_none(self, monkeypatch, value):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
         with pytest.raises(OhloraError, match="gpus=auto, but there is no card here"):
-            FreshLauncher(None, "auto", 1)
+            launcher(None, "auto", 1)
 
     @pytest.mark.slow
     def test_torch_is_asked_where_nobody_says(self, monkeypatch):
@@ -304,6 +307,62 @@ def test_bad_settings_are_told_before_anything_starts(launch, tmp_path):
     assert not seen
 
 
+def test_a_sweep_without_jobs_is_refused(launch, tmp_path):
+    done, seen = launch("number=range(0)", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "ohlora: this sweep has no jobs: one of its lists or ranges is empty, such as range(0)\n"
+    )
+    assert not seen
+
+
+def test_jobs_side_by_side_say_where_they_are(launch, tmp_path, monkeypatch):
+    """Into a file: at once how many there are, and then a line now and then with those that run."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import ohlora.progress\nohlora.progress.LINE_EVERY_S = 0.3\n")
+    paths = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    words = ("number=0,1,2", "seconds=1.5", "hydra.launcher.n_jobs=2")
+    done, _ = launch(*words, cwd=tmp_path, PYTHONPATH=paths)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("ohlora: 3 jobs; what each prints: ")
+    assert any(line.startswith("jobs: 0 of 3, 0 (number=0 seconds=1.5) · 1 (number=1") for line in lines), (
+        lines
+    )
+    assert any(line.startswith("jobs: 2 of 3, 2 (number=2 seconds=1.5)") for line in lines), lines
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_no_job_outlives_its_launcher(number, launch, tmp_path):
+    """A closed terminal, a shutdown, kill -9: four jobs, started and ended."""
+    words = ("number=0,1,2,3", "seconds=60", "hydra.launcher.n_jobs=4")
+    process = launch(*words, cwd=tmp_path, wait=False)
+    pids = [tmp_path / "sweep" / str(n) / "pid" for n in range(4)]
+    end = time.monotonic() + 60
+    while not all(pid.exists() and pid.read_text() for pid in pids):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    assert "Traceback" not in errors
+    end = time.monotonic() + 15
+    while left := [pid.read_text() for pid in pids if is_running(int(pid.read_text()))]:
+        assert time.monotonic() < end, f"{len(left)} of 4 go on"
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    """Neither gone nor a zombie, which in a container may have no parent to look at it."""
+    status = Path(f"/proc/{pid}/status")
+    if Path("/proc/self/status").exists():
+        return status.exists() and "State:\tZ" not in status.read_text()
+    return exists(pid)
+
+
 def test_a_stubborn_job_is_ended(tmp_path):
     """A signal to the launcher alone: jobs are told, then made, to stop."""
     ready = tmp_path / "ready"
@@ -313,8 +372,8 @@ def test_a_stubborn_job_is_ended(tmp_path):
         while not ready.exists():
             assert time.monotonic() < end
             time.sleep(0.02)
-        stop(process)
-        assert process.returncode in (-signal.SIGINT, 130, 1) or os.name == "nt"
+        stop([process])
+        assert process.returncode in (-signal.SIGTERM, 130, 1) or os.name == "nt"
 
 
 def test_the_jobs_get_the_same_config_files(monkeypatch):

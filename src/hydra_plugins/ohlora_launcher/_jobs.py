@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
@@ -29,10 +29,16 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ohlora import signals
+from ohlora.config import InvalidConfig
 from ohlora.errors import JobFailed, OhloraError
+from ohlora.progress import Advance, progress
+
+S = TypeVar("S")
 
 FINISHED = "finished.json"  # which job was finished in this folder, and what its main returned
 CONSOLE = "console.log"
+LOOK_EVERY_S = 1.0  # at what jobs have printed
 
 # Where the parent stands in a process group must not reach a job. Under SLURM's own, Lightning would wait
 # for SLURM to start the other processes of trainer=ddp.
@@ -82,7 +88,7 @@ class Job:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FINISHED).unlink(missing_ok=True)
         variables = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
-        variables |= {**self.environment, **environment}
+        variables |= {**self.environment, **environment, signals.PARENT: str(os.getpid())}
         if not to_console:
             return subprocess.Popen(self.command, env=variables, cwd=self.directory)
         variables["PYTHONIOENCODING"] = "utf-8"
@@ -101,7 +107,7 @@ def run_job(job: Job) -> int:
             time.sleep(0.2)
         return code
     except BaseException:
-        stop(process, patience_s=0)  # submitit's local executor kills us a second from now
+        stop([process], patience_s=0)  # submitit's local executor kills us a second from now
         raise
 
 
@@ -122,6 +128,8 @@ class JobLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
         assert self.config is not None
+        if not job_overrides:
+            raise OhloraError("this sweep has no jobs: one of its lists or ranges is empty, such as range(0)")
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
         with only_launcher(sweep_dir):
             return self._launch(job_overrides, initial_job_idx, sweep_dir)
@@ -132,7 +140,7 @@ class JobLauncher(Launcher):
         jobs = [self._plan(n, tuple(o), sweep_dir) for n, o in enumerate(job_overrides, initial_job_idx)]
         todo = [job for job in jobs if job.answer() is None]
         if len(todo) < len(jobs):
-            print(f"ohlora: {len(jobs) - len(todo)} of {len(jobs)} jobs are finished and skipped")
+            print(f"ohlora: {len(jobs) - len(todo)} of {len(jobs)} jobs are finished and skipped", flush=True)
         failed: list[tuple[Job, int | str]] = []
         for job, end in self.run_jobs(todo, sweep_dir):
             if end != 0:
@@ -193,14 +201,59 @@ def only_launcher(sweep_dir: Path) -> Iterator[None]:
         lock.release()
 
 
+def checked(settings: type[S], given: Mapping[str, Any]) -> S:
+    """A launcher's settings, every fault of them named as it is typed."""
+    plain = {name: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for name, v in given.items()}
+    try:
+        return settings(**plain)
+    except InvalidConfig as error:
+        refuse([f"{name}{fault}" for name, fault in error.faults])
+        raise
+
+
 def refuse(faults: Sequence[str]) -> None:
     """Say everything that is wrong with a launcher's settings, before anything starts."""
     if faults:
-        raise OhloraError("; ".join(faults))
+        raise OhloraError("; ".join(f"hydra.launcher.{fault}" for fault in faults))
 
 
-def is_count(value: Any, low: int = 1) -> TypeGuard[int]:
-    return type(value) is int and value >= low
+@contextmanager
+def jobs_progress(total: int, sweep_dir: Path) -> Iterator[JobsProgress]:
+    """Show how many jobs are done, which run and what they last said, where their lines go to files."""
+    print(f"ohlora: {total} jobs; what each prints: {(sweep_dir / '*' / CONSOLE).as_posix()}", flush=True)
+    with progress(total, "jobs") as advance:
+        yield JobsProgress(advance)
+
+
+class JobsProgress:
+    """How far several jobs are that run side by side."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance, self._shown, self._looked_at = advance, "", -math.inf
+
+    def running(self, jobs: Sequence[Job]) -> None:
+        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return
+        self._looked_at = time.monotonic()
+        now = " · ".join(filter(None, (f"{job.name}: {last_line(job)}".rstrip(": ") for job in jobs)))
+        if now != self._shown:
+            self._shown = now
+            self._advance(0, note=now)
+
+    def one_ended(self) -> None:
+        self._advance()
+
+
+def last_line(job: Job) -> str:
+    """What a job printed last, as far as it is a whole line."""
+    try:
+        with (Path(job.folder) / CONSOLE).open("rb") as console:
+            console.seek(max(0, console.seek(0, os.SEEK_END) - 2000))
+            whole = console.read().decode("utf-8", errors="replace").rpartition("\n")[0]
+    except OSError:
+        return ""
+    lines = [line.strip() for line in whole.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def cores() -> int:
@@ -245,16 +298,19 @@ def returned(job: Job) -> JobReturn:
     return result
 
 
-def stop(process: subprocess.Popen[bytes], patience_s: float = 3) -> None:
-    """End a job; Ctrl-C in a terminal has reached it already, a signal to the launcher alone has not."""
-    polite = process.terminate if os.name == "nt" else lambda: process.send_signal(signal.SIGINT)
-    for last_word, seconds in ((lambda: None, patience_s), (polite, 30), (process.kill, 30)):
-        last_word()
-        try:
-            process.wait(timeout=seconds)
-            return
-        except subprocess.TimeoutExpired:
-            continue
+def stop(processes: Sequence[subprocess.Popen[bytes]], patience_s: float = 3) -> None:
+    """End jobs; Ctrl-C in a terminal has reached them already, a signal to the launcher alone has not.
+
+    SIGTERM, which their door takes as Ctrl-C: a job started in the background may ignore SIGINT.
+    """
+    left = list(processes)
+    for last_word, seconds in ((None, patience_s), ("terminate", 30), ("kill", 30)):
+        for process in left if last_word else ():
+            getattr(process, last_word)()
+        end = time.monotonic() + seconds
+        while left and time.monotonic() < end:
+            left = [process for process in left if process.poll() is None]
+            time.sleep(0.02)
 
 
 def started() -> tuple[str, ...]:

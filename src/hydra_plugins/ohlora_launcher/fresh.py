@@ -13,56 +13,76 @@ from typing import Any
 from hydra_plugins.ohlora_launcher._jobs import (
     Job,
     JobLauncher,
+    JobsProgress,
+    checked,
     cores,
-    is_count,
+    jobs_progress,
     refuse,
     show_console,
     stop,
 )
+from hydra_plugins.ohlora_launcher._settings import FreshSettings
 
 
 class FreshLauncher(JobLauncher):
     """Runs jobs as child processes, `n_jobs` at a time, and waits for all of them."""
 
-    def __init__(
-        self, n_jobs: int | None, gpus: int | str | Sequence[int | str] | None, gpus_per_job: float
-    ) -> None:
+    def __init__(self, **settings: Any) -> None:
         super().__init__()
-        slots, faults = card_slots(gpus, gpus_per_job)
-        if n_jobs is not None and not is_count(n_jobs):
-            faults.append(f"n_jobs={n_jobs} is not a whole number from 1 up, or null")
-        elif slots and n_jobs and n_jobs > len(slots):
+        chosen = checked(FreshSettings, settings)
+        slots, faults = card_slots(chosen.gpus, chosen.gpus_per_job)
+        if slots and chosen.n_jobs and chosen.n_jobs > len(slots):
             faults.append(
-                f"n_jobs={n_jobs}, but the cards (gpus={gpus}) are enough for {len(slots)} jobs side by side"
-                f" with gpus_per_job={gpus_per_job}"
+                f"n_jobs={chosen.n_jobs}, but the cards (gpus={shown(chosen.gpus)}) are enough for"
+                f" {len(slots)} jobs side by side with gpus_per_job={chosen.gpus_per_job}"
             )
-        refuse([f"hydra.launcher.{fault}" for fault in faults])
-        self.n_jobs = n_jobs or len(slots) or 1
+        refuse(faults)
+        self.n_jobs = chosen.n_jobs or len(slots) or 1
         # What each job that runs now is given: its cards, or None to see all that this process sees.
         self.slots: list[str | None] = list(slots[: self.n_jobs]) or [None] * self.n_jobs
 
     def run_jobs(self, jobs: Sequence[Job], sweep_dir: Path) -> Iterator[tuple[Job, int | str]]:
+        if self.n_jobs == 1:
+            yield from self._one_by_one(jobs)
+        elif jobs:
+            with jobs_progress(len(jobs), sweep_dir) as showing:
+                yield from self._side_by_side(jobs, showing)
+
+    def _one_by_one(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, int | str]]:
+        """Each has the screen to itself."""
+        for number, job in enumerate(jobs, start=1):
+            if len(jobs) > 1:
+                print(f"ohlora: job {number} of {len(jobs)}: {job.name}", flush=True)
+            process = job.start(to_console=False, **self._environment(self.slots[0]))
+            try:
+                code = process.wait()
+            except BaseException:
+                stop([process])
+                raise
+            yield job, code
+
+    def _side_by_side(self, jobs: Sequence[Job], showing: JobsProgress) -> Iterator[tuple[Job, int | str]]:
+        """Their lines would mix on the screen: each job's are shown when it has ended."""
         waiting, free = list(jobs), list(self.slots)
         running: list[tuple[Job, str | None, subprocess.Popen[bytes]]] = []
-        aside = self.n_jobs > 1  # their lines would mix on the screen
         try:
             while waiting or running:
                 while waiting and free:
                     job, cards = waiting.pop(0), free.pop(0)
-                    running.append((job, cards, job.start(aside, **self._environment(cards))))
+                    running.append((job, cards, job.start(True, **self._environment(cards))))
                 for entry in list(running):
                     job, cards, process = entry
                     code = process.poll()
                     if code is not None:
                         running.remove(entry)
                         free.append(cards)
-                        if aside:
-                            show_console(job, failed=code != 0)
+                        show_console(job, failed=code != 0)
+                        showing.one_ended()
                         yield job, code
+                showing.running([job for job, _, _ in running])
                 time.sleep(0.05)
         except BaseException:
-            for _, _, process in running:
-                stop(process)
+            stop([process for _, _, process in running])
             raise
 
     def _environment(self, cards: str | None) -> dict[str, str]:
@@ -73,46 +93,43 @@ class FreshLauncher(JobLauncher):
         return environment
 
 
-def card_slots(gpus: Any, per_job: Any) -> tuple[list[str], list[str]]:
+def card_slots(gpus: Any, per_job: float) -> tuple[list[str], list[str]]:
     """CUDA_VISIBLE_DEVICES of each job that fits side by side, and the faults found on the way."""
     cards, faults = chosen_cards(gpus)
-    if isinstance(per_job, float) and 0 < per_job < 1:
+    if per_job < 1:
         return [card for card in cards for _ in range(int(1 / per_job + 1e-9))], faults
-    if not is_count(per_job):
-        return [], [
-            *faults,
-            f"gpus_per_job={per_job} is not a whole number from 1 up, or a share such as 0.5",
-        ]
     if cards and per_job > len(cards):
-        faults.append(f"gpus_per_job={per_job}, but the cards for all jobs (gpus={gpus}) are {len(cards)}")
+        faults.append(
+            f"gpus_per_job={per_job}, but the cards for all jobs (gpus={shown(gpus)}) are {len(cards)}"
+        )
     if faults:
         return [], faults
-    starts = range(0, len(cards) - per_job + 1, per_job)
-    return [",".join(cards[start : start + per_job]) for start in starts], []
+    each = int(per_job)
+    starts = range(0, len(cards) - each + 1, each)
+    return [",".join(cards[start : start + each]) for start in starts], []
 
 
 def chosen_cards(gpus: Any) -> tuple[list[str], list[str]]:
     """The cards `gpus` means, as CUDA_VISIBLE_DEVICES names them, and what is wrong with it."""
     if gpus is None:
         return [], []
-    named = list(gpus) if isinstance(gpus, Sequence) and not isinstance(gpus, str) else []
-    if is_count(gpus):
-        visible = visible_cards()
+    visible = visible_cards()
+    if gpus == "auto":
+        return visible, [] if visible else ["gpus=auto, but there is no card here"]
+    if isinstance(gpus, int):
         short = [] if gpus <= len(visible) else [f"gpus={gpus}, but the cards here are {len(visible)}"]
         return visible[:gpus], short
-    if gpus == "auto":
-        visible = visible_cards()
-        return visible, [] if visible else ["gpus=auto, but there is no card here"]
-    if not named:
-        return [], [f"gpus={gpus} is not a number of cards, a list of them, auto or null"]
-    visible = visible_cards()
     # Counted among the visible, as torch counts them; a name (GPU-..., MIG-...) stands for itself.
     numbers = dict(enumerate(visible))
-    wrong = [one for one in named if one not in visible and (type(one) is not int or one not in numbers)]
-    if wrong or len(set(named)) < len(named):
+    wrong = [one for one in gpus if one not in visible and (type(one) is not int or one not in numbers)]
+    if wrong or len(set(gpus)) < len(gpus):
         there = ", ".join(map(str, numbers)) or "none"
-        return [], [f"gpus={named}: cards are named once each, and these are here: {there}"]
-    return [numbers[one] if type(one) is int else one for one in named], []
+        return [], [f"gpus={list(gpus)}: cards are named once each, and these are here: {there}"]
+    return [numbers[one] if type(one) is int else one for one in gpus], []
+
+
+def shown(gpus: Any) -> Any:
+    return list(gpus) if isinstance(gpus, tuple) else gpus
 
 
 def visible_cards() -> list[str]:

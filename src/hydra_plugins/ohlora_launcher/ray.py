@@ -13,7 +13,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hydra_plugins.ohlora_launcher._jobs import Job, JobLauncher, is_count, refuse, run_job, show_console
+from hydra_plugins.ohlora_launcher._jobs import (
+    Job,
+    JobLauncher,
+    checked,
+    jobs_progress,
+    refuse,
+    run_job,
+    show_console,
+)
+from hydra_plugins.ohlora_launcher._settings import RaySettings
 from ohlora.errors import OhloraError
 
 STOP_S = 60  # for jobs to end when the launcher is stopped
@@ -22,27 +31,19 @@ STOP_S = 60  # for jobs to end when the launcher is stopped
 class RayLauncher(JobLauncher):
     """Hands jobs to Ray, which places each where its CPUs and cards are free, and waits for all."""
 
-    def __init__(
-        self, address: str | None, n_jobs: int | None, cpus_per_job: float, gpus_per_job: float, retries: int
-    ) -> None:
+    def __init__(self, **settings: Any) -> None:
         super().__init__()
+        chosen = checked(RaySettings, settings)
         try:
             import_module("ray")
         except ModuleNotFoundError:
             raise OhloraError("hydra/launcher=ray needs its package: pip install 'ohlora[ray]'") from None
-        faults = []
-        if n_jobs is not None and not is_count(n_jobs):
-            faults.append(f"n_jobs={n_jobs} is not a whole number from 1 up, or null")
-        if not is_count(retries, low=0):
-            faults.append(f"retries={retries} is not a whole number from 0 up")
-        for name, value, low in (("cpus_per_job", cpus_per_job, 0), ("gpus_per_job", gpus_per_job, -1)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or value <= low:
-                faults.append(f"{name}={value} is not a number {'above' if low == 0 else 'from'} 0 up")
-            elif value > 1 and value != int(value):
-                faults.append(f"{name}={value}: above 1 only whole numbers")
-        refuse([f"hydra.launcher.{fault}" for fault in faults])
-        self.address, self.n_jobs = address, n_jobs
-        self.resources = {"num_cpus": cpus_per_job, "num_gpus": gpus_per_job, "max_retries": retries}
+        self.address, self.n_jobs = chosen.address, chosen.n_jobs
+        self.resources = {
+            "num_cpus": chosen.cpus_per_job,
+            "num_gpus": chosen.gpus_per_job,
+            "max_retries": chosen.retries,
+        }
 
     def run_jobs(self, jobs: Sequence[Job], sweep_dir: Path) -> Iterator[tuple[Job, int | str]]:
         if not jobs:
@@ -66,7 +67,7 @@ class RayLauncher(JobLauncher):
             there = ray.cluster_resources()
             refuse(
                 [
-                    f"hydra.launcher.{name}={wanted}, but the whole cluster has {there.get(kind, 0):g}"
+                    f"{name}={wanted}, but the whole cluster has {there.get(kind, 0):g}"
                     for name, wanted, kind in (
                         ("cpus_per_job", self.resources["num_cpus"], "CPU"),
                         ("gpus_per_job", self.resources["num_gpus"], "GPU"),
@@ -75,18 +76,22 @@ class RayLauncher(JobLauncher):
                 ]
             )
             remote = ray.remote(run_job).options(**self.resources)
-            while waiting or running:
-                while waiting and len(running) < (self.n_jobs or len(jobs)):
-                    job = waiting.pop(0)
-                    running[remote.remote(job)] = job
-                (done, *_), _ = ray.wait(list(running))
-                job = running.pop(done)
-                try:
-                    end: int | str = ray.get(done)
-                except ray.exceptions.RayError as error:  # a lost node, a worker out of memory
-                    end = " ".join(str(error).split())[:200]
-                show_console(job, failed=end != 0)
-                yield job, end
+            with jobs_progress(len(jobs), sweep_dir) as showing:
+                while waiting or running:
+                    while waiting and len(running) < (self.n_jobs or len(jobs)):
+                        job = waiting.pop(0)
+                        running[remote.remote(job)] = job
+                    ended, _ = ray.wait(list(running), timeout=1)
+                    for done in ended:
+                        job = running.pop(done)
+                        try:
+                            end: int | str = ray.get(done)
+                        except ray.exceptions.RayError as error:  # a lost node, a worker out of memory
+                            end = " ".join(str(error).split())[:200]
+                        show_console(job, failed=end != 0)
+                        showing.one_ended()
+                        yield job, end
+                    showing.running(list(running.values()))
         except BaseException:
             for reference in running:
                 ray.cancel(reference)  # as Ctrl-C in the worker, which then ends its job's process

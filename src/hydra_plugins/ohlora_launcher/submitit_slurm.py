@@ -8,75 +8,55 @@ jobs at once. `cluster=local` runs the same way on this machine, to try it out.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra_plugins.ohlora_launcher._jobs import Job, JobLauncher, is_count, refuse, run_job, show_console
+from hydra_plugins.ohlora_launcher._jobs import (
+    Job,
+    JobLauncher,
+    checked,
+    jobs_progress,
+    refuse,
+    run_job,
+    show_console,
+)
+from hydra_plugins.ohlora_launcher._settings import SubmititSettings
 from ohlora.errors import OhloraError
 
 
 class SubmititLauncher(JobLauncher):
     """Submits jobs to SLURM, `n_jobs` at a time, and waits for all of them."""
 
-    def __init__(
-        self,
-        cluster: str | None,
-        n_jobs: int | None,
-        gpus_per_job: int,
-        cpus_per_job: int,
-        memory_gb: float,
-        timeout_min: int,
-        partition: str | None,
-        setup: Sequence[str],
-        slurm: Mapping[str, Any],
-        poll_s: float,
-    ) -> None:
+    def __init__(self, **settings: Any) -> None:
         super().__init__()
+        chosen = checked(SubmititSettings, settings)
         try:
             import submitit
         except ModuleNotFoundError:
             raise OhloraError(
                 "hydra/launcher=submitit_slurm needs its package: pip install 'ohlora[cluster]'"
             ) from None
-        faults = [
-            f"{name}={value} is not a whole number from {low} up"
-            for name, value, low in (
-                ("gpus_per_job", gpus_per_job, 0),
-                ("cpus_per_job", cpus_per_job, 1),
-                ("timeout_min", timeout_min, 1),
-                ("n_jobs", n_jobs if n_jobs is not None else 1, 1),
-            )
-            if not is_count(value, low)
-        ]
-        for name, value in (("memory_gb", memory_gb), ("poll_s", poll_s)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-                faults.append(f"{name}={value} is not a number above 0")
-        if cluster not in (None, "slurm", "local"):
-            faults.append(f"cluster={cluster} is not one of slurm | local | null")
-        elif cluster != "local" and submitit.AutoExecutor.which() != "slurm":
-            if cluster == "slurm":
-                faults.append(
-                    "cluster=slurm, but there is no sbatch on this machine (cluster=local tries it here)"
-                )
-            cluster = "local"
-        refuse([f"hydra.launcher.{fault}" for fault in faults])
-        self.cluster, self.poll_s = cluster or "slurm", poll_s
+        here = submitit.AutoExecutor.which() == "slurm"
+        if chosen.cluster == "slurm" and not here:
+            refuse(["cluster=slurm, but there is no sbatch on this machine (cluster=local tries it here)"])
+        self.cluster = chosen.cluster or ("slurm" if here else "local")
+        self.poll_s = chosen.poll_s
         # SLURM has its own limit; without a queue, all jobs would start at once.
-        self.n_jobs = n_jobs or (None if self.cluster == "slurm" else 1)
+        self.n_jobs = chosen.n_jobs or (None if self.cluster == "slurm" else 1)
         self.parameters: dict[str, Any] = {
             "name": "ohlora",
-            "timeout_min": timeout_min,
-            "gpus_per_node": gpus_per_job,
-            "cpus_per_task": cpus_per_job,
-            "mem_gb": memory_gb,
+            "timeout_min": chosen.timeout_min,
+            "gpus_per_node": chosen.gpus_per_job,
+            "cpus_per_task": chosen.cpus_per_job,
+            "mem_gb": chosen.memory_gb,
         }
         if self.cluster == "slurm":
             self.parameters |= {
-                "slurm_partition": partition,
-                "slurm_array_parallelism": n_jobs or 256,
-                "slurm_setup": list(setup),
-                "slurm_additional_parameters": dict(slurm),
+                "slurm_partition": chosen.partition,
+                "slurm_array_parallelism": chosen.n_jobs or 256,
+                "slurm_setup": list(chosen.setup),
+                "slurm_additional_parameters": dict(chosen.slurm),
             }
 
     def run_jobs(self, jobs: Sequence[Job], sweep_dir: Path) -> Iterator[tuple[Job, int | str]]:
@@ -93,18 +73,21 @@ class SubmititLauncher(JobLauncher):
                 running = list(zip(waiting, executor.map_array(Resumable(), waiting), strict=True))
                 waiting = []
                 print(f"ohlora: submitted {len(running)} jobs as {running[0][1].job_id.split('_')[0]}")
-            while waiting or running:
-                while waiting and len(running) < (self.n_jobs or 1):
-                    running.append((waiting[0], executor.submit(Resumable(), waiting[0])))
-                    waiting.pop(0)
-                for entry in list(running):
-                    job, submitted = entry
-                    if submitted.done():
-                        running.remove(entry)
-                        end = outcome(submitted)
-                        show_console(job, failed=end != 0)
-                        yield job, end
-                time.sleep(self.poll_s)
+            with jobs_progress(len(jobs), sweep_dir) as showing:
+                while waiting or running:
+                    while waiting and len(running) < (self.n_jobs or 1):
+                        running.append((waiting[0], executor.submit(Resumable(), waiting[0])))
+                        waiting.pop(0)
+                    for entry in list(running):
+                        job, submitted = entry
+                        if submitted.done():
+                            running.remove(entry)
+                            end = outcome(submitted)
+                            show_console(job, failed=end != 0)
+                            showing.one_ended()
+                            yield job, end
+                    showing.running([job for job, _ in running])
+                    time.sleep(self.poll_s)
         except BaseException:
             for _, submitted in running:
                 submitted.cancel()
