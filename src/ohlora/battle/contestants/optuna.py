@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar, Literal
 
 from ohlora.battle import phrases
@@ -9,7 +10,21 @@ from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules, 
 from ohlora.config import config
 from ohlora.space import Space
 
-SAMPLERS = {"tpe": "TPESampler", "gp": "GPSampler", "random": "RandomSampler"}
+# Spelled out: Optuna 5.0 changed what TPE does by default, and a rival is to be the same under 4.9.
+SAMPLERS = {
+    "tpe": (
+        "TPESampler",
+        {
+            "n_startup_trials": 10,
+            "n_ei_candidates": 24,
+            "multivariate": True,
+            "group": False,
+            "constant_liar": False,  # of trials side by side; here they follow each other
+        },
+    ),
+    "gp": ("GPSampler", {"n_startup_trials": 10, "deterministic_objective": False}),
+    "random": ("RandomSampler", {}),
+}
 
 
 @config
@@ -33,7 +48,10 @@ class OptunaSearch:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         axes = {name: distribution(axis) for name, axis in context.space.free.items()}
-        sampler = getattr(optuna.samplers, SAMPLERS[self.sampler])(seed=context.seed)
+        name, keywords = SAMPLERS[self.sampler]
+        with warnings.catch_warnings():  # multivariate is "experimental" to 4.9
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = getattr(optuna.samplers, name)(seed=context.seed, **keywords)
         study = optuna.create_study(direction="maximize", sampler=sampler)
         for _ in range(self.trials):
             trial = study.ask(axes)
