@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import optuna
 import pytest
+import torch
 from tests.predictor.conftest import true_f1
 
-from ohlora.errors import OhloraError
 from ohlora.predictor import best_on_average, search
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.sampler import OhLoRASampler, suggest
 from ohlora.predictor.search import Belief
 from ohlora.space import Space
 
@@ -79,40 +77,21 @@ def test_best_on_average_is_good_on_average_and_fixed(predictor: Predictor, spac
     assert mean_f1(params) > np.quantile([mean_f1(space.sample(rng)) for _ in range(200)], 0.95)
 
 
-class TestSampler:
-    FEATURES = {"ease": 0.8, "noise": 0.5}  # noqa: RUF012
+def test_it_uses_one_thread_and_gives_the_others_back(
+    predictor: Predictor, space: Space, monkeypatch
+) -> None:
+    before, seen = torch.get_num_threads(), []
+    members = Predictor.members
 
-    def study(self, predictor: Predictor, space: Space, trials: int, extra: bool = False) -> optuna.Study:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(
-            direction="maximize", sampler=OhLoRASampler(predictor, space, self.FEATURES, seed=0)
-        )
+    def watched(self, *args):
+        seen.append(torch.get_num_threads())
+        return members(self, *args)
 
-        def objective(trial: optuna.Trial) -> float:
-            if extra:
-                trial.suggest_float("momentum", 0, 1)
-            return true_f1(space, suggest(trial, space), 0.8)
-
-        study.optimize(objective, n_trials=trials)
-        return study
-
-    def test_first_trial_is_her_own_choice(self, predictor: Predictor, space: Space) -> None:
-        study = self.study(predictor, space, 1)
-        own = search(predictor, space, predictor.vector(self.FEATURES), seed=0)
-        assert study.trials[0].params == {name: own.params[name] for name in space.free}
-
-    def test_starts_where_random_ends(self, predictor: Predictor, space: Space) -> None:
-        rng = np.random.default_rng(0)
-        rivals = [max(true_f1(space, space.sample(rng), 0.8) for _ in range(15)) for _ in range(9)]
-        assert self.study(predictor, space, 2).best_value > float(np.median(rivals))
-
-    def test_parameters_it_does_not_know_are_drawn_at_random(
-        self, predictor: Predictor, space: Space
-    ) -> None:
-        study = self.study(predictor, space, 3, extra=True)
-        assert all(0 <= trial.params["momentum"] <= 1 for trial in study.trials)
-
-    def test_minimising_is_refused(self, predictor: Predictor, space: Space) -> None:
-        study = optuna.create_study(sampler=OhLoRASampler(predictor, space, self.FEATURES))
-        with pytest.raises(OhloraError, match="maximises"):
-            study.optimize(lambda trial: suggest(trial, space) and 0.0, n_trials=1)
+    monkeypatch.setattr(Predictor, "members", watched)
+    torch.set_num_threads(2)
+    try:
+        search(predictor, space, predictor.vector({"ease": 0.5, "noise": 0.5}), seed=0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}

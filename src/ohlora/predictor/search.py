@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +27,19 @@ SMOOTH_LENGTH = 0.6  # in encoded units, where each hyperparameter spans 0 to 1
 SURPRISES = (1.0, 2.0, 4.0, 8.0)
 
 
+class Searchable(Protocol):
+    """What is searched: a `Space`, or what an Optuna study tunes of one."""
+
+    @property
+    def free(self) -> Mapping[str, Any]: ...
+    @property
+    def columns(self) -> Sequence[str]: ...
+    def at(self, positions: np.ndarray) -> Params: ...
+    def positions(self, params: Params) -> list[float]: ...
+    def encode(self, params: Params) -> list[float]: ...
+    def encode_positions(self, positions: np.ndarray) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Suggestion:
     """Params with what they are expected to score."""
@@ -43,7 +58,11 @@ class Belief:
     """
 
     def __init__(
-        self, predictor: Predictor, space: Space, vector: Tensor, history: Sequence[tuple[Params, float]]
+        self,
+        predictor: Predictor,
+        space: Searchable,
+        vector: Tensor,
+        history: Sequence[tuple[Params, float]],
     ) -> None:
         self.predictor = predictor
         self.vector = vector
@@ -52,7 +71,7 @@ class Belief:
         )
         self._scale = 1.0
         if history:
-            self._members = predictor.members(vector, self.seen).double()
+            self._members = self._each_member(self.seen)
             scores = torch.tensor([score for _, score in history], dtype=torch.float64)
             residual = (scores - self._members.mean(0))[:, None]
             kernel = self._covariance(self._members, self.seen, self._members, self.seen)
@@ -71,9 +90,13 @@ class Belief:
         apart = torch.cdist(torch.as_tensor(xa).double(), torch.as_tensor(xb).double()) / SMOOTH_LENGTH
         return own + SMOOTH_SD**2 * torch.exp(-0.5 * apart**2) + LEVEL_SD**2
 
+    def _each_member(self, encoded: np.ndarray) -> Tensor:
+        """Macro-F1 by each member; outside the ranges it was fitted in, what it says at their ends."""
+        return self.predictor.members(self.vector, encoded.clip(0, 1)).double()
+
     def __call__(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (noise left out) of the macro-F1 of encoded params [n, columns]."""
-        members = self.predictor.members(self.vector, encoded).double()
+        members = self._each_member(encoded)
         mean = members.mean(0)
         variance = self._scale**2 * (members.var(0) + SMOOTH_SD**2 + LEVEL_SD**2)
         if len(self.seen):
@@ -83,9 +106,21 @@ class Belief:
         return mean.numpy(), variance.clamp_min(1e-8).sqrt().numpy()
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower by several threads, thirty times so beside other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@one_thread()
 def search(
     predictor: Predictor,
-    space: Space,
+    space: Searchable,
     vector: Tensor,
     seed: int,
     history: Sequence[tuple[Params, float]] = (),
@@ -128,10 +163,11 @@ def search(
     )
 
 
-def space_row(space: Space, params: Params) -> np.ndarray:
+def space_row(space: Searchable, params: Params) -> np.ndarray:
     return np.array([space.encode(params)])
 
 
+@one_thread()
 def best_on_average(predictor: Predictor, space: Space, seed: int, dataset: str | None = None) -> Params:
     """The one set of params with the highest mean prediction over the table's subsets (of `dataset`).
 

@@ -44,7 +44,7 @@ class OptunaSearch:
     def attempts(self, context: MatchContext) -> Attempts:
         import optuna  # a second of imports: only once a match is on
 
-        from ohlora.predictor.sampler import distribution
+        from ohlora.predictor.study_space import distribution
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         axes = {name: distribution(axis) for name, axis in context.space.free.items()}

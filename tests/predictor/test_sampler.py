@@ -1,0 +1,320 @@
+"""Optuna studies as people write them, around OhLoRASampler."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.testing.pytest_samplers import (
+    BasicSamplerTestCase,
+    RelativeSamplerTestCase,
+    SingleOnlySamplerTestCase,
+)
+from tests.predictor.conftest import true_f1
+
+from ohlora.errors import OhloraError
+from ohlora.predictor import search
+from ohlora.predictor.model import Ensemble, PredictorSettings
+from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.sampler import OhLoRASampler, as_f1, suggest
+from ohlora.predictor.study_space import Dimension, contains, encode, understood
+from ohlora.space import Choice, Real, Space
+
+FEATURES = {"ease": 0.8, "noise": 0.5}
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.fixture
+def new_study(predictor: Predictor, space: Space) -> Callable[..., optuna.Study]:
+    def create(direction: str = "maximize") -> optuna.Study:
+        return optuna.create_study(
+            direction=direction, sampler=OhLoRASampler(predictor, space, FEATURES, seed=0)
+        )
+
+    return create
+
+
+@pytest.fixture
+def usual(space: Space) -> Callable[[optuna.Trial], float]:
+    return lambda trial: true_f1(space, suggest(trial, space), 0.8)
+
+
+def values(study: optuna.Study, name: str) -> list:
+    return [trial.params[name] for trial in study.trials]
+
+
+def test_the_first_trial_is_her_own_choice(new_study, usual, predictor, space):
+    study = new_study()
+    study.optimize(usual, n_trials=1)
+    own = search(predictor, space, predictor.vector(FEATURES), seed=0)
+    assert study.trials[0].params == {name: own.params[name] for name in space.free}
+
+
+def test_two_trials_start_where_random_ends(new_study, usual, space):
+    rng = np.random.default_rng(0)
+    rivals = [max(true_f1(space, space.sample(rng), 0.8) for _ in range(15)) for _ in range(9)]
+    study = new_study()
+    study.optimize(usual, n_trials=2)
+    assert study.best_value > float(np.median(rivals))
+
+
+def test_the_same_seed_gives_the_same_study(new_study, usual):
+    one, other = new_study(), new_study()
+    for study in (one, other):
+        study.optimize(usual, n_trials=4)
+    assert [t.params for t in one.trials] == [t.params for t in other.trials]
+
+
+class TestPartOfTheSpace:
+    def test_a_study_of_two_names_learns(self, new_study):
+        """Best at a learning rate far below what the predictor thinks of."""
+
+        def objective(trial):
+            trial.suggest_categorical("batch_size", [16, 32, 64, 128])
+            rate = trial.suggest_float("learning_rate", 2e-5, 6e-3, log=True)
+            return 0.9 - 0.3 * abs(math.log10(rate) + 4)
+
+        study = new_study()
+        study.optimize(objective, n_trials=15)
+        assert study.best_value > 0.87
+        assert np.median(values(study, "learning_rate")[-5:]) == pytest.approx(1e-4, rel=0.5)
+
+    def test_a_narrower_range_is_kept_and_learned_in(self, new_study, space):
+        def objective(trial):
+            rate = trial.suggest_float("learning_rate", 1e-4, 1e-3, log=True)
+            trial.suggest_float("dropout_fc", 0, 0.6)
+            return 0.9 - 0.5 * (math.log10(rate) + 4)
+
+        study = new_study()
+        study.optimize(objective, n_trials=8)
+        assert max(values(study, "learning_rate")[4:]) < 2e-4
+
+    def test_a_wider_one_is_used(self, new_study):
+        def objective(trial):
+            rate = trial.suggest_float("learning_rate", 1e-5, 1e-1, log=True)
+            return 0.9 - 0.2 * abs(math.log10(rate) + 1.3)  # best at 0.05, ten times the highest known
+
+        study = new_study()
+        study.optimize(objective, n_trials=12)
+        assert study.best_value > 0.85
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda t: t.suggest_int("batch_size", 16, 128, log=True),
+            lambda t: t.suggest_int("batch_size", 16, 256, step=16),
+            lambda t: t.suggest_categorical("batch_size", [24, 48]),
+            lambda t: t.suggest_categorical("optimizer", ["adam", "sgd"]),
+            lambda t: t.suggest_float("dropout_fc", 0.0, 0.5, step=0.1),
+            lambda t: t.suggest_float("learning_rate", 1e-4, 1e-3),
+            lambda t: t.suggest_categorical("learning_rate", ["low", "high"]),
+            lambda t: t.suggest_float("momentum", 0, 1),
+        ],
+    )
+    def test_other_kinds_of_ranges_work(self, ask, new_study):
+        study = new_study()
+
+        def objective(trial):
+            ask(trial)
+            return 0.5 + trial.suggest_float("dropout_conv_late", 0, 0.3)
+
+        study.optimize(objective, n_trials=4)
+        assert {t.state.name for t in study.trials} == {"COMPLETE"}
+
+    def test_what_a_slice_holds_fixed_can_be_tuned(self, predictor, classic_space):
+        sampler = OhLoRASampler(predictor, classic_space, FEATURES)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.optimize(lambda t: t.suggest_float("weight_decay", 1e-5, 1e-2, log=True), n_trials=4)
+        assert study.best_value > 5e-3
+
+    def test_fixed_by_optuna(self, new_study, usual):
+        study = new_study()
+        with pytest.warns(optuna.exceptions.ExperimentalWarning):
+            study.sampler = optuna.samplers.PartialFixedSampler({"batch_size": 32}, study.sampler)
+        study.optimize(usual, n_trials=3)
+        assert values(study, "batch_size") == [32] * 3
+
+
+class TestScores:
+    def test_percent_gives_the_same_points(self, new_study, usual):
+        studies = [new_study(), new_study()]
+        for study, unit in zip(studies, (1, 100), strict=True):
+            study.optimize(lambda t, u=unit: u * usual(t), n_trials=8)
+        rates, in_percent = (values(study, "learning_rate") for study in studies)
+        assert in_percent == pytest.approx(rates, rel=1e-3)
+        assert len(set(rates)) >= 7
+
+    @pytest.mark.parametrize("scale", [lambda f: 1 - f, lambda f: 3 * (1 - f) ** 2 - 7, lambda f: 1e6 / f])
+    def test_a_loss_to_minimise(self, scale, new_study):
+        def f1(trial):
+            rate = trial.suggest_float("learning_rate", 2e-5, 6e-3, log=True)
+            return 0.9 - 0.3 * abs(math.log10(rate) + 4)
+
+        study = new_study("minimize")
+        study.optimize(lambda t: scale(f1(t)), n_trials=15)
+        assert study.best_params["learning_rate"] == pytest.approx(1e-4, rel=0.5)
+
+    @pytest.mark.parametrize("bad", [-math.inf, math.inf, math.nan, -1e300, "failed", "pruned"])
+    def test_one_bad_trial_does_not_end_it(self, bad, new_study, usual):
+        def objective(trial):
+            good = usual(trial)
+            if trial.number != 1:
+                return good
+            if bad == "pruned":
+                trial.report(0.1, 1)
+                raise optuna.TrialPruned
+            if bad == "failed":
+                raise MemoryError
+            return bad
+
+        study = new_study()
+        study.optimize(objective, n_trials=5, catch=(MemoryError,))
+        assert len(study.trials) == 5
+        points = [tuple(trial.params.values()) for trial in study.trials]
+        assert len(set(points)) == 5, "the bad one is not tried again"
+
+    def test_nothing_but_failures(self, new_study, usual):
+        def objective(trial):
+            usual(trial)
+            raise MemoryError
+
+        study = new_study()
+        study.optimize(objective, n_trials=4, catch=(MemoryError,))
+        assert len({tuple(trial.params.values()) for trial in study.trials}) == 4
+
+    def test_how_scores_become_f1(self):
+        expected, spread = np.array([0.6, 0.7, 0.8]), 0.1
+        for scores, f1 in (
+            ([0.2, 0.9, 0.5], [0.2, 0.9, 0.5]),
+            ([20.0, 90.0, 50.0], [0.2, 0.9, 0.5]),
+            ([-np.inf, 0.9, 0.5], [0.5, 0.9, 0.5]),
+        ):
+            assert as_f1(np.array(scores), True, expected, spread) == pytest.approx(f1)
+        for scores in ([-3.0, -1.0, -2.0], [1.0, 3.0, 2.0], [-np.inf, 1e300, 4.0], [0.1, np.inf, 0.3]):
+            by_rank = as_f1(np.array(scores), True, expected, spread)
+            assert by_rank == pytest.approx([0.7 - 0.0967, 0.7 + 0.0967, 0.7], abs=1e-3)
+
+    def test_two_objectives_are_refused(self, predictor, space):
+        study = optuna.create_study(
+            directions=["maximize", "minimize"], sampler=OhLoRASampler(predictor, space, FEATURES)
+        )
+        with pytest.raises(OhloraError, match="one score to better, not 2"):
+            study.optimize(lambda t: (t.suggest_float("dropout_fc", 0, 0.6), 0.0), n_trials=1)
+
+
+class TestTrialsOfOthers:
+    def test_her_choice_comes_right_after_an_enqueued_baseline(self, new_study, usual, predictor, space):
+        own = search(predictor, space, predictor.vector(FEATURES), seed=0).params
+        study = new_study()
+        study.enqueue_trial({**own, "learning_rate": 2e-4, "batch_size": 32, "scheduler": "cosine"})
+        study.optimize(usual, n_trials=2)
+        assert study.trials[1].params == {name: own[name] for name in space.free}
+
+    def test_what_is_enqueued_in_part_is_kept(self, new_study, usual):
+        study = new_study()
+        study.enqueue_trial({"batch_size": 32})
+        study.optimize(usual, n_trials=2)
+        assert study.trials[0].params["batch_size"] == 32
+
+    def test_a_number_enqueued_outside_its_range_is_a_trial(self, new_study, usual, space):
+        study = new_study()
+        study.enqueue_trial({"learning_rate": 0.01})
+        with pytest.warns(UserWarning, match="out of range"):
+            study.optimize(usual, n_trials=3)
+        assert study.trials[0].params["learning_rate"] == 0.01
+        assert {t.state.name for t in study.trials} == {"COMPLETE"}
+
+    def test_a_word_that_is_no_option_is_named(self, new_study, usual):
+        study = new_study()
+        study.enqueue_trial({"optimizer": "sgd"})
+        with pytest.raises(OhloraError, match=r"optimizer: .*sgd.*; allowed: adam \| adamw"):
+            study.optimize(usual, n_trials=1)
+
+    def test_trials_at_the_same_time_differ(self, new_study, space):
+        """Two ask before either has an answer."""
+        study = new_study()
+        asked = [study.ask() for _ in range(3)]
+        points = {tuple(suggest(trial, space).values()) for trial in asked}
+        assert len(points) == 3
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        FloatDistribution(1e-4, 1e-1, log=True),
+        FloatDistribution(-2, 3),
+        FloatDistribution(0.1, 0.75, step=0.05),
+        IntDistribution(16, 128, log=True),
+        IntDistribution(-3, 12, step=3),
+        CategoricalDistribution(["a", "b", None]),
+    ],
+)
+def test_positions_are_inside_what_is_drawn_and_come_back(drawn):
+    one = Dimension(Real(0.0, 1.0), drawn)
+    positions = np.linspace(0, 1, 41)
+    drawn_values = one.values(positions)
+    assert all(contains(drawn, value) for value in drawn_values)
+    back = one.values(np.array([one.position(value) for value in drawn_values]))
+    assert [str(v)[:6] for v in back] == [str(v)[:6] for v in drawn_values]
+    assert len(set(drawn_values)) > 2
+
+
+def test_values_are_encoded_as_the_axis_encodes_its_own(space):
+    rng = np.random.default_rng(0)
+    for name, axis in space.within.items():
+        some = [space.sample(rng)[name] for _ in range(5)]
+        assert encode(axis, some).tolist() == pytest.approx(np.array([axis.encode(v) for v in some]))
+    sizes = Choice([16, 32, 64, 128])
+    assert encode(sizes, [16, 24, 256])[:, 0] == pytest.approx([0, math.log2(1.5) / 3, 4 / 3])
+    assert encode(Choice(["adam", "adamw"]), ["sgd"]).tolist() == [[0, 0]]
+    assert not understood(sizes, CategoricalDistribution([16, None]))
+    assert not understood(Choice(["adam", "adamw"]), FloatDistribution(0, 1))
+
+
+def untrained(*names: str) -> Predictor:
+    """Knows hyperparameters of these names, and thinks something or other of them."""
+    kinds = (Real(-1.0, 5.0), Real(1e-6, 5.0, log=True), Choice([1, 10, 100]))
+    axes = {name: kinds[number % 3] for number, name in enumerate(names)}
+    settings = PredictorSettings(
+        members=2,
+        width=4,
+        dropout=0.0,
+        within_weight=1.0,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        epochs=1,
+        subsets_per_batch=1,
+    )
+    ensemble = Ensemble(1, len(names), settings)
+    one = torch.ones(1)
+    return Predictor(("f",), names, axes, 0 * one, one, ensemble, 0.0, one[None], ("made",), {})
+
+
+class OptunasOwn(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase):
+    """Optuna's tests of every sampler."""
+
+    names: tuple[str, ...]
+
+    @pytest.fixture
+    def sampler(self) -> Callable[[], OhLoRASampler]:
+        predictor = untrained(*self.names)
+        return lambda: OhLoRASampler(predictor, predictor.space, {"f": 0.0})
+
+
+@pytest.mark.slow
+class TestOptunasOwnOfKnownNames(OptunasOwn):
+    names = ("x", "y", "z", "a", "b")
+
+
+@pytest.mark.slow
+class TestOptunasOwnOfUnknownNames(OptunasOwn):
+    names = ("p", "q")
