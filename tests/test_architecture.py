@@ -188,6 +188,9 @@ def test_what_a_door_needs_at_once_is_light(path):
         "ohlora.provenance",
         "ohlora.cli",
         "ohlora.door",
+        "ohlora.signals",
+        "ohlora.config",
+        "ohlora.progress",
     }
 
 

@@ -26,10 +26,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
-from ohlora import signals
 from ohlora.build import build
 from ohlora.durable import write_text
 from ohlora.errors import OhloraError, nearest
+from ohlora.signals import INTERRUPTED, end_told, end_with_parent, mean_ctrl_c
 
 # Parts of the config that say how things are built or where they lie, not what is being tried.
 NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"} | {
@@ -133,8 +133,8 @@ def enter(main: Callable[[], Any]) -> None:
     """Run a Hydra main; print a user's mistake as one line and leave with exit code 2."""
     # Hydra's own handler prints an error its way and exits 1; with this set it raises instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    signals.mean_ctrl_c()
-    signals.end_with_parent()
+    mean_ctrl_c()
+    end_with_parent()
     with one_line_errors():
         main()
 
@@ -155,11 +155,11 @@ def one_line_errors() -> Iterator[None]:
             end.code == 1 and isinstance(end.__context__, KeyboardInterrupt)
         ):
             raise
-        if (exit_code := signals.end_told()) is not None:
+        if (exit_code := end_told()) is not None:
             sys.exit(exit_code)
         with suppress(OSError):  # the terminal may be gone
             print("\nohlora: stopped; what was finished is kept", file=sys.stderr)
-        sys.exit(signals.INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except (OhloraError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         message = explain(error)
         if message is None:

@@ -29,10 +29,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ohlora import signals
 from ohlora.config import InvalidConfig
 from ohlora.errors import JobFailed, OhloraError
 from ohlora.progress import Advance, progress
+from ohlora.signals import PARENT
 
 S = TypeVar("S")
 
@@ -88,7 +88,7 @@ class Job:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FINISHED).unlink(missing_ok=True)
         variables = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
-        variables |= {**self.environment, **environment, signals.PARENT: str(os.getpid())}
+        variables |= {**self.environment, **environment, PARENT: str(os.getpid())}
         if not to_console:
             return subprocess.Popen(self.command, env=variables, cwd=self.directory)
         variables["PYTHONIOENCODING"] = "utf-8"
