@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ohlora.door import explain
+from ohlora.door import explain, one_line_warning
 from ohlora.errors import JobFailed, OhloraError
 from ohlora.records.journal import Journal
 
@@ -228,3 +228,8 @@ class TestCtrlC:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130, errors
         assert "Traceback" not in errors
+
+
+def test_a_warning_is_one_line_without_source(capsys):
+    one_line_warning("two\n  lines \x1b[31m", UserWarning, "/somewhere/journal.py", 17)
+    assert capsys.readouterr().err == "ohlora: two lines \ufffd[31m\n"

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tests.limits import no_file_beyond
 
-from ohlora.durable import append_synced, replace_file, replacing, write_json, write_text
+from ohlora.durable import append_synced, owned, replace_file, replacing, write_json, write_text
+from ohlora.errors import OhloraError
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="no such signals and limits there")
 
@@ -117,3 +118,22 @@ class TestAppend:
         with no_file_beyond(9), pytest.raises(OSError, match="File too large"):
             append_synced(path, b"torn line\n")
         assert path.read_bytes() == b"whole\n"
+
+
+class TestOwnedFolder:
+    def test_a_second_run_is_refused_in_one_line_and_a_later_one_is_not(self, tmp_path):
+        folder = tmp_path / "run"
+        with (
+            owned(folder),
+            pytest.raises(OhloraError, match=r"another run is at work in .*run: .*hydra\.run\.dir"),
+            owned(folder),
+        ):
+            raise AssertionError("two at once")
+        with owned(folder):
+            pass
+        assert list(folder.iterdir()) == [], "nothing stays behind"
+
+    def test_a_lock_left_by_a_killed_run_keeps_nobody_out(self, tmp_path):
+        (tmp_path / ".run.lock").touch()
+        with owned(tmp_path):
+            pass

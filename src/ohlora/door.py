@@ -12,10 +12,11 @@ import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import hydra
 import platformdirs
@@ -27,9 +28,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from ohlora.build import build
-from ohlora.durable import write_text
+from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.signals import INTERRUPTED, end_told, end_with_parent, mean_ctrl_c
+from ohlora.text import printable
 
 # Parts of the config that say how things are built or where they lie, not what is being tried.
 NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"} | {
@@ -88,7 +90,8 @@ def run_job(cfg: DictConfig) -> Any:
         # The job is built whole before anything runs: a wrong value is found before any training.
         job = build(cfg.job)
         if not hasattr(job, "logger"):  # nothing to log and one process: done before Lightning were imported
-            value = job.run()
+            with owned(Path(running.runtime.output_dir)):
+                value = job.run()
             leave_answer(value)
             return value
         from ohlora.processes import is_main, say_who_died
@@ -102,7 +105,8 @@ def run_job(cfg: DictConfig) -> Any:
             name: choice for name, choice in running.runtime.choices.items() if not name.startswith("hydra/")
         }
         settings = {name: value for name, value in config.items() if name not in NOT_SETTINGS}
-        with tracked(job.logger, {"choices": chosen, **settings}), say_who_died():
+        folder = Path(running.runtime.output_dir)
+        with owned(folder), tracked(job.logger, {"choices": chosen, **settings}), say_who_died():
             value = job.run()
         leave_answer(value)
         return value
@@ -129,12 +133,25 @@ def leave_answer(value: float | None) -> None:
         write_text(Path(place), json.dumps({"job": job, "answer": value}) + "\n")
 
 
+def one_line_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as a user reads it: what it says, not which line of whose code said it."""
+    print(f"ohlora: {printable(' '.join(str(message).split()), 500)}", file=file or sys.stderr)
+
+
 def enter(main: Callable[[], Any]) -> None:
     """Run a Hydra main; print a user's mistake as one line and leave with exit code 2."""
     # Hydra's own handler prints an error its way and exits 1; with this set it raises instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     mean_ctrl_c()
     end_with_parent()
+    warnings.showwarning = one_line_warning
     with one_line_errors():
         main()
 

@@ -15,6 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from filelock import FileLock, Timeout
+
+from ohlora.errors import OhloraError
+
 T = TypeVar("T")
 
 
@@ -53,6 +57,26 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write indented, readable JSON, Korean as Korean; NaN is refused before anything is written."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder. Raises OhloraError where one is at work in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OhloraError(
+            f"another run is at work in {folder}: give this one a folder of its own, hydra.run.dir=DIR"
+        ) from None
+    try:
+        yield
+    finally:
+        # While it is held: once released, the file may be another's lock. Windows keeps open files.
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 def append_synced(path: Path, data: bytes, create: bool = False) -> None:

@@ -183,6 +183,20 @@ def test_a_stack_interrupted_keeps_what_is_finished_and_gives_back_the_rest(swee
     assert len(read_table([sweep.table])) == 5
 
 
+def test_a_table_removed_while_the_sweep_runs_is_not_called_safe(sweep, monkeypatch):
+    append = Journal.append
+
+    def removed_before(self, record):
+        if self.records():
+            shutil.rmtree(sweep.table)
+        append(self, record)
+
+    monkeypatch.setattr(Journal, "append", removed_before)
+    with pytest.raises(OhloraError, match="and so are those before it: the file was removed") as caught:
+        sweep.run()
+    assert "safe" not in str(caught.value)
+
+
 def test_what_another_process_has_claimed_is_left_to_it(sweep, capsys):
     dataclasses.replace(sweep, trials=1).run()
     (first,) = Journal(Path(sweep.table)).records()

@@ -73,9 +73,13 @@ class Journal:
             else:
                 append_synced(shard, line.encode())
         except OSError as error:
+            if shard is not None and not shard.exists():
+                others = "and so are those before it: the file was removed while the sweep ran"
+            else:
+                others = "all before it are safe: make room and start the same sweep again, it goes on there"
             raise OhloraError(
                 f"cannot write to {shard or self.folder}: {error.strerror or error}; the trial just trained"
-                " is lost, all before it are safe: make room and start the same sweep again, it goes on there"
+                f" is lost, {others}"
             ) from error
         self._shard = shard
         self._appended[record.key.digest] = record
