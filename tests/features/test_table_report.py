@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_effects, plot_scores
+from ohlora.records.older import fill_older
 from ohlora.seeds import CHOSEN_SEEDS, REPEAT_SEEDS
 
 
@@ -32,7 +33,7 @@ def frame(space, classic_space) -> pd.DataFrame:
                     **{f"params.{name}": value for name, value in params.items()},
                 }
             )
-    return pd.DataFrame(rows)
+    return fill_older(pd.DataFrame(rows))
 
 
 def repeated(frame: pd.DataFrame, test_sd: float, seeds: int = 5) -> pd.DataFrame:
@@ -62,15 +63,10 @@ def test_without_repeats_there_is_none(frame):
     assert noise_floor(frame) == {"params": 0, "trials": 0}
 
 
-def test_chosen_params_are_known_by_their_seeds(frame):
+def test_chosen_params_and_held_ones_are_told_by_the_record(frame):
     assert chosen(frame).sum() == 6 * 4
-    assert chosen(repeated(frame, 0.01)).sum() == 6 * 4 + 4 * 8, "under every seed"
-
-
-def test_numbers_held_fixed_are_told_from_drawn_ones(frame):
-    table = repeated(frame, 0.01)
-    assert held_fixed(table, "weight_decay").mean() == pytest.approx(0.5)
-    assert not held_fixed(table, "learning_rate").any(), "repeated, but on one subset"
+    assert held_fixed(frame, "weight_decay").sum() == 60
+    assert not held_fixed(frame, "learning_rate").any()
 
 
 def test_pictures_are_drawn(frame, space, tmp_path):

@@ -115,9 +115,65 @@ class TestJournal:
                 whole = text[:high].count(b"\n")
                 assert list(reader.records().values()) == [record(i) for i in range(whole)]
 
-    def test_a_status_nobody_gave_is_damage(self, tmp_path):
-        Journal(tmp_path).append(record(0, status="great"))
-        with pytest.raises(OhloraError, match=r"line 1: not a trial record .*status='great'"):
+    @pytest.mark.parametrize(
+        ("place", "value", "told"),
+        [
+            ("status", "great", "status=great is not one of complete | diverged"),
+            ("val_f1", "word", "val_f1=word is not a number from 0 to 1"),
+            ("val_f1", [0.5], "val_f1=[0.5] is not a number"),
+            ("val_f1", float("nan"), "val_f1=nan is not a number"),
+            ("val_f1", None, "val_f1=null is not a number"),
+            ("val_f1", True, "val_f1=true is not a number"),
+            ("test_f1", 7.0, "test_f1=7.0 is not a number"),
+            ("steps", 1.5, "steps=1.5 is not a whole number"),
+            ("key.seed", 2**70, "key.seed=1180591620717411303424 is not a whole number from 0 to 9223372036"),
+            ("key.subset.seed", -1, "key.subset.seed=-1 is not a whole number"),
+            ("key.subset.family", ["a"], "key.subset.family=['a'] is not text"),
+            ("key.subset.family", "\ud800", "Invalid JSON"),
+            ("key.subset", 3, "key.subset=3 is not a SubsetRecipe"),
+            ("key.params", None, "key.params=null is not a table of names and values"),
+            ("key.params.x", [1], "key.params.x=[1] is not a whole number"),
+            ("key.params.x", float("inf"), "key.params.x=inf is not"),
+            ("colour", "red", "colour is not a field of a record"),
+            ("device", "\x1b[31m", None),
+        ],
+    )
+    def test_what_no_trial_leaves_is_damage_named_by_line_and_field(self, place, value, told, tmp_path):
+        Journal(tmp_path).append(record(0))
+        (shard,) = (tmp_path / "journal").iterdir()
+        line = shard.read_text()
+        data = json.loads(line)
+        *folders, name = place.split(".")
+        inner = data
+        for folder in folders:
+            inner = inner[folder]
+        inner[name] = value
+        shard.write_text(f"{line}{json.dumps(data)}\n{line}")
+        if told is None:
+            assert len(Journal(tmp_path).records()) == 1
+            return
+        with pytest.raises(OhloraError) as caught:
+            Journal(tmp_path).records()
+        assert f"{shard.name}, line 2: not a trial record ({told}" in str(caught.value)
+
+    @pytest.mark.parametrize("raw", [b"[" * 10**5, b'{"key":' * 10**4, b"1" * 10**5])
+    def test_what_no_parser_gets_through_is_damage_too(self, raw, tmp_path):
+        Journal(tmp_path).append(record(0))
+        (shard,) = (tmp_path / "journal").iterdir()
+        shard.write_bytes(raw + b"\n" + shard.read_bytes())
+        with pytest.raises(OhloraError, match="line 1: not a trial record"):
+            Journal(tmp_path).records()
+
+    def test_a_record_that_no_table_could_hold_is_never_appended(self, tmp_path):
+        for changes in ({"val_f1": float("nan")}, {"test_f1": 7.0}, {"steps": 2**70}, {"device": ["cpu"]}):
+            with pytest.raises(OhloraError, match=next(iter(changes))):
+                Journal(tmp_path).append(record(0, **changes))
+        assert Journal(tmp_path).records() == {}
+
+    def test_one_trial_with_two_scores_is_named(self, tmp_path):
+        for score in (0.4, 0.9):
+            Journal(tmp_path).append(record(0, test_f1=score))
+        with pytest.raises(OhloraError, match=r"line 1: trial .* is in the journal twice, with test_f1=0\.4"):
             Journal(tmp_path).records()
 
     def test_the_parquet_is_read_again_only_when_it_changed(self, tmp_path, monkeypatch):

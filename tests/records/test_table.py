@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.records.journal_workers import record
 
@@ -70,10 +72,56 @@ class TestTable:
         assert alone == journal.records()
         assert all(one.key.digest == digest for digest, one in alone.items())
 
+    @pytest.mark.parametrize(
+        ("column", "values", "told"),
+        [
+            ("test_f1", [0.5, -1.0, 1.5], "row 1: test_f1=-1.0 is not a number from 0 to 1"),
+            ("test_f1", [0.5, 0.5, 1e300], "row 2: test_f1=1e+300 is not a number from 0 to 1"),
+            ("val_f1", [None, 0.5, 0.5], "row 0: val_f1=null is not a number"),
+            ("val_f1", ["a", "b", "c"], "row 0: val_f1=a is not a number from 0 to 1.000001 (3 such rows)"),
+            ("val_f1", [[0.1], [0.2], [0.3]], "column val_f1 holds list<"),
+            ("seed", [1, None, 3], "row 1: seed=null is not a whole number"),
+            ("seed", [1.0, 2.5, 3.0], "row 1: seed=2.5 is not a whole number"),
+            ("seed", [1, -2, 3], "row 1: seed=-2 is not a whole number from 0"),
+            ("dataset", [1, 2, 3], "row 0: dataset=1 is not text"),
+            ("family", ["a", None, "c"], "row 1: family=null is not text"),
+            ("params.x", [[1], [2], [3]], "column params.x holds list<"),
+            ("feature.size", ["a", "b", "c"], "column feature.size holds text, not numbers"),
+        ],
+    )
+    def test_a_file_of_something_else_is_refused_with_its_row(self, column, values, told, tmp_path):
+        rows = pd.DataFrame([record(i).row() for i in range(3)]).assign(**{column: values})
+        pq.write_table(pa.Table.from_pandas(rows), tmp_path / "t.parquet")
+        with pytest.raises(OhloraError) as caught:
+            read_table([tmp_path / "t.parquet"])
+        assert told in str(caught.value)
+
+    def test_no_rows_are_no_table(self, tmp_path):
+        pd.DataFrame([record(0).row()]).iloc[:0].to_parquet(tmp_path / "t.parquet")
+        with pytest.raises(OhloraError, match=r"t\.parquet holds no trials"):
+            read_table([tmp_path / "t.parquet"])
+
+    def test_one_trial_with_two_scores_is_named(self, tmp_path):
+        for name, score in (("a", 0.4), ("b", 0.9)):
+            pd.DataFrame([record(i, test_f1=score if i else 0.4).row() for i in range(3)]).to_parquet(
+                tmp_path / name
+            )
+        with pytest.raises(OhloraError, match=r"trial \w{16} is there .* test_f1=0\.9 .*\(2 such"):
+            read_table([tmp_path / "a", tmp_path / "b"])
+        assert len(read_table([tmp_path / "a", tmp_path / "a"])) == 3
+
+    def test_text_and_numbers_under_one_name_in_a_journal_are_named(self, tmp_path):
+        journal = Journal(tmp_path)
+        for i, value in enumerate((3, "three")):
+            one = record(i)
+            journal.append(replace(one, key=replace(one.key, params={"n": value})))
+        with pytest.raises(OhloraError, match=r"has both text and numbers as params\.n \(int and str\)"):
+            gather(tmp_path)
+
     def test_columns_of_different_kinds_do_not_go_together(self, tmp_path):
-        for name, seed in (("a", 1), ("b", "one")):
-            pd.DataFrame([{**record(1).row(), "trial": name, "seed": seed}]).to_parquet(tmp_path / name)
-        with pytest.raises(OhloraError, match=r"these tables do not go together: .*seed"):
+        for name, value in (("a", 1), ("b", "one")):
+            pd.DataFrame([{**record(1).row(), "trial": name, "params.n": value}]).to_parquet(tmp_path / name)
+        with pytest.raises(OhloraError, match=r"these tables do not go together: .*params\.n"):
             read_table([tmp_path / "a", tmp_path / "b"])
 
     def test_columns_are_flat_and_named_as_in_the_config(self, tmp_path):

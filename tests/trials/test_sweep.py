@@ -139,6 +139,8 @@ def test_params_are_trained_again_under_other_seeds(sweep, driver):
 
 def test_chosen_params_have_seeds_of_their_own(sweep, good_params):
     class Best:
+        name = "best"
+
         def choose(self, data, subset, space, count):
             assert data.name == subset.recipe.dataset
             return [space.check({**good_params, "dropout_fc": i / 10}) for i in range(count)]
@@ -149,6 +151,9 @@ def test_chosen_params_have_seeds_of_their_own(sweep, good_params):
     chosen = table[table.trial_seed >= CHOSEN_SEEDS]
     assert len(table) == 10
     assert sorted(chosen.trial_seed) == [CHOSEN_SEEDS + i for i in range(5)]
+    assert set(chosen.chooser) == {"best"}
+    assert set(table.chooser) == {"best", "evenly"}
+    assert set(table.held_fixed) == {" ".join(sorted(sweep.space.fixed))}
     assert set(chosen["params.learning_rate"]) == {good_params["learning_rate"]}
     assert set(chosen.seed) == set(table.seed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le
@@ -30,13 +30,13 @@ Count = Annotated[int, Ge(1), Le(10**9)]
 AtLeastTwo = Annotated[int, Ge(2), Le(10**9)]
 
 
-@dataclass(frozen=True)
+@config
 class SubsetRecipe:
     """The name of one subset."""
 
-    dataset: str
-    family: str
-    seed: int
+    dataset: Name
+    family: Name
+    seed: Annotated[int, Ge(0), Le(2**63 - 1)]
 
 
 def fingerprint_of(family: Any) -> str:

@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ohlora.figures import plt, save_figure
-from ohlora.seeds import CHOSEN_SEEDS, REPEAT_SEEDS
-from ohlora.space import Choice, Real, Space
+from ohlora.space import Choice, Space
 
 BINS = 6  # of a number's range
-HELD_SHARE = 0.1  # of all subsets
 
 
 def groups(frame: pd.DataFrame, *more: str) -> np.ndarray:
@@ -27,15 +25,13 @@ def mean_of(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def chosen(frame: pd.DataFrame) -> np.ndarray:
-    """Whether each trial's params were chosen near the best, by the trial seeds a sweep gives them."""
-    return frame["trial_seed"].to_numpy() % REPEAT_SEEDS >= CHOSEN_SEEDS
+    """Whether each trial's params were chosen by somebody, not spread evenly over the space."""
+    return frame["chooser"].to_numpy(str) != "evenly"
 
 
 def held_fixed(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """Whether a number was held fixed, as in space=classic: a drawn one never comes on many subsets."""
-    value, subset = pd.factorize(frame[f"params.{name}"])[0], groups(frame)
-    pairs = np.unique(np.stack([value, subset]), axis=1)
-    return np.bincount(pairs[0])[value] > max(1, HELD_SHARE * (subset.max() + 1))
+    """Whether each trial's space held a hyperparameter fixed, as space=classic does with four."""
+    return np.array([name in held.split() for held in frame["held_fixed"]], bool)
 
 
 def noise_floor(frame: pd.DataFrame) -> dict[str, float]:
@@ -92,8 +88,6 @@ def plot_effects(frame: pd.DataFrame, space: Space, path: Path) -> Path:
     even = frame.loc[~chosen(frame)]
     dataset, scores = even["dataset"].to_numpy(), even["test_f1"].to_numpy(float)
     effect = scores - mean_of(scores, groups(even))
-    held = {name: held_fixed(even, name) for name, axis in space.within.items() if isinstance(axis, Real)}
-    narrow = np.any(list(held.values()), axis=0)
     columns = 4
     rows = -(-len(space.within) // columns)
     figure, axes = plt.subplots(
@@ -101,16 +95,13 @@ def plot_effects(frame: pd.DataFrame, space: Space, path: Path) -> Path:
     )
     panels = axes.flatten()
     for panel, (name, axis) in zip(panels, space.within.items(), strict=False):
-        values = even[f"params.{name}"].tolist()
+        values, free = even[f"params.{name}"].tolist(), ~held_fixed(even, name)
         if isinstance(axis, Choice):
             ticks = [str(option) for option in axis.options]
             place = np.array([list(axis.options).index(value) for value in values])
-            # A word held fixed shows by standing still wherever some number does.
-            free = ~narrow if len(set(place[narrow])) == 1 else np.ones_like(narrow)
         else:
             ticks = [f"{axis.at((i + 0.5) / BINS):.2g}" for i in range(BINS)]
             place = np.minimum([int(axis.position(value) * BINS) for value in values], BINS - 1)
-            free = ~held[name]
         line = "none" if isinstance(axis, Choice) and not axis.ordered else "-"
         for k, one in enumerate(sorted(set(dataset))):
             bins = [effect[free & (dataset == one) & (place == i)] for i in range(len(ticks))]

@@ -26,15 +26,18 @@ from ohlora.trials.protocol import Protocol
 COLUMNS = {
     "trial": "digest of everything that makes the trial what it is",
     "dataset, family, seed": "the subset's recipe; cifar10_jpeg is CIFAR-10 (JPEG)",
-    "trial_seed": "of the network's start, the order of batches, dropout and augmentation; from 500,000 up"
-    " the params were chosen near the best by the predictor of the time, above each million they are those"
-    " of the trial a million below, under another seed",
+    "trial_seed": "of the network's start, the order of batches, dropout and augmentation; above each"
+    " million the params are those of the trial a million below, under another seed",
+    "chooser, held_fixed": "who chose the params: evenly (over the space) or near_best (by the predictor of"
+    " the time); and the hyperparameters that stood fixed. Recorded by sweeps; in rows of commits 0fae2ef,"
+    " 5aa139e, 756cfe4 and e81fa74 told from trial seeds and repeated values, see ohlora/records/older.py",
     "subset_fingerprint, protocol, space": "of the family's settings, of network and budget, of the axes",
     "params.*": "hyperparameters, in the units of conf/axes/cnn.yaml",
     "status": "complete, or diverged: the loss stopped being finite",
     "val_f1, test_f1": "macro-F1 at the best weights by validation loss, 0 to 1",
     "val_loss": "cross-entropy in nats at those weights",
-    "steps, epochs": "taken before the budget or the patience ran out",
+    "steps, epochs": "taken before the budget or the patience ran out; a short last batch counts as the"
+    " images in it",
     "n_train, n_classes": "training images and classes of the subset",
     "elapsed_s": "wall clock of the trial, seconds, other work on the machine included; in a stack its share",
     "driver, device, precision, commit": "how, where and by which code it was trained",

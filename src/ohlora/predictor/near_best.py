@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from ohlora.config import Name, config, deferred
 
 
@@ -12,6 +14,8 @@ class NearBest:
     Members differ most where the table says least, so trials gather near the best and spread where that
     is in doubt (Thompson sampling, as in arXiv:1705.09236).
     """
+
+    name: ClassVar[str] = "near_best"
 
     predictor: Name  # folder of hp_predictor.safetensors
     encoders: Name  # folder

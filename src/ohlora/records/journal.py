@@ -123,16 +123,19 @@ class Journal:
         *whole, torn = data.split(b"\n")
         for i, raw in enumerate(whole):
             try:
-                record = parse_record(json.loads(raw))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                record = parse_record(raw)
+            except ValueError as error:
                 # After a power cut the last line may have its full length and blocks of zeros.
                 if i == len(whole) - 1 and not torn and not is_json(raw):
                     torn = raw
                     break
+                raise OhloraError(f"{shard}, line {lines + 1}: not a trial record ({error})") from None
+            known = self._appended.setdefault(record.key.digest, record)
+            if (known.val_f1, known.test_f1) != (record.val_f1, record.test_f1):
                 raise OhloraError(
-                    f"{shard}, line {lines + 1}: not a trial record ({type(error).__name__}: {error})"
-                ) from None
-            self._appended.setdefault(record.key.digest, record)
+                    f"{shard}, line {lines + 1}: trial {record.key.digest} is in the journal twice, with"
+                    f" test_f1={known.test_f1:g} and {record.test_f1:g}; remove one of the two lines"
+                )
             offset, lines = offset + len(raw) + 1, lines + 1
         if torn and shard != self._shard:
             warnings.warn(
@@ -150,7 +153,7 @@ class Journal:
         if seen == self._parquet_seen:
             return
         table = read_parquet(self.parquet)
-        needed = {f.name for f in fields(TrialRecord)} - {"key"}
+        needed = {f.name for f in fields(TrialRecord)} - {"key", "chooser", "held_fixed"}
         needed |= {"trial_seed", "subset_fingerprint", "protocol"}
         if missing := needed - set(table.column_names):
             raise OhloraError(
@@ -163,7 +166,7 @@ class Journal:
         for i, row in zip(fresh, table.take(pa.array(fresh, pa.int64())).to_pylist(), strict=True):
             try:
                 self._gathered[row["trial"]] = TrialRecord.from_row(row)
-            except (TypeError, ValueError) as error:
+            except OhloraError as error:
                 raise OhloraError(f"{self.parquet}, row {i}: not a trial record ({error})") from None
         self._parquet_seen = seen
 
@@ -211,4 +214,6 @@ def is_json(raw: bytes) -> bool:
         json.loads(raw)
     except ValueError:
         return False
+    except RecursionError:  # nested too deep to be read, but no torn line
+        return True
     return True

@@ -6,25 +6,32 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import field, fields
+from typing import Annotated, Any, Literal
 
-import pandas as pd
+from annotated_types import Ge, Le
+from pydantic import TypeAdapter, ValidationError
 
+from ohlora.config import Name, NotNegative, config, expected, shown
 from ohlora.datasets.families import SubsetRecipe
-from ohlora.space import Params
+from ohlora.text import printable
+
+Whole = Annotated[int, Ge(0), Le(2**63 - 1)]  # what a column of a table can hold
+AtLeastOne = Annotated[int, Ge(1), Le(2**63 - 1)]
+Score = Annotated[float, Ge(0), Le(1.000001)]  # macro-F1, 0 to 1; a mean of float32 may end a digit above
+ParamValue = Annotated[int, Ge(-(2**63)), Le(2**63 - 1)] | float | str
 
 
-@dataclass(frozen=True)
+@config
 class TrialKey:
     """What makes a trial the trial it is: run it again and the same record comes out."""
 
     subset: SubsetRecipe
-    subset_fingerprint: str  # of the family's settings
-    protocol: str  # fingerprint of the network and its budget
-    params: Params
-    seed: int
+    subset_fingerprint: Name  # of the family's settings
+    protocol: Name  # fingerprint of the network and its budget
+    params: dict[Name, ParamValue]
+    seed: Whole
 
     @property
     def digest(self) -> str:
@@ -33,26 +40,29 @@ class TrialKey:
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
+@config
 class TrialRecord:
     """Everything needed to repeat one trial, and what came of it."""
 
     key: TrialKey
     status: Literal["complete", "diverged"]
-    val_f1: float  # macro-F1 on the validation split at the best weights, 0 to 1
-    test_f1: float  # macro-F1 on the test split at the same weights, 0 to 1
-    val_loss: float  # cross-entropy in nats at the best weights
-    steps: int  # optimiser steps taken
-    epochs: float  # passes over the training images
-    n_train: int
-    n_classes: int
-    elapsed_s: float  # wall clock, training and scoring
-    driver: str  # lean | trainer | stacked
-    device: str
-    precision: str  # 32 | bf16
-    space: str  # fingerprint of the axes the params were checked against
-    commit: str
-    finished_at: float = field(default_factory=time.time)  # Unix time, seconds
+    val_f1: Score  # macro-F1 on the validation split at the best weights, 0 to 1
+    test_f1: Score  # macro-F1 on the test split at the same weights, 0 to 1
+    val_loss: NotNegative  # cross-entropy in nats at the best weights
+    steps: Whole  # optimiser steps taken
+    epochs: NotNegative  # passes over the training images
+    n_train: AtLeastOne
+    n_classes: AtLeastOne
+    elapsed_s: NotNegative  # wall clock, training and scoring
+    driver: Name  # lean | trainer | stacked
+    device: Name
+    precision: Name  # 32 | bf16
+    space: Name  # fingerprint of the axes the params were checked against
+    commit: Name
+    finished_at: NotNegative = field(default_factory=time.time)  # Unix time, seconds
+    # None in records older than these two; `table.fill_older` says what they were.
+    chooser: Name | None = None  # who chose the params: evenly (over the space) | near_best | ...
+    held_fixed: str | None = None  # hyperparameters the space held fixed: names, sorted, a space between
 
     def row(self) -> dict[str, Any]:
         """Flat, for a table: params under `params.`, the recipe under its own names."""
@@ -71,17 +81,54 @@ class TrialRecord:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> TrialRecord:
-        """The inverse of `row`."""
+        """The inverse of `row`; InvalidConfig names every fault."""
+        given = {name: plain(value) for name, value in row.items()}
         # Empty where the trial's space had no such hyperparameter, but another's in the same table has.
         params = {
-            k.removeprefix("params."): plain(v)
-            for k, v in row.items()
-            if k.startswith("params.") and not pd.isna(v)
+            name.removeprefix("params."): value
+            for name, value in given.items()
+            if name.startswith("params.") and value is not None
         }
-        recipe = SubsetRecipe(str(row["dataset"]), str(row["family"]), int(row["seed"]))
-        key = TrialKey(recipe, row["subset_fingerprint"], row["protocol"], params, int(row["trial_seed"]))
-        rest = {f.name: plain(row[f.name]) for f in fields(cls) if f.name != "key"}
-        return cls(key=key, **rest)
+        recipe = SubsetRecipe(given["dataset"], given["family"], given["seed"])
+        key = TrialKey(recipe, given["subset_fingerprint"], given["protocol"], params, given["trial_seed"])
+        return cls(key=key, **{name: given[name] for name in OUTCOME if name in given})
+
+
+OUTCOME = [one.name for one in fields(TrialRecord) if one.name != "key"]  # type: ignore[arg-type]
+RECORD = TypeAdapter(TrialRecord)
+
+
+def parse_record(line: bytes) -> TrialRecord:
+    """A journal line as a record; ValueError names every fault."""
+    try:
+        return RECORD.validate_json(line)
+    except ValidationError as error:
+        raise ValueError("; ".join(faults(error))) from None
+
+
+def faults(error: ValidationError) -> Iterator[str]:
+    """What came and what is allowed, for each field at fault."""
+    seen = set()
+    for one in error.errors(include_url=False):
+        place = [str(name) for name in one["loc"]]
+        cls, allowed = TrialRecord, Any
+        for name in place:
+            if inner := getattr(cls, "__pydantic_fields__", {}).get(name):
+                cls, allowed = inner.annotation, Annotated[inner.annotation, *inner.metadata, None]
+        if place[:2] == ["key", "params"] and len(place) > 2:  # then one for each kind a value might be
+            place, allowed = place[:3], ParamValue
+        where = ".".join(place)
+        if where in seen:
+            continue
+        seen.add(where)
+        if one["type"] in ("missing", "missing_argument"):
+            yield f"{where} is missing"
+        elif one["type"] == "unexpected_keyword_argument":
+            yield f"{where} is not a field of a record"
+        elif where:
+            yield f"{where}={printable(shown(one['input']))} is not {expected(allowed)}"
+        else:
+            yield one["msg"]
 
 
 def epochs_seen(steps: int, n_train: int, batch_size: int) -> float:
@@ -91,15 +138,6 @@ def epochs_seen(steps: int, n_train: int, batch_size: int) -> float:
 
 
 def plain(value: Any) -> Any:
-    """A pandas or numpy scalar as Python's own."""
-    return value.item() if hasattr(value, "item") else value
-
-
-def parse_record(data: dict[str, Any]) -> TrialRecord:
-    """A journal line as a record; raises where it is something else."""
-    key = data.pop("key")
-    recipe = SubsetRecipe(**key.pop("subset"))
-    record = TrialRecord(key=TrialKey(subset=recipe, **key), **data)
-    if record.status not in ("complete", "diverged"):
-        raise ValueError(f"status={record.status!r}")
-    return record
+    """A pandas or numpy scalar as Python's own; None where it is empty."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and math.isnan(value) else value

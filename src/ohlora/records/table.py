@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from ohlora.errors import OhloraError
 from ohlora.records.journal import Journal
+from ohlora.records.older import fill_older
 from ohlora.records.parquet import read_parquet, write_parquet
 
 
@@ -33,7 +35,9 @@ def read_table(sources: Iterable[Path | str]) -> pd.DataFrame:
             faults.append(str(fault))
     if faults:
         raise OhloraError("; ".join(faults))
-    return joined(tables).to_pandas()
+    frame = fill_older(joined(tables).to_pandas())
+    assert isinstance(frame, pd.DataFrame)
+    return frame
 
 
 def gather(folder: Path) -> Path:
@@ -60,8 +64,21 @@ def folder_tables(folder: Path) -> list[pa.Table]:
     rows = [record.row() for digest, record in appended.items() if digest not in gathered]
     if rows:
         names = dict.fromkeys(name for row in rows for name in row)
-        tables.append(pa.table({name: [row.get(name) for row in rows] for name in names}))
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        tables.append(pa.table({name: arrow(values, name, folder) for name, values in columns.items()}))
     return tables
+
+
+def arrow(values: list[Any], name: str, folder: Path) -> pa.Array:
+    """A column of the journal's rows."""
+    try:
+        return pa.array(values)
+    except pa.ArrowException:
+        kinds = {type(value).__name__ for value in values if value is not None}
+        raise OhloraError(
+            f"the journal of {folder} has both text and numbers as {name} ({' and '.join(sorted(kinds))}):"
+            " its trials were made in spaces that do not go together"
+        ) from None
 
 
 def joined(tables: Sequence[pa.Table]) -> pa.Table:
@@ -70,8 +87,24 @@ def joined(tables: Sequence[pa.Table]) -> pa.Table:
         table = pa.concat_tables([t.replace_schema_metadata() for t in tables], promote_options="permissive")
     except pa.ArrowException as error:
         raise OhloraError(f"these tables do not go together: {error}") from None
-    trials = pd.Series(table.column("trial").to_pylist()).drop_duplicates().sort_values()
-    return table.take(trials.index.to_numpy())
+    trials = pd.Series(table.column("trial").to_pylist())
+    if trials.duplicated().any():
+        one_score_each(table.select(["trial", "val_f1", "test_f1"]).to_pandas())
+    return table.take(trials.drop_duplicates().sort_values().index.to_numpy())
+
+
+def one_score_each(frame: pd.DataFrame) -> None:
+    """Raise OhloraError where rows of one trial have different scores: which of them is true?"""
+    frame = frame.drop_duplicates()
+    twice = frame[frame["trial"].duplicated(keep=False)].sort_values("trial")
+    if len(twice):
+        first, second = twice.iloc[0], twice.iloc[1]
+        raise OhloraError(
+            f"trial {first.trial} is there with different scores: test_f1={first.test_f1:g}"
+            f" (val_f1={first.val_f1:g}) in row {first.name},"
+            f" test_f1={second.test_f1:g} (val_f1={second.val_f1:g}) in row {second.name}, tables one after"
+            f" the other ({twice['trial'].nunique()} such trials); leave one of them out"
+        )
 
 
 def of_one_game(frame: pd.DataFrame, protocol: str, families: Mapping[str, str]) -> pd.DataFrame:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Chooser(Protocol):
     """Chooses params for the trials on one subset."""
 
+    name: str  # as records have it
+
     def choose(self, data: ImageData, subset: Subset, space: Space, count: int) -> list[Params]: ...
 
 
@@ -59,6 +61,12 @@ class TrialPlan:
     @property
     def subsets(self) -> int:
         return -(-self.trials // self.trials_per_subset)
+
+    @property
+    def chosen_by(self) -> dict[str, str]:
+        """What records say of how the params came about."""
+        chooser = "evenly" if self.chooser is None else self.chooser.name
+        return {"chooser": chooser, "held_fixed": " ".join(sorted(self.space.fixed))}
 
     @property
     def total(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -135,7 +136,7 @@ class Sweep:
 
     def _train_window(self, window: list[StackedTrial], journal: Journal, advance: Advance) -> None:
         for trial, outcome in self._outcomes(window):
-            record = outcome.record
+            record = replace(outcome.record, **self.plan.chosen_by)
             journal.append(record)
             journal.release(trial.key.digest)
             self.mine.append(record)

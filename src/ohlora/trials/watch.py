@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -46,6 +47,7 @@ def watch_trial(job: TrainTrials, data: ImageData) -> float:
             "default_root_dir": str(out),
         },
     )
+    outcome = replace(outcome, record=replace(outcome.record, **job.chosen_by))
     record = outcome.record
     if not is_main():
         return record.val_f1
