@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from tests.records.journal_workers import record
 
+from ohlora.assets import assets_dir
 from ohlora.records.journal import Journal
-from ohlora.records.older import fill_older
+from ohlora.records.older import fill_older, rewrite
+from ohlora.records.record import epochs_seen
 from ohlora.records.table import read_table
 from ohlora.seeds import CHOSEN_SEEDS, REPEAT_SEEDS
 
@@ -81,3 +86,37 @@ def test_a_journal_of_old_and_new_records_reads_as_one(tmp_path):
     by_seed = table.set_index("trial_seed")
     assert by_seed["chooser"].to_dict() == {1: "evenly", 2: "near_best"}
     assert by_seed["held_fixed"].to_dict() == {1: "", 2: "kind"}
+
+
+def test_rewriting_a_file_changes_epochs_and_adds_two_columns_only(tmp_path):
+    """30 images in batches of 20: ten and a half passes took 21 steps, not 21 x 20 / 30 = 14 passes."""
+    path = tmp_path / "t.parquet"
+    one = record(1, steps=21, n_train=30, epochs=14.0)
+    old = replace(one, key=replace(one.key, params={"batch_size": 20, "x": 0.5}))
+    row = {name: value for name, value in old.row().items() if name not in ("chooser", "held_fixed")}
+    pq.write_table(pa.Table.from_pylist([{**row, "feature.size": 3.5}]), path)
+    before = pq.read_table(path)
+    assert rewrite(path) == 1
+    after = pq.read_table(path)
+    assert after.column("epochs").to_pylist() == [pytest.approx(10 + 20 / 30)]
+    assert after.column_names == [*before.column_names, "chooser", "held_fixed"]
+    assert after.drop_columns(["epochs", "chooser", "held_fixed"]).equals(before.drop_columns(["epochs"]))
+    assert rewrite(path) == 0
+
+
+def test_epochs_of_newer_records_are_left_alone(tmp_path):
+    one = record(1, steps=21, n_train=30, epochs=14.0, chooser="evenly", held_fixed="")
+    Journal(tmp_path).append(replace(one, key=replace(one.key, params={"batch_size": 20})))
+    assert read_table([tmp_path])["epochs"].tolist() == [14.0]
+
+
+def test_the_shipped_table_tells_true_epochs_and_how_params_came_about():
+    table = pq.read_table(
+        assets_dir() / "target_table.parquet",
+        columns=["steps", "n_train", "params.batch_size", "epochs", "chooser", "held_fixed"],
+    ).to_pandas()
+    for row in table.iloc[::97].to_dict("records"):
+        seen = epochs_seen(row["steps"], row["n_train"], row["params.batch_size"])
+        assert row["epochs"] == pytest.approx(seen)
+    assert table["chooser"].value_counts().to_dict() == {"evenly": 8016, "near_best": 4115}
+    assert table["held_fixed"].value_counts().to_dict() == {"": 7976, ALL_FOUR: 4155}

@@ -1,16 +1,26 @@
-"""Facts that records older than two columns lack, told from what they do hold: `chooser`, `held_fixed`.
+"""What records without `chooser` and `held_fixed` lack or had wrong, told from what they do hold.
 
-The rule, applied once to the table that ships and to others when they are read: params of trial seeds from
-500,000 up (in each million) were chosen near_best, others evenly over the space. A number was held fixed
-where one value comes on more than a tenth of the subsets, as no drawn one does; a word or a step of a scale
-with it, where it takes one value only among all trials in which the same numbers were.
+The rules, applied once to the table that ships and to others when they are read:
+
+- Params of trial seeds from 500,000 up (in each million) were chosen near_best, others evenly over the space.
+- A number was held fixed where one value comes on more than a tenth of the subsets, as no drawn one does; a
+  word or a step of a scale with it, where it takes one value only among all trials in which the same numbers
+  were.
+- `epochs` counted a short last batch as a whole one; it follows from steps, batch size and images.
+
+`python -c "from ohlora.records.older import rewrite; rewrite('target_table.parquet')"` writes them down.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from ohlora.records.parquet import read_parquet, write_parquet
+from ohlora.records.record import epochs_seen
 from ohlora.seeds import CHOSEN_SEEDS, REPEAT_SEEDS
 
 HELD_SHARE = 0.1  # of all subsets
@@ -18,9 +28,13 @@ PARAM = "params."
 
 
 def fill_older(frame: pd.DataFrame) -> pd.DataFrame:
-    """Fill the two columns where they are empty; a table without trial seeds stays as it is."""
+    """Fill the two columns where they are empty; correct `epochs` there.
+
+    A table without trial seeds stays as it is: it was not made by a sweep.
+    """
     if "trial_seed" not in frame:
         return frame
+    frame = with_epochs(frame)
     told = {"chooser": chosen_by, "held_fixed": held_by}
     for column, rule in told.items():
         known = frame[column] if column in frame else pd.Series(None, frame.index, dtype=object)
@@ -30,6 +44,34 @@ def fill_older(frame: pd.DataFrame) -> pd.DataFrame:
             values[older] = rule(frame.loc[older])
             frame = frame.assign(**{column: pd.array(values, dtype="str")})
     return frame
+
+
+def rewrite(path: Path | str) -> int:
+    """Write these columns into a Parquet file, all others as they are; how many epochs were wrong."""
+    table = read_parquet(Path(path))
+    frame = table.to_pandas()
+    filled = fill_older(frame)
+    for name in ("epochs", "chooser", "held_fixed"):
+        column = pa.chunked_array([pa.array(filled[name])])
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), name, column)
+        else:
+            table = table.append_column(name, column)
+    write_parquet(table, Path(path))
+    return int((frame["epochs"] != filled["epochs"]).sum())
+
+
+def with_epochs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Passes over the training images of older trials, by what they do tell for sure."""
+    needed = ["epochs", "steps", "n_train", f"{PARAM}batch_size"]
+    if not set(needed) <= set(frame.columns):
+        return frame
+    older = (frame["chooser"].isna() if "chooser" in frame else pd.Series(True, frame.index)).to_numpy()
+    known = older & frame[needed].notna().all(axis=1).to_numpy()
+    epochs = frame["epochs"].to_numpy(float, copy=True)
+    rows = frame.loc[known, needed[1:]].itertuples(index=False, name=None)
+    epochs[known] = [epochs_seen(int(steps), int(n), int(size)) for steps, n, size in rows]
+    return frame.assign(epochs=epochs)
 
 
 def chosen_by(frame: pd.DataFrame) -> np.ndarray:
