@@ -77,6 +77,7 @@ def edit(**changes: object):
         (lambda folder: (folder / "good.json").write_text("{"), "expected the JSON card"),
         (lambda folder: (folder / "good.json").write_bytes(b"\xff\xfe"), "expected the JSON card"),
         (lambda folder: (folder / "good.json").write_text("[1]"), "not a model's card"),
+        (lambda folder: (folder / "good.json").write_text("[" * 10**5), "expected the JSON card"),
         (edit(kind="predictor"), "is of kind=predictor; expected kind=encoder"),
         (edit(format=99), "has format=99; expected 1"),
         (edit(weights=None), "not the file its card"),
@@ -89,6 +90,13 @@ def test_anything_else_is_refused(saved: Path, harm, told: str) -> None:
     harm(saved)
     with pytest.raises(OhloraError, match=told):
         load_model(saved, "good", "encoder")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    save_model(tmp_path, "bad", {"fine": torch.ones(2), "weight": torch.tensor([1.0, value])}, CARD)
+    with pytest.raises(OhloraError, match="values that are not finite: weight"):
+        load_model(tmp_path, "bad", "encoder")
 
 
 def test_a_misspelt_name_brings_the_nearest(saved: Path) -> None:

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -72,7 +73,7 @@ def load_model(folder: Path, name: str, kind: str) -> tuple[dict[str, Tensor], d
         raise OhloraError(f"no {kind} at {folder / name}: {' and '.join(missing)} missing ({has})")
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSON and UTF-8 faults alike
+    except (ValueError, RecursionError) as error:  # JSON and UTF-8 faults alike; nested without end
         raise OhloraError(
             f"{card_path} is damaged ({error}); expected the JSON card of kind={kind}"
         ) from None
@@ -92,7 +93,13 @@ def load_model(folder: Path, name: str, kind: str) -> tuple[dict[str, Tensor], d
     stated = card.get("weights")
     if not isinstance(stated, dict) or stated.get("sha256") != hashlib.sha256(data).hexdigest():
         raise OhloraError(f"{weights_path} is not the file its card {card_path.name} was written for")
+    if broken := [name for name, tensor in tensors.items() if not is_finite(tensor)]:
+        raise OhloraError(f"{weights_path} holds values that are not finite: {', '.join(broken[:5])}")
     return tensors, card
+
+
+def is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
 def load_network(
@@ -103,7 +110,7 @@ def load_network(
     try:
         network = build(card)
         network.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise OhloraError(
             f"{folder / name}: the {kind}'s card and weights do not fit this version ({why})"

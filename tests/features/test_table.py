@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pandas as pd
 import pytest
 from tests.records.journal_workers import record
 
 from ohlora.assets import assets_dir
+from ohlora.build import build
 from ohlora.datasets.readers import Digits
 from ohlora.errors import OhloraError
+from ohlora.features.jobs import ShipTable
 from ohlora.features.table import add_features
-from ohlora.features.target_table import ShipTable
-from ohlora.predictor.fit import FitPredictor
+from ohlora.predictor.fit import protocol_to_fit
+from ohlora.predictor.jobs import FitPredictor
 from ohlora.records.journal import Journal
+from ohlora.seeds import LEAGUE_SEEDS
 from ohlora.tracking import csv_logger
 
 
@@ -50,6 +55,13 @@ def test_rows_of_a_subset_drawn_otherwise_never_get_todays_features(frame, descr
         describe(old)
 
 
+def job_of(composed, model, folder, cache_dir):
+    table, out = f"tables=[{folder / 't.parquet'}]", f"paths.run_dir={folder}"
+    return build(
+        composed("train", f"model={model}", "size=smoke", table, out, f"paths.cache_dir={cache_dir}").job
+    )
+
+
 class TestAMixedTable:
     """Of two protocols and two draws of one family, the rows of today's are taken, the others counted."""
 
@@ -62,7 +74,7 @@ class TestAMixedTable:
 
     def test_is_shipped_without_them(self, mixed, frame, space, smoke, varied, cache_dir, tmp_path):
         ship = ShipTable(
-            tables=[mixed],
+            tables=(mixed,),
             space=space,
             protocol=smoke,
             datasets={"digits": Digits()},
@@ -82,9 +94,30 @@ class TestAMixedTable:
         (tmp_path / "shipped" / "target_table.parquet").rename(tmp_path / "shipped" / "trials.parquet")
         assert set(Journal(tmp_path / "shipped").records()) == set(shipped["trial"])
 
-    def test_is_learned_without_them(self, mixed, composed, cache_dir):
-        from ohlora.build import build
+    def test_an_own_folders_trial_stays_out_and_is_counted(self, frame, composed, cache_dir, tmp_path):
+        """A sweep, then one watched trial: dataset=folder subset=none trials=1."""
+        frame.loc[0, ["dataset", "family", "subset_fingerprint"]] = ["my_photos", "none", "w" * 8]
+        frame.to_parquet(tmp_path / "t.parquet")
+        for model in ("target_table", "hp_predictor"):
+            job = job_of(composed, model, tmp_path, cache_dir)
+            with (
+                pytest.warns(
+                    UserWarning, match=r"left out of the table: 1 trials on none subsets of my_photos"
+                ),
+                nullcontext()
+                if model == "target_table"
+                else pytest.raises(OhloraError, match="has 2 subsets"),
+            ):
+                assert job.run() == 5
 
+    def test_subsets_of_the_league_are_refused_again(self, frame, composed, cache_dir, tmp_path):
+        frame.loc[3, "seed"] = LEAGUE_SEEDS + 5
+        frame.to_parquet(tmp_path / "t.parquet")
+        for model in ("target_table", "hp_predictor"):
+            with pytest.raises(OhloraError, match=r"row \d of the table is of subset digits/varied/1000005"):
+                job_of(composed, model, tmp_path, cache_dir).run()
+
+    def test_is_learned_without_them(self, mixed, composed, cache_dir):
         config = composed(
             "train", "model=hp_predictor", "size=smoke", f"tables=[{mixed}]", f"paths.cache_dir={cache_dir}"
         )
@@ -93,3 +126,16 @@ class TestAMixedTable:
         with pytest.warns(UserWarning, match="left out of the table"), pytest.raises(OhloraError) as caught:
             job.run()
         assert "the table has 2 subsets" in str(caught.value)
+
+
+class TestATableOfAnotherProtocol:
+    """size=smoke fits a small predictor on the table that ships, whose trials are of the default size."""
+
+    def test_is_learned_from_where_it_has_one_only(self):
+        frame = pd.DataFrame({"protocol": ["theirs"] * 3})
+        with pytest.warns(UserWarning, match="all of protocol theirs"):
+            assert protocol_to_fit(frame, "today") == "theirs"
+
+    @pytest.mark.parametrize("found", [["today"] * 3, ["a", "b"], ["a", "today"]])
+    def test_else_todays_are_taken(self, found):
+        assert protocol_to_fit(pd.DataFrame({"protocol": found}), "today") == "today"

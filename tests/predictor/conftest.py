@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ohlora.predictor.model import PredictorSettings
+from ohlora.predictor.jobs import PredictorSettings
 from ohlora.predictor.predictor import Predictor, fit, with_noise
 from ohlora.predictor.table import PredictorTable, predictor_table
 from ohlora.space import Params, Space

@@ -10,8 +10,8 @@ from ohlora.datasets.readers import Digits
 from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
-from ohlora.predictor import Predictor
 from ohlora.predictor.near_best import NearBest
+from ohlora.predictor.predictor import Predictor
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,59 @@ class TestRefuses:
         with pytest.raises(OhloraError, match="not a whole predictor"):
             Predictor.load(tmp_path, "p")
 
+    @pytest.mark.parametrize(
+        ("spoil", "told"),
+        [
+            ({"noise": -0.1}, "noise=-0.1 is not a number from 0 up"),
+            ({"noise": float("nan")}, "noise=nan is not a number from 0 up"),
+            ({"noise": None}, "noise=null is not a number"),
+            ({"axes": [1, 2]}, "axes=.* is not a table of names and values"),
+            ({"axes": {"x": 3}}, "axes="),
+            ({"axes": {"x": {"options": 5}}}, "options=5"),
+            ({"axes": {"x": {"low": 1, "high": "a"}}}, "high=a is not a number"),
+            ({"feature_names": "ease"}, "feature_names=ease"),
+            ({"feature_names": ["ease"]}, r"mean is \[2\], not \[1\]"),
+            ({"known_datasets": ["made"]}, r"known is \[48, 2\], not \[1, 2\]"),
+            ({"settings": {"members": 10**9}}, "members=1000000000 is not a whole number from 1 to 1000"),
+            ({"settings": []}, "settings="),
+        ],
+    )
+    def test_a_card_that_says_nonsense(self, spoil, told, predictor: Predictor, tmp_path: Path) -> None:
+        predictor.save(tmp_path, "p")
+        card = json.loads((tmp_path / "p.json").read_text())
+        (tmp_path / "p.json").write_text(json.dumps({**card, **spoil}))
+        with pytest.raises(OhloraError, match=rf"not a whole predictor: .*{told}"):
+            Predictor.load(tmp_path, "p")
+
+    def test_a_card_that_asks_for_more_memory_than_there_is(
+        self, predictor: Predictor, tmp_path: Path
+    ) -> None:
+        predictor.save(tmp_path, "p")
+        card = json.loads((tmp_path / "p.json").read_text())
+        card["settings"] |= {"members": 1000, "width": 10_000}
+        (tmp_path / "p.json").write_text(json.dumps(card))
+        with pytest.raises(OhloraError, match=r"not a whole predictor: .*size mismatch"):
+            Predictor.load(tmp_path, "p")
+
+    @pytest.mark.parametrize(
+        ("column", "values", "told"),
+        [
+            ("test_f1", [0.5, 1.5, -1.0], r"row 1: test_f1=1\.5 is not a score from 0 to 1 \(2 such rows\)"),
+            ("test_f1", ["a", "b", "c"], "test_f1 holds .*, not numbers"),
+            ("feature.ease", [0.1, float("nan"), 0.3], r"row 1: feature\.ease=nan is not finite"),
+            ("feature.ease", [[1], [2], [3]], r"feature\.ease holds object, not numbers"),
+            ("seed", [1, None, 3], r"row 1: seed is empty"),
+        ],
+    )
+    def test_a_table_with_a_row_that_cannot_be(self, column, values, told, frame, space: Space) -> None:
+        spoilt = frame.head(3).assign(**{column: values})
+        with pytest.raises(OhloraError, match=told):
+            predictor_table(spoilt, space, "test_f1", ["*"])
+
+    def test_a_table_without_rows(self, frame, space: Space) -> None:
+        with pytest.raises(OhloraError, match="it has no rows"):
+            predictor_table(frame.head(0), space, "test_f1", ["*"])
+
     def test_missing_features(self, predictor: Predictor) -> None:
         with pytest.raises(OhloraError, match=r"not given: noise"):
             predictor.vector({"ease": 0.5})
@@ -120,7 +173,7 @@ class TestRefuses:
             (lambda f: f.drop(columns=["feature.ease", "feature.noise"]), r"no feature\.\* column"),
             (lambda f: f.assign(**{"params.dropout_fc": 0.9}), "dropout_fc=0.9 is outside 0 to 0.6"),
             (lambda f: f.assign(**{"params.optimizer": "sgd"}), "optimizer='sgd' is not one of adam"),
-            (lambda f: f.assign(test_f1=np.nan), "test_f1 in the table are not all finite"),
+            (lambda f: f.assign(test_f1=np.nan), "test_f1=nan is not a score from 0 to 1"),
             (
                 lambda f: f.assign(protocol=np.where(f.seed < 9, "new", "old")),
                 r"mixes trials of 2 protocols \(new, old\)",

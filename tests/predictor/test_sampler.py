@@ -18,10 +18,10 @@ from optuna.testing.pytest_samplers import (
 from tests.predictor.conftest import true_f1
 
 from ohlora.errors import OhloraError
-from ohlora.predictor import search
 from ohlora.predictor.model import Ensemble, PredictorSettings
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.sampler import OhLoRASampler, as_f1, suggest
+from ohlora.predictor.search import search
 from ohlora.predictor.study_space import Dimension, contains, encode, understood
 from ohlora.space import Choice, Real, Space
 

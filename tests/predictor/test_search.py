@@ -9,9 +9,8 @@ import pytest
 import torch
 from tests.predictor.conftest import true_f1
 
-from ohlora.predictor import best_on_average, search
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.search import Belief
+from ohlora.predictor.search import Belief, best_on_average, search
 from ohlora.space import Space
 
 

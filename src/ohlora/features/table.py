@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from rich.progress import track
 
 from ohlora.datasets.families import Family
 from ohlora.datasets.images import ImageData
@@ -15,6 +17,8 @@ from ohlora.datasets.readers import DatasetReader
 from ohlora.durable import replace_file
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
+from ohlora.progress import progress
+from ohlora.text import printable
 
 RECIPE = ["dataset", "family", "seed"]
 
@@ -29,6 +33,25 @@ def encoder_for(data: ImageData, folder: Path) -> Encoder:
     return load_encoder(folder / name)
 
 
+def describable(
+    frame: pd.DataFrame, datasets: Mapping[str, DatasetReader], families: Mapping[str, Family]
+) -> pd.DataFrame:
+    """The rows whose subsets can be drawn again; a warning counts the others, such as an own folder's."""
+    dataset, family = frame["dataset"].to_numpy(str), frame["family"].to_numpy(str)
+    keep = np.isin(dataset, list(datasets)) & np.isin(family, list(families))
+    if keep.all():
+        return frame
+    kinds = Counter(zip(family[~keep], dataset[~keep], strict=True))
+    left = "; ".join(
+        f"{count} trials on {one} subsets of {printable(data)}" for (one, data), count in kinds.items()
+    )
+    known = f"only {' | '.join(families)} subsets of {' | '.join(datasets)} can be described again"
+    if not keep.any():
+        raise OhloraError(f"the table has only {left}, but {known}")
+    warnings.warn(f"left out of the table: {left}; {known}", stacklevel=2)
+    return frame.loc[keep].reset_index(drop=True)
+
+
 def add_features(
     frame: pd.DataFrame,
     datasets: Mapping[str, DatasetReader],
@@ -40,6 +63,11 @@ def add_features(
 
     A recipe drawn by other settings than today's cannot be described and raises OhloraError.
     """
+    if "subset_fingerprint" not in frame:
+        raise OhloraError(
+            "the table has neither all features of its subsets nor subset_fingerprint, which says how to draw"
+            " them again"
+        )
     frame = frame.loc[:, [c for c in frame.columns if not c.startswith("feature.")]]
     stamp = "-".join(sorted({family.fingerprint for family in families.values()}))
     digests = [path.read_bytes()[:4096] for path in sorted(encoders.glob("*.json"))]
@@ -57,21 +85,34 @@ def add_features(
             )
     done = set(known[RECIPE].itertuples(index=False, name=None))
     missing = [row for row in wanted.itertuples(index=False, name=None) if row[:3] not in done]
-    rows, loaded = [], {}
-    for dataset, family, seed, _ in track(missing, "describing subsets", disable=not missing):
-        if dataset not in loaded:
-            if dataset not in datasets:
-                raise OhloraError(f"dataset {dataset} in the table is not one of {' | '.join(datasets)}")
-            data = datasets[dataset].load()
-            if data.name != dataset:
-                raise OhloraError(f"the table was made on {dataset}, but only {data.title} is at hand")
-            loaded[dataset] = data, encoder_for(data, encoders)
-        data, encoder = loaded[dataset]
-        subset = families[family].draw(data, int(seed), cache_dir)
-        named = {f"feature.{k}": v for k, v in describe(subset, encoder).items()}
-        rows.append({"dataset": dataset, "family": family, "seed": seed, **named})
-    if rows:
-        fresh = pd.DataFrame(rows)
+    if missing:
+        fresh = described(missing, datasets, families, encoders, cache_dir)
         known = pd.concat([known, fresh], ignore_index=True) if len(known) else fresh
         replace_file(path, known.to_parquet(index=False))  # another process may be reading it
     return frame.merge(known, on=RECIPE, how="left", validate="many_to_one")
+
+
+def described(
+    recipes: Sequence[tuple[str, str, int, str]],
+    datasets: Mapping[str, DatasetReader],
+    families: Mapping[str, Family],
+    encoders: Path,
+    cache_dir: Path,
+) -> pd.DataFrame:
+    """A row of features for each (dataset, family, seed, fingerprint)."""
+    rows, loaded = [], {}
+    with progress(len(recipes), "describing subsets") as advance:
+        for dataset, family, seed, _ in recipes:
+            if dataset not in loaded:
+                if dataset not in datasets:
+                    raise OhloraError(f"dataset {dataset} in the table is not one of {' | '.join(datasets)}")
+                data = datasets[dataset].load()
+                if data.name != dataset:
+                    raise OhloraError(f"the table was made on {dataset}, but only {data.title} is at hand")
+                loaded[dataset] = data, encoder_for(data, encoders)
+            data, encoder = loaded[dataset]
+            subset = families[family].draw(data, int(seed), cache_dir)
+            named = {f"feature.{k}": v for k, v in describe(subset, encoder).items()}
+            rows.append({"dataset": dataset, "family": family, "seed": seed, **named})
+            advance()
+    return pd.DataFrame(rows)

@@ -1,28 +1,25 @@
-"""`train.py model=target_table`: every trial with its subset's features, as one Parquet file and its card."""
+"""The work of `model=target_table`: gather, describe, write the table and its card, draw its pictures."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from lightning.pytorch.loggers import Logger
 from rich.console import Console
 
-from ohlora.datasets.families import Family
-from ohlora.datasets.readers import DatasetReader
-from ohlora.durable import write_json
-from ohlora.features.table import add_features
+from ohlora.durable import replacing, write_json
+from ohlora.errors import OhloraError
+from ohlora.features.jobs import ShipTable
+from ohlora.features.table import add_features, describable
 from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_effects, plot_scores
 from ohlora.provenance import current_commit
 from ohlora.records.table import of_one_game, read_table
 from ohlora.space import Real, Space
 from ohlora.tracking import log_picture
-from ohlora.trials.protocol import Protocol
 
+NEEDED = ("trial_seed", "n_train", "status", "elapsed_s", "commit", "protocol")
 COLUMNS = {
     "trial": "digest of everything that makes the trial what it is",
     "dataset, family, seed": "the subset's recipe; cifar10_jpeg is CIFAR-10 (JPEG)",
@@ -46,75 +43,63 @@ COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
-class ShipTable:
-    """Gather tables, describe their subsets and write `target_table.parquet` with a card.
-
-    Trials of another protocol, or of subsets drawn by other settings, stay out; a warning counts them.
-    """
-
-    tables: list[str]
-    space: Space
-    protocol: Protocol
-    datasets: Mapping[str, DatasetReader]
-    families: Mapping[str, Family]
-    encoders: str
-    cache_dir: str
-    save_to: str
-    output_dir: str
-    logger: Logger
-
-    def run(self) -> float:
-        """Return the number of trials."""
-        drawn = {name: family.fingerprint for name, family in self.families.items()}
-        frame = of_one_game(read_table(self.tables), self.protocol.fingerprint, drawn)
-        frame = add_features(frame, self.datasets, self.families, Path(self.encoders), Path(self.cache_dir))
-        folder = Path(self.save_to)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "target_table.parquet"
-        slim(frame).to_parquet(path, index=False, compression="zstd")
-        card = self._card(frame)
-        write_json(path.with_suffix(".json"), card)
-        log_picture(self.logger, "scores", plot_scores(frame, Path(self.output_dir) / "scores.png"))
-        effects = plot_effects(frame, self.space, Path(self.output_dir) / "effects.png")
-        log_picture(self.logger, "effects", effects)
-        Console().print(
-            f"{path}: {path.stat().st_size / 1e6:.2f} MB; {json.dumps(card['counts'])}", soft_wrap=True
+def ship_table(job: ShipTable) -> float:
+    """Return the number of trials."""
+    drawn = {name: family.fingerprint for name, family in job.families.items()}
+    frame = of_one_game(read_table(job.tables), job.protocol.fingerprint, drawn)
+    if missing := sorted(set(NEEDED) - set(frame.columns)):
+        raise OhloraError(
+            f"a table to be shipped says how its trials were trained; missing: {', '.join(missing)}"
         )
-        return float(len(frame))
+    frame = describable(frame, job.datasets, job.families)
+    frame = add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
+    folder = Path(job.save_to)
+    path = folder / "target_table.parquet"
+    with replacing(path) as part:
+        slim(frame).to_parquet(part, index=False, compression="zstd")
+    card = table_card(frame, job.space)
+    write_json(path.with_suffix(".json"), card)
+    log_picture(job.logger, "scores", plot_scores(frame, Path(job.output_dir) / "scores.png"))
+    effects = plot_effects(frame, job.space, Path(job.output_dir) / "effects.png")
+    log_picture(job.logger, "effects", effects)
+    Console().print(
+        f"{path}: {path.stat().st_size / 1e6:.2f} MB; {json.dumps(card['counts'])}", soft_wrap=True
+    )
+    return float(len(frame))
 
-    def _card(self, frame: pd.DataFrame) -> dict[str, Any]:
-        held: dict[str, int] = {}
-        for name in (name for name, axis in self.space.within.items() if isinstance(axis, Real)):
-            fixed = frame.loc[held_fixed(frame, name), f"params.{name}"]
-            held |= {f"{name}={value:g}": int(count) for value, count in fixed.value_counts().items()}
-        subsets = frame.drop_duplicates(["dataset", "family", "seed"])
-        return {
-            "kind": "ohlora.target_table",
-            "counts": {
-                "trials": len(frame),
-                "subsets": len(subsets),
-                "subsets_varied": subsets["family"].tolist().count("varied"),
-                "trials_near_the_best": int(chosen(frame).sum()),
-                "trials_with_a_fixed": held,
-                "diverged": frame["status"].tolist().count("diverged"),
-            },
-            "noise_floor": noise_floor(frame),
-            "per_dataset": {str(name): part_card(part) for name, part in frame.groupby("dataset")},
-            "hours_of_one_core": round(frame["elapsed_s"].to_numpy(float).sum() / 3600, 2),
-            "trial_commits": sorted(set(frame["commit"])),
-            "protocols": sorted(set(frame["protocol"])),
-            "columns": COLUMNS,
-            "made_by": "python train.py -m model=cnn dataset=mnist,fashion,cifar10,digits"
-            " subset=varied,classic space=default,classic trials_per_subset=8, the same with"
-            " chooser=near_best, and with repeats=4; then model=target_table",
-            "known_biases": "params are spread evenly over the space (Sobol), or chosen near the best as the"
-            " predictor saw it at the time, whose mistakes they share; among the rows of commit 6640502 and"
-            " 45e13a9 some 200 chosen ones have the seeds of evenly spread ones; most params were trained"
-            " under one seed; trained in bf16 on CPUs that have it; stacked and lean trials mixed",
-            "licence": "MIT; the images the scores come from keep the licences of their datasets",
-            "commit": current_commit(),
-        }
+
+def table_card(frame: pd.DataFrame, space: Space) -> dict[str, Any]:
+    held: dict[str, int] = {}
+    for name in (name for name, axis in space.within.items() if isinstance(axis, Real)):
+        fixed = frame.loc[held_fixed(frame, name), f"params.{name}"]
+        held |= {f"{name}={value:g}": int(count) for value, count in fixed.value_counts().items()}
+    subsets = frame.drop_duplicates(["dataset", "family", "seed"])
+    return {
+        "kind": "ohlora.target_table",
+        "counts": {
+            "trials": len(frame),
+            "subsets": len(subsets),
+            "subsets_varied": subsets["family"].tolist().count("varied"),
+            "trials_near_the_best": int(chosen(frame).sum()),
+            "trials_with_a_fixed": held,
+            "diverged": frame["status"].tolist().count("diverged"),
+        },
+        "noise_floor": noise_floor(frame),
+        "per_dataset": {str(name): part_card(part) for name, part in frame.groupby("dataset")},
+        "hours_of_one_core": round(frame["elapsed_s"].to_numpy(float).sum() / 3600, 2),
+        "trial_commits": sorted(set(frame["commit"])),
+        "protocols": sorted(set(frame["protocol"])),
+        "columns": COLUMNS,
+        "made_by": "python train.py -m model=cnn dataset=mnist,fashion,cifar10,digits"
+        " subset=varied,classic space=default,classic trials_per_subset=8, the same with"
+        " chooser=near_best, and with repeats=4; then model=target_table",
+        "known_biases": "params are spread evenly over the space (Sobol), or chosen near the best as the"
+        " predictor saw it at the time, whose mistakes they share; among the rows of commit 6640502 and"
+        " 45e13a9 some 200 chosen ones have the seeds of evenly spread ones; most params were trained"
+        " under one seed; trained in bf16 on CPUs that have it; stacked and lean trials mixed",
+        "licence": "MIT; the images the scores come from keep the licences of their datasets",
+        "commit": current_commit(),
+    }
 
 
 def part_card(part: pd.DataFrame) -> dict[str, Any]:

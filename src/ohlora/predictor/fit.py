@@ -5,135 +5,130 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from ohlora.datasets.families import Family
-from ohlora.datasets.readers import DatasetReader
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
-from ohlora.features.table import add_features
-from ohlora.hardware import Hardware
-from ohlora.predictor.model import PredictorSettings
+from ohlora.features.table import add_features, describable
+from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
 from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_table
 from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
+from ohlora.progress import progress
 from ohlora.records.table import of_one_game, read_table
-from ohlora.space import Space
 from ohlora.tracking import log_picture, log_table
-from ohlora.trainer import TrainerSettings
-from ohlora.trials.protocol import Protocol
 
 # Fits on some rows, predicts others: (train, test) -> macro-F1 [test rows].
 Method = Callable[[PredictorTable, PredictorTable], np.ndarray]
 
 
-@dataclass(frozen=True)
-class FitPredictor:
-    """Fit the predictor on a table and report how it does on subsets it never saw."""
+def fit_predictor(job: FitPredictor) -> float:
+    """Return the mean rank correlation within unseen subsets, -1 to 1."""
+    devices = job.trainer.devices
+    count = len(devices) if isinstance(devices, tuple) else devices  # which cards is nothing to a CPU
+    processes = process_count(count, torch.device("cpu"))
+    job.hardware.use_threads()
+    console, out = Console(), Path(job.output_dir)
+    frame = table_to_fit(job)
+    ensemble = partial(ensemble_predictions, job)
+    table = predictor_table(frame, job.space, job.target, job.features)
+    if table.n_groups < 2 * job.folds:
+        raise OhloraError(
+            f"the table has {table.n_groups} subsets; {job.folds} folds need {2 * job.folds} or more"
+        )
+    console.print(f"{len(frame)} trials on {table.n_groups} subsets, {len(table.feature_names)} features")
+    methods: dict[str, Method] = {
+        "predictor": ensemble,
+        "hyperparameters only": lambda a, b: ensemble(blind(a), blind(b)),
+        "gradient-boosted trees": boosted_trees,
+        "mean": lambda a, b: np.full(len(b.target), a.target.mean()),
+    }
+    held_out = folds(table.group, job.folds, job.seed)
+    weighed = {name: (method, table) for name, method in methods.items()}
+    for name, patterns in (job.ablation or {}).items():
+        part = predictor_table(frame, job.space, job.target, patterns)
+        weighed[f"features: {name}"] = (ensemble, part)
+    start_processes(processes)
+    final = fit(table, job.space, job.settings, job.seed) if is_main() else None
+    predictions = cross_predict_each(weighed, held_out)
+    if final is None:
+        return math.nan  # the first process reports what all have fitted
+    scores = {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
+    noise = float(np.sqrt(np.mean((predictions["predictor"] - table.target) ** 2)))
+    report = {
+        "trials": len(frame),
+        "subsets": table.n_groups,
+        "per_dataset": frame.groupby("dataset").size().to_dict(),
+        "features": list(job.features),
+        "held_out": f"{job.folds} folds by subset, seed {job.seed}",
+        "scores": scores,
+    }
+    card = {
+        "report": report,
+        "protocol": frame["protocol"].iloc[0] if "protocol" in frame else job.protocol.fingerprint,
+        "tables": [Path(t).name for t in job.tables],
+    }
+    final = with_noise(final, noise, card)
+    final.save(out, "hp_predictor")
+    if job.save_to:
+        final.save(Path(job.save_to), "hp_predictor")
+    write_json(out / "report.json", report)
+    picture = plot_scatter(table, predictions["predictor"], out / "scatter.png")
+    log_picture(job.logger, "predictor_scatter", picture)
+    rows = pd.DataFrame([{"method": name, **values} for name, values in scores.items()])
+    log_table(job.logger, "predictor_report", rows)
+    own = scores["predictor"]
+    job.logger.log_metrics(own)
+    console.print(report_table(scores))
+    console.print(f"predictor: {out / 'hp_predictor.safetensors'}")
+    console.print(f"play with it: python battle.py paths.predictor={out.as_posix()}")
+    return own["within_subset_rank"]
 
-    tables: list[str]
-    space: Space
-    settings: PredictorSettings
-    protocol: Protocol
-    features: list[str]  # name patterns of the feature groups in use
-    ablation: dict[str, list[str]] | None  # name -> patterns: feature groups weighed against each other
-    target: str
-    folds: int
-    seed: int
-    datasets: Mapping[str, DatasetReader]
-    families: Mapping[str, Family]
-    encoders: str
-    cache_dir: str
-    save_to: str | None  # a folder: keep the predictor there as well
-    output_dir: str
-    hardware: Hardware
-    trainer: TrainerSettings  # its `devices`: processes that share the fits
-    logger: Logger
 
-    def run(self) -> float:
-        """Return the mean rank correlation within unseen subsets, -1 to 1."""
-        devices = self.trainer.devices
-        count = len(devices) if isinstance(devices, tuple) else devices  # which cards is nothing to a CPU
-        processes = process_count(count, torch.device("cpu"))
-        self.hardware.use_threads()
-        console, out = Console(), Path(self.output_dir)
-        frame = self._frame()
-        table = predictor_table(frame, self.space, self.target, self.features)
-        if table.n_groups < 2 * self.folds:
-            raise OhloraError(
-                f"the table has {table.n_groups} subsets; {self.folds} folds need {2 * self.folds} or more"
-            )
-        console.print(f"{len(frame)} trials on {table.n_groups} subsets, {len(table.feature_names)} features")
-        methods: dict[str, Method] = {
-            "predictor": self._ensemble,
-            "hyperparameters only": lambda a, b: self._ensemble(blind(a), blind(b)),
-            "gradient-boosted trees": boosted_trees,
-            "mean": lambda a, b: np.full(len(b.target), a.target.mean()),
-        }
-        held_out = folds(table.group, self.folds, self.seed)
-        weighed = {name: (method, table) for name, method in methods.items()}
-        for name, patterns in (self.ablation or {}).items():
-            part = predictor_table(frame, self.space, self.target, patterns)
-            weighed[f"features: {name}"] = (self._ensemble, part)
-        start_processes(processes)
-        final = fit(table, self.space, self.settings, self.seed) if is_main() else None
-        predictions = cross_predict_each(weighed, held_out)
-        if final is None:
-            return math.nan  # the first process reports what all have fitted
-        scores = {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
-        noise = float(np.sqrt(np.mean((predictions["predictor"] - table.target) ** 2)))
-        report = {
-            "trials": len(frame),
-            "subsets": table.n_groups,
-            "per_dataset": frame.groupby("dataset").size().to_dict(),
-            "features": list(self.features),
-            "held_out": f"{self.folds} folds by subset, seed {self.seed}",
-            "scores": scores,
-        }
-        card = {
-            "report": report,
-            "protocol": self.protocol.fingerprint,
-            "tables": [Path(t).name for t in self.tables],
-        }
-        final = with_noise(final, noise, card)
-        final.save(out, "hp_predictor")
-        if self.save_to:
-            final.save(Path(self.save_to), "hp_predictor")
-        write_json(out / "report.json", report)
-        picture = plot_scatter(table, predictions["predictor"], out / "scatter.png")
-        log_picture(self.logger, "predictor_scatter", picture)
-        rows = pd.DataFrame([{"method": name, **values} for name, values in scores.items()])
-        log_table(self.logger, "predictor_report", rows)
-        own = scores["predictor"]
-        self.logger.log_metrics(own)
-        console.print(report_table(scores))
-        console.print(f"predictor: {out / 'hp_predictor.safetensors'}")
-        console.print(f"play with it: python battle.py paths.predictor={out.as_posix()}")
-        return own["within_subset_rank"]
+def table_to_fit(job: FitPredictor) -> pd.DataFrame:
+    """The rows to learn from, with the features of their subsets."""
+    drawn = {name: family.fingerprint for name, family in job.families.items()}
+    frame = read_table(job.tables)
+    frame = of_one_game(frame, protocol_to_fit(frame, job.protocol.fingerprint), drawn)
+    described = frame.filter(regex=f"^{re.escape(FEATURE)}")
+    if described.shape[1] and not described.isna().any(axis=None):
+        return frame
+    frame = describable(frame, job.datasets, job.families)
+    return add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
 
-    def _frame(self) -> pd.DataFrame:
-        drawn = {name: family.fingerprint for name, family in self.families.items()}
-        frame = of_one_game(read_table(self.tables), self.protocol.fingerprint, drawn)
-        described = frame.filter(regex=f"^{re.escape(FEATURE)}")
-        if described.shape[1] and not described.isna().any(axis=None):
-            return frame
-        return add_features(frame, self.datasets, self.families, Path(self.encoders), Path(self.cache_dir))
 
-    def _ensemble(self, train: PredictorTable, test: PredictorTable) -> np.ndarray:
-        predictor = fit(train, self.space, self.settings, self.seed)
-        return predict_rows(predictor, test)
+def protocol_to_fit(frame: pd.DataFrame, today: str) -> str:
+    """The protocol of the trials to learn from: today's where there are such, else the table's only one.
+
+    So size=smoke, whose own trials are too short to learn from, fits a small predictor on the table that
+    ships. The predictor's card has the protocol it was fitted on.
+    """
+    found = sorted(set(frame["protocol"])) if "protocol" in frame else []
+    if len(found) != 1 or found[0] == today:
+        return today
+    warnings.warn(
+        f"the table's trials are all of protocol {found[0]}, not {today}: the predictor learns that"
+        " game, and its card says so",
+        stacklevel=2,
+    )
+    return found[0]
+
+
+def ensemble_predictions(job: FitPredictor, train: PredictorTable, test: PredictorTable) -> np.ndarray:
+    return predict_rows(fit(train, job.space, job.settings, job.seed), test)
 
 
 def predict_rows(predictor: Predictor, table: PredictorTable) -> np.ndarray:
@@ -176,10 +171,15 @@ def cross_predict_each(
     """
     predictions = {name: np.zeros(len(table.target)) for name, (_, table) in weighed.items()}
     # The first process has the fit on all rows behind it, so the second is served first.
-    for turn, (name, mask) in enumerate(itertools.product(weighed, held_out), start=1):
-        if turn % world_size() == rank():
+    turns = enumerate(itertools.product(weighed, held_out), start=1)
+    mine = [fold for turn, fold in turns if turn % world_size() == rank()]
+    shown = progress(len(mine), "fits without a part of the subsets") if is_main() else nullcontext(None)
+    with shown as advance:
+        for name, mask in mine:
             method, table = weighed[name]
             predictions[name][mask] = method(table.rows(~mask), table.rows(mask))
+            if advance:
+                advance()
     return {name: summed(torch.from_numpy(part)).numpy() for name, part in predictions.items()}
 
 

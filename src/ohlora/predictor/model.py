@@ -11,19 +11,7 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class PredictorSettings:
-    """Size and training of the ensemble."""
-
-    members: int
-    width: int
-    dropout: float
-    within_weight: float  # how much more the order inside a subset counts than its level
-    learning_rate: float
-    weight_decay: float
-    epochs: int
-    subsets_per_batch: int
+from ohlora.predictor.jobs import PredictorSettings
 
 
 class Ensemble(LightningModule):

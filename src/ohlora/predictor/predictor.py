@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from ohlora.assets import assets_dir, load_model, save_model
+from ohlora.config import Name, NotNegative, config
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION
-from ohlora.predictor.model import Ensemble, PredictorSettings, SubsetBatches
+from ohlora.predictor.jobs import Names, PredictorSettings
+from ohlora.predictor.model import Ensemble, SubsetBatches
 from ohlora.predictor.table import PredictorTable
 from ohlora.space import Axis, Choice, Real, Space
 
@@ -100,23 +102,68 @@ class Predictor:
                 f" version {FEATURES_VERSION}; fit it again: python train.py model=hp_predictor"
             )
         try:
-            names, columns = tuple(card["feature_names"]), tuple(card["columns"])
-            ensemble = Ensemble(len(names), len(columns), PredictorSettings(**card["settings"]))
-            ensemble.load_state_dict({k.removeprefix("ensemble."): v for k, v in tensors.items() if "." in k})
-            return cls(
-                names,
-                columns,
-                {name: read_axis(axis) for name, axis in card["axes"].items()},
-                tensors["mean"],
-                tensors["std"],
-                ensemble.eval(),
-                float(card["noise"]),
-                tensors["known"],
-                tuple(card["known_datasets"]),
-                card,
+            return cls.of_card(PredictorCard.read(card), tensors, card)
+        except (OhloraError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            why = f"{type(error).__name__}: " * (not isinstance(error, OhloraError)) + " ".join(
+                str(error).split()
             )
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise OhloraError(f"{place} is not a whole predictor: {type(error).__name__}: {error}") from None
+            raise OhloraError(f"{place} is not a whole predictor: {why}") from None
+
+    @classmethod
+    def of_card(cls, said: PredictorCard, tensors: Mapping[str, Tensor], card: dict[str, Any]) -> Predictor:
+        """The predictor a card describes; raises where the tensors are not what it says."""
+        axes = {name: read_axis(axis) for name, axis in said.axes.items()}
+        n_features, n_columns = len(said.feature_names), len(said.columns)
+        check_tensors(tensors, n_features, len(said.known_datasets))
+        if tuple(Space(axes, axes).columns) != said.columns:
+            raise OhloraError("columns are not those of its axes")
+        with torch.device("meta"):  # no memory for what a card merely says: shapes are compared first
+            ensemble = Ensemble(n_features, n_columns, PredictorSettings(**said.settings))
+        own = {name.removeprefix("ensemble."): value for name, value in tensors.items() if "." in name}
+        ensemble.load_state_dict(own, assign=True)
+        return cls(
+            said.feature_names,
+            said.columns,
+            axes,
+            tensors["mean"],
+            tensors["std"],
+            ensemble.eval(),
+            float(said.noise),
+            tensors["known"],
+            said.known_datasets,
+            card,
+        )
+
+
+@config
+class PredictorCard:
+    """What a predictor's card must say for its weights to mean anything."""
+
+    feature_names: Names
+    columns: Names
+    axes: dict[Name, dict[str, Any]]
+    noise: NotNegative
+    known_datasets: Names
+    settings: dict[str, Any]
+
+    @classmethod
+    def read(cls, card: Mapping[str, Any]) -> PredictorCard:
+        return cls(**{one.name: card[one.name] for one in fields(cls) if one.name in card})  # type: ignore[arg-type]
+
+
+def check_tensors(tensors: Mapping[str, Tensor], n_features: int, n_known: int) -> None:
+    """Raise OhloraError where what stands beside the networks has another shape than the card says."""
+    shapes = {"mean": (n_features,), "std": (n_features,), "known": (n_known, n_features)}
+    faults = [
+        f"{name} is {list(tensors[name].shape) if name in tensors else 'missing'}, not {list(shape)}"
+        for name, shape in shapes.items()
+        if name not in tensors or tuple(tensors[name].shape) != shape
+    ]
+    faults += [f"{name} is {one.dtype}" for name, one in tensors.items() if one.dtype != torch.float32]
+    if not faults and not bool((tensors["std"] > 0).all()):
+        faults.append("std is not above 0 everywhere")
+    if faults:
+        raise OhloraError("; ".join(faults))
 
 
 def load(folder: str | Path | None = None) -> Predictor:
@@ -126,7 +173,7 @@ def load(folder: str | Path | None = None) -> Predictor:
 
 def read_axis(card: Mapping[str, Any]) -> Axis:
     """The inverse of `asdict(axis)`."""
-    return Choice(tuple(card["options"])) if "options" in card else Real(**card)
+    return Choice(**card) if "options" in card else Real(**card)
 
 
 def standardised(raw: Tensor, mean: Tensor, std: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from ohlora.space import Space
 
 FEATURE, PARAM = "feature.", "params."
 GROUP = ["dataset", "family", "seed"]
+SCORE_MAX = 1.000001  # a mean of float32 may end a digit above 1
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ def predictor_table(
     names = [n for n in names if any(fnmatch(n, pattern) for pattern in groups)]
     if not names:
         faults.append(f"no {FEATURE}* column matches {', '.join(groups)}")
+    faults += [] if len(frame) else ["it has no rows"]
+    if not faults:
+        faults = value_faults(frame, [FEATURE + name for name in names], target, group_columns)
     if faults:
         raise OhloraError("this is not a table the predictor can learn from: " + "; ".join(faults))
     params = []
@@ -78,15 +82,33 @@ def predictor_table(
     # Copies: pandas 3 hands out read-only arrays, which torch cannot take.
     features = frame[[FEATURE + n for n in names]].to_numpy(float, copy=True)
     score = frame[target].to_numpy(float, copy=True)
-    for what, values in (("features", features), (target, score)):
-        if not np.isfinite(values).all():
-            raise OhloraError(
-                f"{what} in the table are not all finite ({int((~np.isfinite(values)).sum())} values)"
-            )
     group = frame.groupby(list(group_columns), sort=False).ngroup().to_numpy(np.int64, copy=True)
     return PredictorTable(
         tuple(names), features, np.array(params), score, group, frame[group_columns[0]].to_numpy(str)
     )
+
+
+def value_faults(
+    frame: pd.DataFrame, features: Sequence[str], target: str, group_columns: Sequence[str]
+) -> list[str]:
+    """Faults: values that cannot be learned from, the first row of each column named."""
+    faults = []
+    for name in [*features, target]:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            faults.append(f"{name} holds {frame[name].dtype}, not numbers")
+            continue
+        values = frame[name].to_numpy(float)
+        bad, allowed = ~np.isfinite(values), "finite"
+        if name == target:
+            bad, allowed = bad | ~((values >= 0) & (values <= SCORE_MAX)), "a score from 0 to 1"
+        if bad.any():
+            row = int(bad.argmax())
+            faults.append(f"row {row}: {name}={values[row]:g} is not {allowed} ({int(bad.sum())} such rows)")
+    for name in group_columns:
+        bad = frame[name].isna().to_numpy()
+        if bad.any():
+            faults.append(f"row {int(bad.argmax())}: {name} is empty ({int(bad.sum())} such rows)")
+    return faults
 
 
 def mixture(frame: pd.DataFrame) -> list[str]:

@@ -16,6 +16,7 @@ from ohlora.errors import OhloraError
 from ohlora.records.journal import Journal
 from ohlora.records.older import fill_older
 from ohlora.records.parquet import read_parquet, write_parquet
+from ohlora.seeds import LEAGUE_SEEDS
 
 
 def read_table(sources: Iterable[Path | str]) -> pd.DataFrame:
@@ -107,12 +108,25 @@ def one_score_each(frame: pd.DataFrame) -> None:
         )
 
 
+def refuse_league(frame: pd.DataFrame, families: Mapping[str, str]) -> None:
+    """Raise OhloraError where a table has subsets that are for matches, which nobody may learn from."""
+    ours = np.isin(frame["family"].to_numpy(str), list(families))
+    rows = np.flatnonzero(ours & (frame["seed"].to_numpy() >= LEAGUE_SEEDS))
+    if len(rows):
+        first = frame.iloc[rows[0]]
+        raise OhloraError(
+            f"row {rows[0]} of the table is of subset {first.dataset}/{first.family}/{first.seed}"
+            f" ({len(rows)} such rows): seeds from {LEAGUE_SEEDS} up are the league's; leave those rows out"
+        )
+
+
 def of_one_game(frame: pd.DataFrame, protocol: str, families: Mapping[str, str]) -> pd.DataFrame:
     """The rows trained by `protocol` on subsets drawn as today; a warning says what was left out.
 
     `families` maps names to today's fingerprints; families it does not name are left alone. A column the
     table lacks is not asked for: somebody else's table need not say how its trials were trained.
     """
+    refuse_league(frame, families)
     notes = []
     keep = np.ones(len(frame), bool)
     if "protocol" in frame:

@@ -12,7 +12,7 @@ from ohlora.space import Params, Space
 
 if TYPE_CHECKING:
     from ohlora.datasets.subset import Subset
-    from ohlora.predictor import Predictor
+    from ohlora.predictor.predictor import Predictor
 
 Kind = Literal["ohlora", "human", "optuna", "random", "static"]
 Rules = Literal["house", "fair"]

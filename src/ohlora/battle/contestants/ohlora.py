@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ohlora.battle import phrases
 from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules
-from ohlora.predictor import Suggestion, search
+from ohlora.predictor.search import Suggestion, search
 from ohlora.space import Params, Space
 
 
