@@ -12,7 +12,8 @@ from tests.records.journal_workers import record
 
 from ohlora.errors import OhloraError
 from ohlora.records.journal import Journal
-from ohlora.records.table import gather, of_one_game, read_table
+from ohlora.records.table import comparable_rows, gather, read_table
+from ohlora.seeds import LEAGUE_SEEDS
 
 
 class TestTable:
@@ -150,7 +151,7 @@ class TestTable:
         assert "whole" not in faults
 
 
-class TestOneGame:
+class TestComparableRows:
     """Rows of two protocols, or of one family drawn in two ways, never stand in one table."""
 
     @pytest.fixture
@@ -163,7 +164,7 @@ class TestOneGame:
 
     def test_what_does_not_belong_is_left_out_and_counted(self, frame):
         with pytest.warns(UserWarning, match="left out") as caught:
-            kept = of_one_game(frame, "p" * 8, {"varied": "f" * 8, "classic": "c"})
+            kept = comparable_rows(frame, "p" * 8, {"varied": "f" * 8, "classic": "c"})
         assert kept.trial_seed.tolist() == [0, 3, 4, 5]
         assert [str(one.message) for one in caught] == [
             "left out of the table: 1 trials of protocol old, not pppppppp;"
@@ -172,12 +173,20 @@ class TestOneGame:
 
     def test_what_belongs_passes_without_a_word(self, frame):
         pure = frame.drop(index=[1, 2]).reset_index(drop=True)
-        assert of_one_game(pure, "p" * 8, {"varied": "f" * 8}).equals(pure)
-        told = pure.drop(columns=["protocol", "subset_fingerprint"])
-        assert of_one_game(told, "any", {"varied": "any"}).equals(told)
+        assert comparable_rows(pure, "p" * 8, {"varied": "f" * 8}).equals(pure)
+        foreign = pure.drop(columns=["protocol", "subset_fingerprint"])
+        assert comparable_rows(foreign, "any", {"varied": "any"}).equals(foreign)
+
+    def test_subsets_of_the_league_are_refused_and_somebody_elses_seeds_are_not(self, frame):
+        frame.loc[[2, 4], "seed"] = LEAGUE_SEEDS
+        with pytest.raises(OhloraError, match=r"row 2 .*digits/varied/1000000 \(2 such rows\)"):
+            comparable_rows(frame, "p" * 8, {"varied": "f" * 8})
+        frame["family"] = "foreign"
+        with pytest.warns(UserWarning, match="left out"):
+            assert len(comparable_rows(frame, "p" * 8, {"varied": "f" * 8})) == 5
 
     def test_nothing_left_is_a_fault(self, frame):
         with pytest.raises(
             OhloraError, match=r"only 5 trials of protocol pppppppp, not new; 1 .* give the size="
         ):
-            of_one_game(frame, "new", {})
+            comparable_rows(frame, "new", {})

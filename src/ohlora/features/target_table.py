@@ -15,7 +15,7 @@ from ohlora.features.jobs import ShipTable
 from ohlora.features.table import add_features, describable
 from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_effects, plot_scores
 from ohlora.provenance import current_commit
-from ohlora.records.table import of_one_game, read_table
+from ohlora.records.table import comparable_rows, read_table
 from ohlora.space import Real, Space
 from ohlora.tracking import log_picture
 
@@ -46,7 +46,7 @@ COLUMNS = {
 def ship_table(job: ShipTable) -> float:
     """Return the number of trials."""
     drawn = {name: family.fingerprint for name, family in job.families.items()}
-    frame = of_one_game(read_table(job.tables), job.protocol.fingerprint, drawn)
+    frame = comparable_rows(read_table(job.tables), job.protocol.fingerprint, drawn)
     if missing := sorted(set(NEEDED) - set(frame.columns)):
         raise OhloraError(
             f"a table to be shipped says how its trials were trained; missing: {', '.join(missing)}"

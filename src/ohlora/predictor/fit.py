@@ -1,4 +1,4 @@
-"""`train.py model=hp_predictor`: the target table becomes Oh-LoRA's instinct, judged on unseen subsets."""
+"""The work of `model=hp_predictor`: fit the predictor on a table, judge it on held-out subsets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ohlora.predictor.report import plot_scatter
 from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_table
 from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
 from ohlora.progress import progress
-from ohlora.records.table import of_one_game, read_table
+from ohlora.records.table import comparable_rows, read_table
 from ohlora.tracking import log_picture, log_table
 
 # Fits on some rows, predicts others: (train, test) -> macro-F1 [test rows].
@@ -102,7 +102,7 @@ def table_to_fit(job: FitPredictor) -> pd.DataFrame:
     """The rows to learn from, with the features of their subsets."""
     drawn = {name: family.fingerprint for name, family in job.families.items()}
     frame = read_table(job.tables)
-    frame = of_one_game(frame, protocol_to_fit(frame, job.protocol.fingerprint), drawn)
+    frame = comparable_rows(frame, protocol_to_fit(frame, job.protocol.fingerprint), drawn)
     described = frame.filter(regex=f"^{re.escape(FEATURE)}")
     if described.shape[1] and not described.isna().any(axis=None):
         return frame

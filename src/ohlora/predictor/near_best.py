@@ -1,4 +1,4 @@
-"""Trials where they teach most, as settings: near the best of each subset, as the predictor sees it."""
+"""Trials where they teach most, as settings: near the best of each subset, as the predictor expects it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ohlora.config import Name, config, deferred
 
 @config
 class NearBest:
-    """Draws each set of params among the best 2 % of random ones, in the eyes of one ensemble member.
+    """Draws each set of params among the best 2 % of random ones, by one member of the ensemble.
 
     Members differ most where the table says least, so trials gather near the best and spread where that
     is in doubt (Thompson sampling, as in arXiv:1705.09236).

@@ -35,8 +35,8 @@ def fill_older(frame: pd.DataFrame) -> pd.DataFrame:
     if "trial_seed" not in frame:
         return frame
     frame = with_epochs(frame)
-    told = {"chooser": chosen_by, "held_fixed": held_by}
-    for column, rule in told.items():
+    rules = {"chooser": chosen_by, "held_fixed": held_by}
+    for column, rule in rules.items():
         known = frame[column] if column in frame else pd.Series(None, frame.index, dtype=object)
         older = known.isna().to_numpy()
         if older.any():

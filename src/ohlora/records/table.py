@@ -120,7 +120,7 @@ def refuse_league(frame: pd.DataFrame, families: Mapping[str, str]) -> None:
         )
 
 
-def of_one_game(frame: pd.DataFrame, protocol: str, families: Mapping[str, str]) -> pd.DataFrame:
+def comparable_rows(frame: pd.DataFrame, protocol: str, families: Mapping[str, str]) -> pd.DataFrame:
     """The rows trained by `protocol` on subsets drawn as today; a warning says what was left out.
 
     `families` maps names to today's fingerprints; families it does not name are left alone. A column the
