@@ -170,11 +170,14 @@ class TestJournal:
                 Journal(tmp_path).append(record(0, **changes))
         assert Journal(tmp_path).records() == {}
 
-    def test_one_trial_with_two_scores_is_named(self, tmp_path):
+    def test_one_trial_with_two_scores_is_said(self, tmp_path):
+        """Two machines without locks between them; within a machine claims keep it from happening."""
         for score in (0.4, 0.9):
             Journal(tmp_path).append(record(0, test_f1=score))
-        with pytest.raises(OhloraError, match=r"line 1: trial .* is in the journal twice, with test_f1=0\.4"):
-            Journal(tmp_path).records()
+        with pytest.warns(
+            UserWarning, match=r"line 1: trial \w+ once more, test_f1=0\.9 where 0\.4 was read"
+        ):
+            assert [one.test_f1 for one in Journal(tmp_path).records().values()] == [0.4]
 
     def test_the_parquet_is_read_again_only_when_it_changed(self, tmp_path, monkeypatch):
         pd.DataFrame([record(0).row()]).to_parquet(tmp_path / "trials.parquet")
