@@ -31,6 +31,7 @@ from ohlora.build import build
 from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.signals import INTERRUPTED, end_told, end_with_parent, mean_ctrl_c
+from ohlora.streams import make_steady
 from ohlora.text import printable
 
 # Parts of the config that say how things are built or where they lie, not what is being tried.
@@ -152,6 +153,7 @@ def enter(main: Callable[[], Any]) -> None:
     mean_ctrl_c()
     end_with_parent()
     warnings.showwarning = one_line_warning
+    make_steady()
     with one_line_errors():
         main()
 
