@@ -18,7 +18,8 @@ from optuna.testing.pytest_samplers import (
 from tests.predictor.conftest import true_f1
 
 from ohlora.errors import OhloraError
-from ohlora.predictor.model import Ensemble, PredictorSettings
+from ohlora.predictor.jobs import PredictorSettings
+from ohlora.predictor.model import Ensemble
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.sampler import OhLoRASampler, as_f1, suggest
 from ohlora.predictor.search import search

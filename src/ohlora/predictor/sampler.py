@@ -24,6 +24,10 @@ LEAST_SPREAD = 0.05  # macro-F1, of scores whose scale is not known
 Scored = list[tuple[Params, float]]
 
 
+class SeveralScores(OhloraError, ValueError):
+    """A study of several objectives; Optuna's own samplers raise ValueError."""
+
+
 def suggest(trial: Any, space: Space) -> Params:
     """Ask an Optuna trial for every free hyperparameter of `space`.
 
@@ -62,13 +66,13 @@ class OhLoRASampler(BaseSampler):
         self._plans: dict[tuple[str, int], Params] = {}  # (study, trial) -> what the trial is to draw
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        if len(study.directions) > 1:
-            raise OhloraError(f"OhLoRASampler has one score to better, not {len(study.directions)}")
+        refuse_several_scores(study)
         return {}  # what a trial asks for, and in which range, is known when it asks
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        refuse_several_scores(study)
         known = {name: drawn for name, drawn in search_space.items() if self._knows(name, drawn)}
         plan = self._plan(study, trial, known) if known else {}
         return {
@@ -81,6 +85,7 @@ class OhLoRASampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
+        refuse_several_scores(study)
         if not self._knows(param_name, param_distribution):
             return self._unknown.sample_independent(study, trial, param_name, param_distribution)
         place = (study.study_name, trial.number)
@@ -170,6 +175,11 @@ class OhLoRASampler(BaseSampler):
         positions = np.random.default_rng(self._seed).random((256, len(space.free)))
         rows = space.encode_positions(positions).clip(0, 1)
         return max(float(self._predictor.members(self._vector, rows).mean(0).std()), LEAST_SPREAD)
+
+
+def refuse_several_scores(study: Study) -> None:
+    if len(study.directions) > 1:
+        raise SeveralScores(f"OhLoRASampler has one score to better, not {len(study.directions)}")
 
 
 def holds(plan: Params, drawn: Mapping[str, Any], name: str, asked: BaseDistribution) -> bool:
