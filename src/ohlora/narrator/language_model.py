@@ -1,4 +1,4 @@
-"""A language model speaks for Oh-LoRA; what is not true or not hers is never shown."""
+"""A language model speaks for Oh-LoRA; a line with a known contradiction or out of her voice is not shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ohlora.narrator.facts import Facts, Language, Persona
 from ohlora.narrator.prompt import narrator_prompt
 from ohlora.narrator.slots import fill, slots_of
 from ohlora.narrator.template import TemplateNarrator
-from ohlora.narrator.truth import contradictions
+from ohlora.narrator.truth import contradictions, says_who_won
 from ohlora.narrator.voice import faults
 
 
@@ -30,15 +30,16 @@ class Draw:
     line: str  # filled; as raw where a slot has no answer
     contradictions: list[str]
     faults: list[str]  # of her voice
+    says_who_won: bool  # in words that the checker knows
 
     @property
     def shown(self) -> bool:
-        return not (self.contradictions or self.faults)
+        return self.says_who_won and not (self.contradictions or self.faults)
 
 
 @config
 class LanguageModelNarrator:
-    """Says a line that a causal language model of transformers writes and that is true of the match.
+    """Says a line that a causal language model writes, says who won, and has no known contradiction.
 
     A few lines are drawn at once, the first good one is said; where none is, a second time; then a written
     line. The same match and seed give the same line on the same machine.
@@ -88,9 +89,10 @@ class LanguageModelNarrator:
         for raw in self.write(narrator_prompt(facts, self.language), (self.seed or 0, number)):
             line = fill(raw, values)
             if line is None:
-                yield Draw(raw, raw, [], ["a slot that this match has no answer for"])
+                yield Draw(raw, raw, [], ["a slot that this match has no answer for"], says_who_won=False)
             else:
-                yield Draw(raw, line, contradictions(line, match), faults(line, self.language))
+                who = says_who_won(line, match)
+                yield Draw(raw, line, contradictions(line, match), faults(line, self.language), who)
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:

@@ -86,6 +86,7 @@ def listen(by_language: Narrators, matches: int, seed: int, advance: Advance) ->
                             "line": draw.line,
                             "contradictions": draw.contradictions,
                             "faults": draw.faults,
+                            "says_who_won": draw.says_who_won,
                             "shown": False,
                         }
                 started = time.perf_counter()
@@ -112,6 +113,7 @@ def counts(lines: Sequence[Spoken], rows: Sequence[Row], held_out: bool) -> dict
         "raw lines": len(raw),
         "raw lines with a known contradiction": share(map(contradicts, raw)),
         "of held-out cases": share(map(contradicts, held)),
+        "raw lines that do not say who won": share(not line["says_who_won"] for line in raw),
         "raw lines not in her voice": share(bool(line["faults"]) for line in raw),
         "raw lines copied from written ones": share(plain(line["raw"]) in written for line in raw),
         "raw lines seen in training": share(plain(line["raw"]) in seen for line in raw),

@@ -1,8 +1,10 @@
-"""Is a line true of a match? Asked of every line before it is shown, whoever wrote it.
+"""Is a line true of a match? `contradictions` is asked of every line, `says_who_won` of a model's as well.
 
-The checker reads claims, not language: the tables in claims.yaml say which words claim what. Where a line
-can be read in two ways and one of them is false, it is refused; a refused line costs another draw, a false
-one costs trust. How it reads:
+The checker reads claims, not language: the tables in claims.yaml say which words claim what. What they do
+not know passes `contradictions`: of 123 false lines written by hand without sight of it (held-out part of
+tests/narrator/labelled_lines.jsonl) it finds 67. A model's line must therefore also say who won in words that
+the tables know: both together stop 113 of those 123, and 72 of 114 true ones. A refused line costs another
+draw, a false one costs trust. How it reads:
 
 - A line falls into clauses. A claim belongs to the first attempt, the second, or both where its clause says
   so ("첫 판", "second try", "둘 다"), and else to the whole match, which the best attempt decides.
@@ -10,7 +12,7 @@ one costs trust. How it reads:
   me" turn it around. With nobody named, the person of the sentence so far; else, beside an attempt, the
   challenger, whose attempts they are; else, for "이겼어" and "졌다", Oh-LoRA herself; else anybody, and then
   only a draw contradicts it.
-- What somebody might, could or wants to do next time claims nothing.
+- What somebody can or might do claims nothing; who hopes to win next time, or is consoled, has not won.
 - A number must be one of the match's, to the digits shown, and of the kind and owner named beside it.
 """
 
@@ -18,9 +20,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import product
 from typing import Any, Literal, cast
 
 import yaml
@@ -77,7 +80,7 @@ class Clause:
 def contradictions(line: str, match: MatchResult) -> list[str]:
     """What in `line` is not true of `match`, in English; empty when all is."""
     facts = Facts.read(match)
-    text = unicodedata.normalize("NFKC", line).lower().replace("’", "'")
+    text = normal(line)
     plain = without_names(text, facts)
     faults = [*wrong_language(plain, facts), *wrong_names(plain, facts), *wrong_direction(text, facts)]
     for clause in clauses(text, facts):
@@ -87,6 +90,11 @@ def contradictions(line: str, match: MatchResult) -> list[str]:
         faults += wrong_numbers(clause, facts)
         faults += wrong_params(clause, facts)
     return list(dict.fromkeys(faults))
+
+
+def normal(line: str) -> str:
+    """One spelling for what looks alike, in lower case."""
+    return unicodedata.normalize("NFKC", line).lower().replace("’", "'")
 
 
 def without_names(text: str, facts: Facts) -> str:
@@ -239,44 +247,100 @@ MEANS: dict[str, set[str]] = {
 MIRRORED = {"won": "lost", "lost": "won", "draw": "draw"}
 
 
+@dataclass(frozen=True)
+class ResultClaim:
+    """Words that say how attempts ended."""
+
+    said: str
+    meaning: str
+    party: Party | Literal["anybody"]  # of whom, where the meaning is no fact of the whole match
+    scope: Scope
+
+
+def result_claims(clause: Clause, facts: Facts) -> Iterator[ResultClaim]:
+    """What a clause says about who won."""
+    for found, meaning in take(TABLES["results"], clause.text):
+        if meaning is None:
+            continue
+        said = found[0].strip() or clause.text.strip()
+        scope, _ = scoped(found.start(), clause, facts)
+        named, colon, rest = meaning.partition(": ")
+        if colon:
+            yield ResultClaim(said, rest, cast(Party, named), scope)
+        elif meaning in WHOLE or "drew" in meaning:
+            yield ResultClaim(said, meaning, "anybody", scope)
+        else:
+            party = subject_of(found, meaning, clause, facts)
+            if party == "anybody" and meaning.startswith("owner"):
+                continue  # a crown that is nobody's says nothing
+            yield ResultClaim(said, meaning.removeprefix("owner "), party, scope)
+
+
+Outcomes = Sequence[str]  # of the challenger's attempts: won | draw | lost
+# Facts of a whole match.
+WHOLE: dict[str, Callable[[Outcomes], bool]] = {
+    "one each": lambda ended: sorted(ended) == ["lost", "won"],
+    "lost then won": lambda ended: list(ended) == ["lost", "won"],
+    "won then lost": lambda ended: list(ended) == ["won", "lost"],
+    "comeback": lambda ended: len(ended) == 2 and ended[0] != "won" and ended[1] == "won",
+    "no comeback": lambda ended: not (ended[0] != "won" and ended[-1] == "won"),
+    "first decided": lambda ended: BETTER.index(ended[0]) >= BETTER.index(ended[-1]),
+    "second decided": lambda ended: len(ended) == 2 and BETTER.index(ended[0]) <= BETTER.index(ended[-1]),
+    "neither won": lambda ended: "won" not in ended,
+    "lost one": lambda ended: "lost" in ended,
+    "won one": lambda ended: "won" in ended,
+    "no winner": lambda ended: "draw" in ended and "won" not in ended,
+    "drew one": lambda ended: "draw" in ended,
+    "won exactly one": lambda ended: list(ended).count("won") == 1,
+    "drew twice": lambda ended: list(ended) == ["draw", "draw"],
+    "congratulated": lambda ended: "won" in ended,
+}
+BETTER = ("lost", "draw", "won")
+
+
+def holds(claim: ResultClaim, ended: Outcomes) -> bool:
+    """Whether a claim is true of attempts that ended so."""
+    if claim.meaning in WHOLE:
+        return WHOLE[claim.meaning](ended)
+    allowed = MEANS[claim.meaning]
+    if claim.party == "me":
+        allowed = {MIRRORED[outcome] for outcome in allowed}
+    elif claim.party == "anybody" and "drew" not in claim.meaning:
+        allowed = allowed | {MIRRORED[outcome] for outcome in allowed}
+    best = max(ended, key=BETTER.index)
+    spoken_of = {"first": ended[:1], "second": ended[-1:], "both": ended, "overall": (best,)}[claim.scope]
+    return all(outcome in allowed for outcome in spoken_of)
+
+
 def wrong_results(clause: Clause, facts: Facts) -> Iterator[str]:
     """Claims about who won that the scores deny."""
     outcomes = [verdict.outcome for verdict in facts.verdicts]
-    challenger_won = facts.winner == "challenger"
-    one_each = sorted(outcomes) == ["lost", "won"]
-    whole = {
-        "one each": one_each,
-        "lost then won": outcomes == ["lost", "won"],
-        "won then lost": outcomes == ["won", "lost"],
-        "comeback": len(outcomes) == 2 and outcomes[0] != "won" and outcomes[1] == "won",
-        "no comeback": not (outcomes[0] != "won" and outcomes[-1] == "won"),
-        "neither won": not challenger_won,
-        "lost one": "lost" in outcomes,
-        "won one": "won" in outcomes,
-        "drew twice": outcomes == ["draw", "draw"],
-        "congratulated": challenger_won,
-    }
-    for found, meaning in take(TABLES["results"], clause.text):
-        said = found[0].strip() or clause.text.strip()
-        if meaning is None:
-            continue
-        if meaning in whole:
-            if not whole[meaning]:
-                yield f"'{said}': the challenger's attempts ended {', '.join(outcomes)}"
-            continue
-        scope, verdicts = scoped(found.start(), clause, facts)
-        allowed = MEANS[meaning.removeprefix("owner ")]
-        party = "anybody" if "drew" in meaning else subject_of(found, meaning, clause, facts)
-        if party in ("you", "them") and (party == "you") != facts.human:
-            yield f"'{said}': {'the reader' if party == 'you' else 'a machine'} did not play"
-            continue
-        if party == "me":
-            allowed = {MIRRORED[outcome] for outcome in allowed}
-        elif party == "anybody" and "drew" not in meaning:
-            allowed = allowed | {MIRRORED[outcome] for outcome in allowed}
-        if not all(verdict.outcome in allowed for verdict in verdicts):
-            ended = ", ".join(verdict.outcome for verdict in verdicts)
-            yield f"'{said}' of {party} ({scope}): the challenger's ended {ended}"
+    for claim in result_claims(clause, facts):
+        if claim.party in ("you", "them") and (claim.party == "you") != facts.human:
+            yield f"'{claim.said}': {'the reader' if claim.party == 'you' else 'a machine'} did not play"
+        elif not holds(claim, outcomes):
+            of = "" if claim.meaning in WHOLE else f" of {claim.party} ({claim.scope})"
+            yield f"'{claim.said}'{of}: the challenger's attempts ended {', '.join(outcomes)}"
+
+
+def says_who_won(line: str, match: MatchResult) -> bool:
+    """Whether a reader could tell from `line` alone who won: it must deny that the other side did.
+
+    After a draw it must deny both. What a model writes in words that the tables do not know says nothing
+    here, so it is not shown: it may be false.
+    """
+    facts = Facts.read(match)
+    claims = [claim for clause in clauses(normal(line), facts) for claim in result_claims(clause, facts)]
+    count = len(facts.verdicts)
+    for winner in {"challenger", "ohlora"} - {facts.winner}:
+        others = [
+            ended
+            for ended in product(BETTER, repeat=count)
+            if ("won" in ended if winner == "challenger" else set(ended) == {"lost"})
+        ]
+        if any(all(holds(claim, ended) for claim in claims) for ended in others):
+            return False
+    return True
 
 
 def wrong_closeness(clause: Clause, facts: Facts) -> Iterator[str]:
@@ -285,10 +349,21 @@ def wrong_closeness(clause: Clause, facts: Facts) -> Iterator[str]:
         scope, verdicts = scoped(found.start(), clause, facts)
         if not all(verdict.margin in allowed for verdict in verdicts):
             yield f"'{found[0]}' ({scope}): the difference is {', '.join(v.margin for v in verdicts)}"
+    read = [found.span() for found, _ in take(TABLES["closeness"], clause.text)]
+    for found in ALONE["some_margin"].finditer(clause.text):
+        start, end = found.span()
+        known = NUMBER.search(found[0]) or any(begin < end and start < stop for begin, stop in read)
+        _, verdicts = scoped(start, clause, facts)
+        if not known and not all(verdict.margin == "narrow" for verdict in verdicts):
+            yield f"'{found[0].strip()}': how much is that?"
 
 
 def wrong_scopes(clause: Clause, facts: Facts) -> Iterator[str]:
-    """A second attempt in a match of one, a third in any."""
+    """A second attempt in a match of one, a single one in a match of two, a third in any."""
+    if facts.human:
+        for found, number in take(TABLES["attempt_counts"], clause.text):
+            if number != len(facts.challenger) and not ALONE["invitation"].search(clause.text):
+                yield f"'{found[0]}': there were {len(facts.challenger)} attempts"
     if facts.human and (found := ALONE["too_many"].search(clause.text)):
         yield f"'{found[0]}': there were {len(facts.challenger)} attempts"
     if len(facts.challenger) == 1 and not ALONE["invitation"].search(clause.text):
@@ -304,7 +379,7 @@ def wrong_direction(text: str, facts: Facts) -> Iterator[str]:
         first, second = (attempt.test_f1 for attempt in facts.challenger)
         for clause in re.split(rf"{EMOJI}|[,!?]|\.(?!\d)", text):
             for found, sign in take(TABLES["directions"], clause):
-                if (second - first) * sign <= 1e-9:
+                if sign is not None and (second - first) * sign <= 1e-9:
                     yield f"'{found[0]}': the first scored {first:.4f}, the second {second:.4f}"
 
 
