@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ohlora.datasets.lettering import drawable, write
 from ohlora.datasets.pictures import to_picture
 from ohlora.features.autoencoder import psnr
 from ohlora.figures import plt, save_figure
@@ -111,7 +112,7 @@ def plot_codes(codes: Tensor, labels: Tensor, class_names: tuple[str, ...], titl
         ]
     )
     drawn = right.imshow(matrix, cmap="viridis")
-    names = [class_names[k] if class_names[k].isascii() else str(k) for k in present]
+    names = [drawable(class_names[k]) for k in present]
     right.set_xticks(range(len(names)), names, rotation=60, ha="right")
     right.set_yticks(range(len(names)), names)
     right.set_title("mean distance, class to class")
@@ -227,24 +228,6 @@ def blank(width: int, height: int, title: str) -> Image.Image:
     sheet = Image.new("RGB", (width, height), "white")
     write(ImageDraw.Draw(sheet), (8, 8), title, INK, size=15, most=width - 16)
     return sheet
-
-
-def write(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[int, int],
-    words: str,
-    colour: tuple[int, int, int],
-    size: int = 13,
-    most: int | None = None,
-) -> None:
-    """Put words on a sheet, cut to `most` pixels; what Pillow's own font lacks becomes a question mark."""
-    font = ImageFont.load_default(size)
-    words = words.encode("latin-1", "replace").decode("latin-1")
-    if most is not None and draw.textlength(words, font) > most:
-        while words and draw.textlength(words + "...", font) > most:
-            words = words[:-1]
-        words += "..."
-    draw.text(place, words, fill=colour, font=font)
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> Path:

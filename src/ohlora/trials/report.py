@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from ohlora.datasets.lettering import drawable
 from ohlora.figures import plt, save_figure
 from ohlora.trials.drivers import TrialOutcome
 
@@ -44,8 +45,8 @@ def plot_confusion(outcome: TrialOutcome, class_names: Sequence[str], path: Path
     ]:
         colour = "white" if count > matrix.max() / 2 else "black"
         axes.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
-    ticks = range(len(class_names))
-    axes.set_xticks(ticks, class_names, rotation=60, ha="right")
-    axes.set_yticks(ticks, class_names)
+    ticks, names = range(len(class_names)), [drawable(name) for name in class_names]
+    axes.set_xticks(ticks, names, rotation=60, ha="right")
+    axes.set_yticks(ticks, names)
     axes.set(xlabel="predicted", ylabel="true", title=f"test macro-F1 {outcome.record.test_f1:.3f}")
     return save_figure(figure, path)
