@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 import warnings
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import datasets as tv
 
 from ohlora.datasets.images import stratified_halves
 from ohlora.datasets.readers import Cifar10, DatasetUnavailable, Digits, TorchvisionGrey
@@ -87,8 +89,20 @@ class TestMnist:
     def test_damaged_files_are_called_damaged(self, tmp_path, damage):
         file = idx_files(tmp_path) / "MNIST" / "raw" / "train-images-idx3-ubyte"
         file.write_bytes(damage(file.read_bytes()))
-        with pytest.raises(OhloraError, match=r"the MNIST files in .* are damaged"):
+        with pytest.raises(OhloraError, match=r"the MNIST files in .* are damaged: train-images-idx3-ubyte"):
             TorchvisionGrey("mnist", str(tmp_path), offline=False).load()
+
+    def test_a_file_missing_beside_the_others_is_named(self, tmp_path):
+        (idx_files(tmp_path) / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
+        with pytest.raises(OhloraError, match="t10k-labels-idx1-ubyte is missing") as caught:
+            TorchvisionGrey("mnist", str(tmp_path), offline=True).load()
+        assert not isinstance(caught.value, DatasetUnavailable), "digits would be played instead"
+
+    def test_a_home_folder_is_expanded(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        idx_files(tmp_path)
+        assert len(TorchvisionGrey("mnist", "~", offline=True).load().train) == 30
 
     def test_another_name_is_refused(self, tmp_path):
         with pytest.raises(OhloraError, match=r"name=emnist is not one of mnist \| fashion"):
@@ -143,6 +157,42 @@ class TestCifar10:
         archive.write_bytes(damage(archive.read_bytes()))
         with pytest.raises(OhloraError, match=r"cifar10-train\.tar\.gz is damaged"):
             Cifar10(str(tmp_path), str(tmp_path / "cache"), offline=True).load()
+
+    def test_an_archive_missing_beside_the_other_is_named(self, tmp_path):
+        (jpeg_archives(tmp_path) / "CIFAR10-JPEG" / "cifar10-test.tar.gz").unlink()
+        with pytest.raises(OhloraError, match=r"cifar10-test\.tar\.gz is missing in"):
+            Cifar10(str(tmp_path), str(tmp_path / "cache"), offline=True).load()
+
+    def test_a_damaged_cache_is_decoded_again(self, tmp_path):
+        source = Cifar10(str(jpeg_archives(tmp_path / "data")), str(tmp_path / "cache"), offline=True)
+        wanted = source.load().train.images.clone()
+        for file in (tmp_path / "cache").rglob("*.npy"):
+            file.write_bytes(file.read_bytes()[:200])
+        assert torch.equal(source.load().train.images, wanted)
+
+    def test_a_cut_off_original_is_named_and_nothing_else_is_played(self, tmp_path, monkeypatch):
+        """Tiny files in the place of CIFAR-10's own, whose published sums are made to fit."""
+        folder = tmp_path / tv.CIFAR10.base_folder
+        folder.mkdir()
+        for attribute in ("train_list", "test_list"):
+            files = [
+                [name, hashlib.md5(name.encode()).hexdigest()] for name, _ in getattr(tv.CIFAR10, attribute)
+            ]
+            monkeypatch.setattr(tv.CIFAR10, attribute, files)
+            for name, _ in files:
+                (folder / name).write_text(name)
+        meta = {**tv.CIFAR10.meta, "md5": hashlib.md5(b"batches.meta").hexdigest()}
+        monkeypatch.setattr(tv.CIFAR10, "meta", meta)
+        (folder / "batches.meta").write_text("batches.meta")
+        (folder / "data_batch_3").write_text("data_b")
+        (folder / "test_batch").unlink()
+        for offline in (True, False):
+            with pytest.raises(
+                OhloraError,
+                match="damaged: data_batch_3 is damaged, or not the original; test_batch is missing",
+            ) as caught:
+                Cifar10(str(tmp_path), str(tmp_path / "cache"), offline=offline).load()
+            assert not isinstance(caught.value, DatasetUnavailable), "digits would be played instead"
 
     def test_neither_original_nor_archives(self, tmp_path):
         with warnings.catch_warnings(), pytest.raises(DatasetUnavailable, match="CIFAR-10 is not in"):

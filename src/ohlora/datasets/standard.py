@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ohlora.datasets.images import ImageData, Split, save_atomically, stratified
 from ohlora.datasets.readers import Cifar10, DatasetUnavailable, Digits, TorchvisionGrey
 from ohlora.datasets.titles import TITLES
 from ohlora.errors import OhloraError
+from ohlora.text import printable
 
 CIFAR10_CLASSES: tuple[str, ...] = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -28,9 +31,18 @@ FASHION_CLASSES = (
 
 
 def download_or_explain(
-    name: str, data_dir: str, offline: bool, load: Callable[[bool], ImageData]
+    name: str, data_dir: Path, offline: bool, faults: list[str], load: Callable[[bool], ImageData]
 ) -> ImageData:
-    """Load from disk, else download; say what is missing where neither works."""
+    """Load from disk, else download; say what is missing where neither works.
+
+    `faults` are files that are there and damaged, or missing beside others that are there: never played
+    around with another dataset.
+    """
+    if faults:
+        raise OhloraError(
+            f"the {name} files in {printable(data_dir)} are damaged: {'; '.join(faults)}"
+            " (delete that folder to have it downloaded again)"
+        )
     try:
         return load(False)
     except RuntimeError as error:  # torchvision's word for "Dataset not found", among others
@@ -42,7 +54,7 @@ def download_or_explain(
                 f"{name} is not in {data_dir} and paths.offline=true: {remedy}"
             ) from None
     try:
-        Path(data_dir).mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True, exist_ok=True)
         return load(True)
     except (OSError, RuntimeError) as error:
         raise DatasetUnavailable(
@@ -51,70 +63,123 @@ def download_or_explain(
 
 
 def load_grey(reader: TorchvisionGrey) -> ImageData:
+    """MNIST or Fashion-MNIST."""
     from torchvision import datasets as tv
 
     kind = {"mnist": tv.MNIST, "fashion": tv.FashionMNIST}[reader.name]
-    title = TITLES[reader.name]
+    title, data_dir = TITLES[reader.name], Path(reader.data_dir).expanduser()
     classes = tuple("0123456789") if reader.name == "mnist" else FASHION_CLASSES
 
     def read(download: bool) -> ImageData:
         try:
-            sets = [kind(reader.data_dir, train=train, download=download) for train in (True, False)]
+            sets = [kind(data_dir, train=train, download=download) for train in (True, False)]
         except (ValueError, EOFError, LookupError, AssertionError) as error:
             raise OhloraError(
-                f"the {title} files in {reader.data_dir} are damaged ({type(error).__name__}: {error})"
+                f"the {title} files in {data_dir} are damaged ({type(error).__name__}: {error})"
             ) from None
         splits = [Split(s.data.unsqueeze(1), s.targets.long()) for s in sets]
         return ImageData(reader.name, title, classes, splits[0], splits[1])
 
-    return download_or_explain(title, reader.data_dir, reader.offline, read)
+    faults = idx_faults(data_dir / kind.__name__ / "raw", reader.offline)
+    return download_or_explain(title, data_dir, reader.offline, faults, read)
+
+
+def idx_faults(folder: Path, offline: bool) -> list[str]:
+    """Files of MNIST's format that are cut off or something else; missing ones if none can be downloaded."""
+    names = [f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
+    there = [name for name in names if (folder / name).is_file()]
+    faults = [fault for name in there if (fault := idx_fault(folder / name))]
+    if there and offline:
+        faults += [f"{name} is missing" for name in names if name not in there]
+    return faults
+
+
+def idx_fault(path: Path) -> str | None:
+    """What is wrong with a file in MNIST's format: a magic number, the sizes of its axes, a byte a value."""
+    axes = 3 if "idx3" in path.name else 1
+    length = 4 * (1 + axes)
+    with path.open("rb") as file:
+        head = file.read(length)
+    if len(head) < length or int.from_bytes(head[:4], "big") != 0x800 + axes:
+        return f"{path.name} is not of MNIST's format"
+    sizes = [int.from_bytes(head[at : at + 4], "big") for at in range(4, length, 4)]
+    wanted, found = length + math.prod(sizes), path.stat().st_size
+    return None if found == wanted else f"{path.name} has {found} bytes, not {wanted}"
 
 
 def load_cifar10(reader: Cifar10) -> ImageData:
+    """The original where its folder is, else the JPEG archives, else downloaded."""
     from torchvision import datasets as tv
 
+    data_dir = Path(reader.data_dir).expanduser()
+
     def read(download: bool) -> ImageData:
-        sets = [tv.CIFAR10(reader.data_dir, train=train, download=download) for train in (True, False)]
+        sets = [tv.CIFAR10(data_dir, train=train, download=download) for train in (True, False)]
         splits = [
             Split(torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(s.targets))
             for s in sets
         ]
         return ImageData("cifar10", TITLES["cifar10"], CIFAR10_CLASSES, splits[0], splits[1])
 
-    archives = Path(reader.data_dir) / "CIFAR10-JPEG"
-    if (archives / "cifar10-train.tar.gz").is_file() and not (
-        Path(reader.data_dir) / tv.CIFAR10.base_folder
-    ).is_dir():
-        splits = [
-            read_jpeg(reader.cache_dir, archives / f"cifar10-{split}.tar.gz") for split in ("train", "test")
-        ]
+    original = data_dir / tv.CIFAR10.base_folder
+    archives = [data_dir / "CIFAR10-JPEG" / f"cifar10-{split}.tar.gz" for split in ("train", "test")]
+    if any(archive.is_file() for archive in archives) and not original.is_dir():
+        if missing := [archive.name for archive in archives if not archive.is_file()]:
+            raise OhloraError(f"{missing[0]} is missing in {printable(archives[0].parent)}")
+        splits = [read_jpeg(reader.cache_dir, archive) for archive in archives]
         return ImageData("cifar10_jpeg", TITLES["cifar10_jpeg"], CIFAR10_CLASSES, splits[0], splits[1])
-    return download_or_explain(TITLES["cifar10"], reader.data_dir, reader.offline, read)
+    files = [
+        *tv.CIFAR10.train_list,
+        *tv.CIFAR10.test_list,
+        [tv.CIFAR10.meta["filename"], tv.CIFAR10.meta["md5"]],
+    ]
+    faults = checksum_faults(original, files) if original.is_dir() else []
+    return download_or_explain(TITLES["cifar10"], data_dir, reader.offline, faults, read)
+
+
+def checksum_faults(folder: Path, files: Iterable[Sequence[str]]) -> list[str]:
+    """Files that are missing, or whose MD5 sum is not the one published."""
+    faults = []
+    for name, published in files:
+        path = folder / name
+        if not path.is_file():
+            faults.append(f"{name} is missing")
+        else:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+            if digest.hexdigest() != published:
+                faults.append(f"{name} is damaged, or not the original")
+    return faults
 
 
 def read_jpeg(cache_dir: str, archive: Path) -> Split:
     """Decode an archive once; later reads map the arrays kept in the cache."""
     stamp = hashlib.sha256(f"{archive.name} {archive.stat().st_size}".encode()).hexdigest()[:8]
-    folder = Path(cache_dir) / "cifar10_jpeg"
+    folder = Path(cache_dir).expanduser() / "cifar10_jpeg"
     stem = archive.name.removesuffix(".tar.gz")
     paths = [folder / f"{stem}-{stamp}-{part}.npy" for part in ("images", "labels")]
-    if not all(path.is_file() for path in paths):
-        images, labels = [], []
-        try:
-            with tarfile.open(archive) as tar:
-                for member in tar:
-                    file = tar.extractfile(member)
-                    if file is None:
-                        continue
-                    images.append(np.asarray(Image.open(io.BytesIO(file.read()))).transpose(2, 0, 1))
-                    labels.append(CIFAR10_CLASSES.index(member.name.split("/")[1]))
-            arrays = [np.stack(images), np.array(labels, dtype=np.int64)]
-        except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, LookupError) as error:
-            raise OhloraError(f"{archive} is damaged ({type(error).__name__}: {error})") from None
-        for path, array in zip(paths, arrays, strict=True):
-            if not save_atomically(path, lambda file, a=array: np.save(file, a)):
-                return Split(*(torch.from_numpy(a) for a in arrays))
-    # mode "c" maps the pages copy-on-write: workers side by side share one copy in memory.
+    with suppress(OSError, ValueError, EOFError):  # not there yet, or damaged: decoded (again)
+        return mapped(paths)
+    images, labels = [], []
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                if file is None:
+                    continue
+                images.append(np.asarray(Image.open(io.BytesIO(file.read()))).transpose(2, 0, 1))
+                labels.append(CIFAR10_CLASSES.index(member.name.split("/")[1]))
+        arrays = [np.stack(images), np.array(labels, dtype=np.int64)]
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, LookupError) as error:
+        raise OhloraError(f"{archive} is damaged ({type(error).__name__}: {error})") from None
+    for path, array in zip(paths, arrays, strict=True):
+        if not save_atomically(path, lambda file, a=array: np.save(file, a)):
+            return Split(*(torch.from_numpy(a) for a in arrays))
+    return mapped(paths)
+
+
+def mapped(paths: Sequence[Path]) -> Split:
+    """Images and labels kept as .npy files; their pages are copy-on-write and shared by all processes."""
     return Split(*(torch.from_numpy(np.load(path, mmap_mode="c")) for path in paths))
 
 
