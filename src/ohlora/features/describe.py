@@ -30,7 +30,9 @@ class Encoder(Protocol):
 def describe(subset: Subset, encoder: Encoder) -> dict[str, float]:
     """Return every feature of `subset` as `group.name`: counts, pixels, landmarks, codes.
 
-    Only training images and their labels are looked at. Takes under a second.
+    Only training images and their labels are looked at. Every feature is finite, also of one image, one
+    class or blank images: a spread of one value is 0, a ratio without one of its sides is 1. Takes under
+    a second.
     """
     train = subset.train
     sample = train.take(spread_sample(train.labels.numpy(), LANDMARK_IMAGES))
@@ -42,21 +44,22 @@ def describe(subset: Subset, encoder: Encoder) -> dict[str, float]:
             f"landmarks.{name}_{k}": v for k, v in landmarks(sample, embed, subset.class_names).items()
         }
     features |= {f"codes.mean_{i}": float(x) for i, x in enumerate(codes.mean(dim=0))}
-    features |= {f"codes.spread_{i}": float(x) for i, x in enumerate(codes.std(dim=0))}
+    features |= {f"codes.spread_{i}": float(x) for i, x in enumerate(spread(codes))}
     return features
 
 
 def count_features(counts: list[int]) -> dict[str, float]:
     """How many images and classes there are, and how evenly."""
-    n = np.array(counts, dtype=float)
+    n = np.array([count for count in counts if count], dtype=float)
     share = n / n.sum()
+    entropy = float(-(share * np.log(share)).sum() / np.log(len(n))) if len(n) > 1 else 1.0
     return {
         "log_images": float(np.log(n.sum())),
         "classes": float(len(n)),
         "log_images_per_class": float(np.log(n.mean())),
         "log_smallest_class": float(np.log(n.min())),
         "log_imbalance": float(np.log(n.max() / n.min())),
-        "evenness": float(-(share * np.log(share)).sum() / np.log(len(n))),  # entropy over its maximum
+        "evenness": entropy,  # over its maximum
     }
 
 
@@ -65,8 +68,8 @@ def pixel_features(train: Split) -> dict[str, float]:
     _, channels, height, width = train.images.shape
     statistics = image_statistics(train.images)
     pixels = train.images[:LANDMARK_IMAGES].float() / 255
-    contrast = float(pixels.std()) + 1e-3
-    steps = (pixels.diff(dim=2).abs().mean() + pixels.diff(dim=3).abs().mean()) / 2
+    contrast = float(pixels.std(correction=int(pixels.numel() > 1))) + 1e-3
+    steps = sum(mean_or(pixels.diff(dim=side).abs(), 0) for side in (2, 3)) / 2
     labels = train.labels.numpy()
     means = [statistics["brightness"][labels == k].mean() for k in np.unique(labels)]
     return {
@@ -96,7 +99,7 @@ def landmarks(
     shifted = standardise(embed(sample.images.roll((1, 1), (2, 3))), like=plain)
 
     def f1(predicted: Tensor) -> float:
-        return multiclass_f1_score(predicted, labels, n_classes, average="macro").item()
+        return multiclass_f1_score(predicted, labels, max(n_classes, 2), average="macro").item()
 
     apart = torch.cdist(codes, codes)
     same = labels[:, None] == labels[None, :]
@@ -115,7 +118,7 @@ def landmarks(
         "neighbour_f1": f1(labels[nearest.argmin(dim=1)]),
         "probe_f1": f1(ridge_leave_one_out(codes, labels, n_classes)),
         "half_probe_f1": f1(torch.where(half, second, first)),
-        "separation": float(apart[~same].mean() / (apart[same & off].mean() + 1e-6)),
+        "separation": separation(apart[~same], apart[same & off]),
         "mirror_neighbour_f1": f1(labels[from_mirror.argmin(dim=1)]),
         "mirror_distance": float((mirrored - codes).norm(dim=1).mean() / typical),
         "shift_neighbour_f1": f1(labels[from_shift.argmin(dim=1)]),
@@ -123,9 +126,26 @@ def landmarks(
     }
 
 
+def separation(different: Tensor, same: Tensor) -> float:
+    """Distance between images of different classes over that within a class; 1 where either has no pair."""
+    if not (len(different) and len(same)):
+        return 1.0
+    return float(different.mean() / (same.mean() + 1e-6))
+
+
+def spread(codes: Tensor) -> Tensor:
+    """Standard deviation of every column; 0 of a single row."""
+    return codes.std(dim=0) if len(codes) > 1 else torch.zeros(codes.shape[1])
+
+
+def mean_or(values: Tensor, empty: float) -> Tensor:
+    return values.mean() if values.numel() else torch.tensor(empty)
+
+
 def patch_embedding(images: Tensor) -> Callable[[Tensor], Tensor]:
     """The CNN's own fixed first layer, pooled to 4 x 4: what it starts from before any training."""
-    pixels = images[:LANDMARK_IMAGES].float() / 255
+    some = images[:LANDMARK_IMAGES] if len(images) > 1 else images.repeat(2, 1, 1, 1)  # one has no spread
+    pixels = some.float() / 255
     mean, std = (
         pixels.mean(dim=(0, 2, 3), keepdim=True),
         pixels.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-3),
@@ -142,9 +162,9 @@ def patch_embedding(images: Tensor) -> Callable[[Tensor], Tensor]:
 
 def standardise(codes: Tensor, like: Tensor | None = None) -> Tensor:
     reference = codes if like is None else like
-    spread = reference.std(dim=0)
+    by_code = spread(reference)
     # A code that hardly varies here would blow up as soon as images are moved.
-    return (codes - reference.mean(dim=0)) / torch.maximum(spread, 0.1 * spread.mean() + 1e-6)
+    return (codes - reference.mean(dim=0)) / torch.maximum(by_code, 0.1 * by_code.mean() + 1e-6)
 
 
 def ridge_leave_one_out(codes: Tensor, labels: Tensor, n_classes: int, penalty: float = 0.1) -> Tensor:
