@@ -6,8 +6,10 @@ import random
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ohlora.battle.verdict import Verdict
 from ohlora.errors import OhloraError
@@ -18,6 +20,7 @@ from ohlora.narrator.slots import SLOT, SLOTS, fill, fit_particles, slots_of
 from ohlora.narrator.truth import contradictions
 from ohlora.narrator.voice import EMOJI, faults
 
+ROOT = Path(__file__).resolve().parents[2]
 LINES = training.read_source()
 LEAST = {"ko": 8, "en": 8}
 RUDE = re.compile(
@@ -124,6 +127,12 @@ def test_a_tenth_is_held_out_by_whole_cases():
     assert {tuple(map(Verdict, row["verdicts"])) for row in held} == training.HELD_OUT
     for place in (0, 1):  # nothing is met for the first time
         assert {row["verdicts"][place] for row in train if len(row["verdicts"]) == 2} == set(Verdict)
+
+
+def test_matches_hold_what_the_space_offers():
+    axes = yaml.safe_load((ROOT / "conf" / "axes" / "cnn.yaml").read_text(encoding="utf-8"))
+    assert tuple(axes["optimizer"]["options"]) == training.OPTIMIZERS
+    assert tuple(axes["scheduler"]["options"]) == training.SCHEDULERS
 
 
 def test_a_prompt_names_the_facts(match):

@@ -19,7 +19,7 @@ from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES
 from ohlora.narrator.language_model import LanguageModelNarrator
 from ohlora.narrator.measure import Measure, Narrators
-from ohlora.narrator.training import CASES, HELD_OUT, Row, draw_match, examples, read_rows
+from ohlora.narrator.training import CASES, HALVES, HELD_OUT, Row, draw_match, examples, read_rows
 from ohlora.narrator.voice import EMOJI
 from ohlora.progress import Advance, progress
 
@@ -108,6 +108,7 @@ def counts(lines: Sequence[Spoken], rows: Sequence[Row], held_out: bool) -> dict
     shown = [line for line in lines if line["shown"]]
     written = {plain(row["completion"]) for row in read_rows()}
     seen = {plain(row["completion"]) for row in rows}
+    halves = {plain(half) for row in read_rows() for half in halves_of(row["completion"])}
     held = [line for line in raw if line["held_out"] and held_out]
     numbers: dict[str, float | None] = {
         "raw lines": len(raw),
@@ -118,7 +119,8 @@ def counts(lines: Sequence[Spoken], rows: Sequence[Row], held_out: bool) -> dict
         "raw lines copied from written ones": share(plain(line["raw"]) in written for line in raw),
         "raw lines seen in training": share(plain(line["raw"]) in seen for line in raw),
         "shown lines": len(shown),
-        "shown lines that are written ones": share(line["written"] for line in shown),
+        "raw lines made of two written halves": share(of_written_halves(line["raw"], halves) for line in raw),
+        "shown lines that are written ones, as no raw one passed": share(line["written"] for line in shown),
         "lines refused before one was shown": mean(line["refused"] for line in shown),
         "first line, seconds": shown[0]["seconds"],
         "a line, seconds": mean(line["seconds"] for line in shown[1:]),
@@ -135,6 +137,17 @@ def counts(lines: Sequence[Spoken], rows: Sequence[Row], held_out: bool) -> dict
             f"{language}: different lines": share_of_different(said),
         }
     return numbers
+
+
+def halves_of(line: str) -> tuple[str, ...]:
+    """What stands before a line's middle emoji, and after it; the whole where there is none."""
+    found = HALVES.fullmatch(line)
+    return found.groups() if found else (line,)
+
+
+def of_written_halves(line: str, halves: set[str]) -> bool:
+    """Whether a line is written halves put together: new as a whole, its words are the authors'."""
+    return all(plain(half) in halves for half in halves_of(line))
 
 
 def contradicts(line: Spoken) -> bool:

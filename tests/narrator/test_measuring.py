@@ -1,0 +1,26 @@
+"""What is counted of a narrator's lines."""
+
+import pytest
+
+from ohlora.narrator.measuring import distinct, halves_of, of_written_halves, plain
+from ohlora.narrator.training import read_rows
+
+WRITTEN = [row["completion"] for row in read_rows()[:40]]
+HALVES = {plain(half) for line in WRITTEN for half in halves_of(line)}
+
+
+def test_a_line_falls_into_two_halves():
+    assert halves_of("I won 😎 tee-hee ✨") == ("I won 😎", "tee-hee ✨")
+    assert halves_of("no emoji here") == ("no emoji here",)
+
+
+def test_halves_of_two_written_lines_are_told_from_new_words():
+    head, tail = halves_of(WRITTEN[0])[0], halves_of(WRITTEN[1])[-1]
+    assert of_written_halves(f"{head} {tail}", HALVES)
+    assert of_written_halves(WRITTEN[0], HALVES)
+    assert not of_written_halves(f"{head} 완전히 새로운 말이야 ✨", HALVES)
+
+
+def test_distinct_counts_pairs_of_words():
+    assert distinct(["a b c", "a b"]) == pytest.approx(2 / 3)
+    assert distinct(["one"]) is None
