@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -28,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from ohlora.build import build
+from ohlora.composition import checked_configs
 from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.signals import INTERRUPTED, end_told, end_with_parent, mean_ctrl_c
@@ -44,9 +46,8 @@ NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"} | {
     "ombre",
 }
 HERE = Path(__file__).resolve().parent
-CONF = next(
-    conf for conf in (HERE / "conf", HERE.parents[1] / "conf") if conf.is_dir()
-)  # a wheel's, a checkout's
+# An installed package carries it, in a checkout it stands at the top.
+CONF = next(conf for conf in (HERE / "conf", HERE.parents[1] / "conf") if conf.is_dir())
 USER_MISTAKE = 2
 CANNOT_USE = {
     errno.EACCES,
@@ -154,7 +155,7 @@ def enter(main: Callable[[], Any]) -> None:
     end_with_parent()
     warnings.showwarning = one_line_warning
     make_steady()
-    with one_line_errors():
+    with one_line_errors(), checked_configs():
         main()
 
 
@@ -183,7 +184,7 @@ def one_line_errors() -> Iterator[None]:
         message = explain(error)
         if message is None:
             raise
-        print(f"ohlora: {message}", file=sys.stderr)
+        print(f"ohlora: {printable(message, 5000)}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", USER_MISTAKE))
 
 
@@ -196,6 +197,8 @@ def explain(error: BaseException) -> str | None:
         if isinstance(seen, OSError) and seen.errno in CANNOT_USE:
             place = seen.filename or "the output folder"
             return f"cannot use {place}: {seen.strerror} (results elsewhere: paths.output_dir=DIR)"
+        if isinstance(seen, FileNotFoundError) and refused_folder(seen):
+            return f"cannot make {seen.filename} (results elsewhere: paths.output_dir=DIR)"
         if isinstance(seen, MissingConfigException) and seen.missing_cfg_file:
             group, _, name = seen.missing_cfg_file.rpartition("/")
             options = sorted(seen.options or [path.stem for path in (CONF / group).glob("*.yaml")])
@@ -216,6 +219,12 @@ def explain(error: BaseException) -> str | None:
         return f"{name} is not a setting{nearest(name, known_keys() - {name})}; --cfg job shows them all"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "; ".join(lines[:3]) if lines else type(error).__name__
+
+
+def refused_folder(error: FileNotFoundError) -> bool:
+    """Whether a folder was to be made where the system has none made, as in /proc."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].name in ("mkdir", "makedirs")
 
 
 def known_keys() -> set[str]:

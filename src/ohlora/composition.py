@@ -1,0 +1,115 @@
+"""What is checked of a config before Hydra acts on it: makes folders, sets up logging, calls callbacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import DictConfig, OmegaConf
+
+from ohlora.build import TRUSTED
+from ohlora.config import InvalidConfig, Name, config, shown
+from ohlora.errors import OhloraError
+
+# What a config may name for Python's logging to call.
+HANDLERS = re.compile(r"logging\.(handlers\.)?[A-Z]\w*|(colorlog|rich\.logging)\.[A-Z]\w*")
+STREAMS = re.compile(r"ext://sys\.(stdout|stderr)")
+
+
+@config
+class Paths:
+    """conf/paths.yaml: a folder or file each; an empty one would be the root of the disk."""
+
+    data_dir: Name
+    cache_dir: Name
+    output_dir: Name
+    table: Name
+    encoders: Name
+    predictor: Name
+    face: Name
+    target_table: Name
+    narrator: Name
+    offline: bool
+
+
+@contextmanager
+def checked_configs() -> Iterator[None]:
+    """Have every config that Hydra composes checked; it has no place of its own to ask for that."""
+    compose = ConfigLoaderImpl.load_configuration
+
+    def checked(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> DictConfig:
+        try:
+            composed = compose(self, *args, **kwargs)
+        except UnicodeDecodeError as error:
+            places = [entry.path for entry in self.config_search_path.get_path() if entry.path]
+            raise OhloraError(f"{undecodable(places)} is not UTF-8 text ({error.reason})") from None
+        except ValueError as error:
+            if not str(error).startswith("Config group override must be"):
+                raise
+            words = [word for word in kwargs["overrides"] if re.fullmatch(r"[\w/@]+=(null|[\d.]+)", word)]
+            raise OhloraError(f"{' '.join(words)}: a group takes the name of one of its files") from None
+        check(composed)
+        return composed
+
+    with patch.object(ConfigLoaderImpl, "load_configuration", checked):
+        yield
+
+
+def check(composed: DictConfig) -> None:
+    """Raise OhloraError for paths that are none, and for code that Hydra or logging would be made to call."""
+    faults = called(composed.hydra) if "hydra" in composed else []
+    paths = composed.get("paths")
+    if isinstance(paths, DictConfig):
+        given = {str(key): paths[key] for key in paths if key != "run_dir"}
+        try:
+            Paths(**given)
+        except InvalidConfig as invalid:
+            faults += [f"paths.{name}{fault}" for name, fault in invalid.faults]
+    elif "paths" in composed:
+        faults.append(f"paths={shown(paths)} is not a table of folders")
+    if faults:
+        raise OhloraError("; ".join(faults))
+
+
+def called(hydra: DictConfig) -> list[str]:
+    """Names in Hydra's own part of a config that would be called and are not known to be harmless."""
+    faults = []
+    for name, callback in (hydra.get("callbacks") or {}).items():
+        target = callback.get("_target_") if isinstance(callback, DictConfig) else callback
+        if target not in TRUSTED:
+            faults.append(f"hydra.callbacks.{name}: {shown(target)} is not run from a config")
+    for part in ("job_logging", "hydra_logging"):
+        plain = OmegaConf.to_container(hydra[part]) if OmegaConf.is_config(hydra.get(part)) else None
+        faults += [f"hydra.{part}: {shown(word)} is not run from a config" for word in callables(plain)]
+    return faults
+
+
+def callables(node: Any) -> Iterator[Any]:
+    """Whatever logging would look up and call, less its own handlers and streams."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("()", "class") and not HANDLERS.fullmatch(str(value)):
+                yield value
+            yield from callables(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from callables(value)
+    elif isinstance(node, str) and "://" in node and not STREAMS.fullmatch(node) and node.startswith("ext"):
+        yield node
+
+
+def undecodable(places: list[str]) -> str:
+    """The first config file that is not UTF-8."""
+    for place in places:
+        folder = Path(place.removeprefix("file://"))
+        for file in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
+            try:
+                file.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                return str(file)
+    return "a config file"

@@ -1,0 +1,79 @@
+"""What a config may not make Hydra do, found before Hydra acts on it."""
+
+from __future__ import annotations
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from ohlora.composition import checked_configs, undecodable
+from ohlora.door import CONF
+from ohlora.errors import OhloraError
+
+
+@pytest.fixture
+def refused():
+    """`refused("paths.output_dir=")`: what a door says to it."""
+
+    def said(*overrides: str) -> str:
+        with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs():
+            with pytest.raises(OhloraError) as caught:
+                compose("battle", [*overrides], return_hydra_config=True)
+            return str(caught.value)
+
+    return said
+
+
+@pytest.fixture
+def foreign(tmp_path, refused):
+    """`foreign(content)`: what a door says to a human file that came from somebody."""
+
+    def said(content: bytes) -> str:
+        (tmp_path / "human").mkdir(exist_ok=True)
+        (tmp_path / "human" / "theirs.yaml").write_bytes(content)
+        return refused(f"hydra.searchpath=[file://{tmp_path}]", "human=theirs")
+
+    return said
+
+
+def test_all_is_well_with_ours():
+    with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs():
+        assert compose("battle", return_hydra_config=True).paths.output_dir == "outputs"
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("paths.output_dir=", "paths.output_dir= is not text, not empty"),
+        ("paths.output_dir=null", "paths.output_dir=null is not text"),
+        ("paths.table=[a]", "paths.table=['a'] is not text"),
+        ("paths.offline=maybe", "paths.offline=maybe is not true or false"),
+        ("paths=null", "paths=null is not a table of folders"),
+        ("dataset=null", "dataset=null: a group takes the name of one of its files"),
+        ("space=5", "space=5: a group takes"),
+    ],
+)
+def test_a_place_that_is_none(refused, override, line):
+    assert line in refused(override)
+
+
+def test_a_file_that_is_not_utf8_is_named(foreign, tmp_path):
+    assert "is not UTF-8 text" in foreign("name: 홍길동\n".encode("cp949"))
+    assert undecodable([f"file://{tmp_path}"]) == str(tmp_path / "human" / "theirs.yaml")
+
+
+EVIL = b"# @package _global_\nhydra:\n  %s\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"callbacks: {x: {_target_: pathlib.Path.write_text}}", "pathlib.Path.write_text"),
+        (b"job_logging: {filters: {a: {(): os.system, command: x}}}", "os.system"),
+        (b"job_logging: {handlers: {a: {class: logging.os.system}}}", "logging.os.system"),
+        (b"hydra_logging: {handlers: {a: {class: pickle.load}}}", "pickle.load"),
+        (b"job_logging: {handlers: {a: {stream: 'ext://os.environ'}}}", "ext://os.environ"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_would_run_something_is_refused(foreign, content, named):
+    assert f"{named} is not run from a config" in foreign(EVIL % content)
