@@ -68,8 +68,8 @@ def turns(
     prompt: str, language: str, persona: Mapping[str, str] | None, completion: str | None = None
 ) -> dict[str, Any]:
     """A prompt, and the line that answers it where one is given, as TRL's conversational columns."""
-    told = [{"role": "system", "content": persona[language]}] if persona else []
-    columns: dict[str, Any] = {"prompt": [*told, {"role": "user", "content": prompt}]}
+    system = [{"role": "system", "content": persona[language]}] if persona else []
+    columns: dict[str, Any] = {"prompt": [*system, {"role": "user", "content": prompt}]}
     if completion is not None:
         columns["completion"] = [{"role": "assistant", "content": completion}]
     return columns

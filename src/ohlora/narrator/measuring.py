@@ -90,12 +90,12 @@ def listen(by_language: Narrators, matches: int, seed: int, advance: Advance) ->
                             "shown": False,
                         }
                 started = time.perf_counter()
-                told = narrator.tell(match)
+                spoken = narrator.tell(match)
                 yield {
                     **about,
-                    "line": told.line,
-                    "refused": len(told.refused),
-                    "written": told.written,
+                    "line": spoken.line,
+                    "refused": len(spoken.refused),
+                    "written": spoken.written,
                     "seconds": round(time.perf_counter() - started, 3),
                     "shown": True,
                 }

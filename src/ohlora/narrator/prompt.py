@@ -51,7 +51,7 @@ WORDS: dict[str, dict[Any, Any]] = {
 
 
 def narrator_prompt(facts: Facts, language: str) -> str:
-    """What a narrator is told of a match: dataset, every verdict in words, learning rates beside hers.
+    """The user turn of the chat: dataset, every verdict in words, learning rates beside hers.
 
     Numbers and names are left to the slots of its line (`slots.py`); a fact that the match does not hold
     is left out.
@@ -60,8 +60,8 @@ def narrator_prompt(facts: Facts, language: str) -> str:
         raise OhloraError(f"language={language} is not one of {' | '.join(LANGUAGES)}")
     words = WORDS[language]
     lines = [" ".join([words["dataset"], KNOWN[facts.dataset] if facts.dataset in KNOWN else words["yours"]])]
-    for told, attempt in zip(attempts(facts.verdicts, language), facts.challenger, strict=True):
-        parts = [told]
+    for ending_words, attempt in zip(attempts(facts.verdicts, language), facts.challenger, strict=True):
+        parts = [ending_words]
         if attempt is not facts.challenger[0]:
             parts.append(words["second"][compare(attempt.test_f1, facts.challenger[0].test_f1)])
         if (side := rate_side(attempt, facts.ohlora)) is not None:
@@ -90,7 +90,7 @@ def phrases() -> list[str]:
         found += [f"{words['dataset']} {name}" for name in (*dict.fromkeys(KNOWN.values()), words["yours"])]
         found += [*words["second"].values(), *words["rate"].values()]
         cases = [*product(Verdict, repeat=1), *product(Verdict, repeat=2)]
-        found += dict.fromkeys(told for case in cases for told in attempts(case, language))
+        found += dict.fromkeys(text for case in cases for text in attempts(case, language))
         found += [ending(case, language) for case in cases]
     return found
 

@@ -46,11 +46,11 @@ class Say:
         """Print the match as the narrator reads it, and her line."""
         self.narrator.check()
         match = draw_match(tuple(map(Verdict, self.verdicts)), self.language, random.Random(self.seed))
-        told = self.narrator.tell(match)
+        spoken = self.narrator.tell(match)
         console = Console(highlight=False)
         console.print(Text(narrator_prompt(Facts.read(match), self.language), style="dim"))
-        for line in told.refused:
+        for line in spoken.refused:
             console.print(Text(f"refused: {line!r}", style="dim"), soft_wrap=True)
-        console.print(Text("Oh-LoRA: ", style="magenta") + Text(told.line, style="default"), soft_wrap=True)
-        if told.written:
+        console.print(Text("Oh-LoRA: ", style="magenta") + Text(spoken.line, style="default"), soft_wrap=True)
+        if spoken.written:
             console.print(Text("(a written line)", style="dim"))

@@ -89,10 +89,10 @@ class TemplateNarrator:
         A name from outside can make a line too long or false ("Oh-LoRA lost" is a legal folder name), so
         filled lines are asked again. Each group has lines without names, so some are always left.
         """
-        told = replace(match, language=self.language)
-        facts = Facts.read(told)
+        match = replace(match, language=self.language)
+        facts = Facts.read(match)
         values = slots_of(facts)
         for template in lines_for(facts, self.language):
             line = fill(template, values)
-            if line and not faults(line, self.language) and not contradictions(line, told):
+            if line and not faults(line, self.language) and not contradictions(line, match):
                 yield line

@@ -114,9 +114,9 @@ def draw_match(
     )
 
 
-def draw_rate(rng: random.Random, sign: int, told: bool) -> float:
-    """A learning rate; where one must be high or low, it is well outside the middle, where hers is then."""
-    low, high = {1: (-2.6, -2.25), -1: (-4.6, -3.8), 0: (-3.5, -2.85) if told else (-4.6, -2.25)}[sign]
+def draw_rate(rng: random.Random, sign: int, apart: bool) -> float:
+    """A learning rate: with `apart`, hers (sign 0) in the middle, high (1) and low (-1) ones well outside."""
+    low, high = {1: (-2.6, -2.25), -1: (-4.6, -3.8), 0: (-3.5, -2.85) if apart else (-4.6, -2.25)}[sign]
     return float(f"{10 ** rng.uniform(low, high):.2g}")
 
 
