@@ -13,9 +13,9 @@ from ohlora.processes import is_main
 from ohlora.progress import Advance, progress
 
 
-def progress_callbacks(settings: Mapping[str, Any], what: str) -> list[Callback]:
-    """The callback that shows a fit's progress; none where `settings`, the Trainer's, want no bar."""
-    return [TrainingProgress(what)] if settings.get("enable_progress_bar", True) else []
+def progress_callbacks(arguments: Mapping[str, Any], what: str = "optimiser steps") -> list[Callback]:
+    """The callback that shows a fit's progress; none where `arguments`, the Trainer's, want no bar."""
+    return [TrainingProgress(what)] if arguments.get("enable_progress_bar", True) else []
 
 
 class TrainingProgress(ProgressBar):
@@ -35,7 +35,7 @@ class TrainingProgress(ProgressBar):
         if is_main():
             total = trainer.max_steps if trainer.max_steps > 0 else trainer.estimated_stepping_batches
             self._advance = self._open.enter_context(progress(float(total), self.what))
-            self._done = 0
+            self._done = 0  # a resumed fit begins further on: the first batch tells of all before it
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -10,7 +10,7 @@ import torch
 
 from ohlora.datasets.loading import SubsetDataModule
 from ohlora.trials.cnn import CnnClassifier, score, whitening_filters
-from ohlora.trials.drivers import Watch, drive_lean
+from ohlora.trials.drivers import EarlyStopping, drive_lean
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,7 @@ def trained_digest(params, subset, settings, steps: int = 12) -> list[float]:
         data = SubsetDataModule(subset, int(params["batch_size"]), seed=0)
         images = data.split("train").images
         module = CnnClassifier.build(params, settings, images, len(subset.class_names), steps)
-        assert drive_lean(module, data, Watch(patience=99), steps, steps, CPU, "32") == steps
+        assert drive_lean(module, data, EarlyStopping(patience=99), steps, steps, CPU, "32") == steps
     return [p.double().abs().sum().item() for p in module.parameters() if p.requires_grad]
 
 
@@ -109,7 +109,7 @@ class TestWhitening:
         images = data.split("train").images
         module = CnnClassifier.build(good_params, smoke.network, images, len(digits_subset.class_names), 5)
         before = module.whitening.weight.clone()
-        drive_lean(module, data, Watch(9), 5, 5, CPU, "32")
+        drive_lean(module, data, EarlyStopping(9), 5, 5, CPU, "32")
         assert torch.equal(module.whitening.weight, before)
         assert torch.equal(before[: len(before) // 2], -before[len(before) // 2 :])
 

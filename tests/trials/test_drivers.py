@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+import re
 
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from ohlora import progress
 from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.hardware import Hardware
 from ohlora.trials import drivers
 from ohlora.trials.cnn import CnnClassifier
-from ohlora.trials.drivers import Watch, score_test, train_and_score
+from ohlora.trials.drivers import EarlyStopping, score_test, train_and_score
 from ohlora.trials.protocol import Budget, Protocol
 
 QUIET = {
@@ -69,6 +71,14 @@ def test_trainer_and_lean_loop_give_the_same_record(train, changes, tmp_path):
         assert torch.equal(weights, watched.module.state_dict()[name]), name
 
 
+def test_a_watched_trial_says_how_far_it_is(train, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.02)
+    train(settings={**QUIET, "enable_progress_bar": True, "default_root_dir": str(tmp_path)})
+    told = capsys.readouterr()
+    assert re.search(r"^optimiser steps: \d+ of 40, .*val_f1 0\.\d+.* left$", told.out, re.MULTILINE)
+    assert "Epoch" not in told.out + told.err, "Lightning's own bar is not there"
+
+
 def test_the_same_seed_repeats_and_another_does_not(train):
     one, again, other = train(seed=4), train(seed=4), train(seed=5)
     assert result(one) == result(again)
@@ -106,7 +116,7 @@ def test_it_does_not_matter_what_was_drawn_before(train):
     assert result(one) == result(train())
 
 
-class TestWatch:
+class TestEarlyStopping:
     """Validation losses go in, the moment to stop comes out."""
 
     @pytest.fixture
@@ -114,28 +124,28 @@ class TestWatch:
         return torch.nn.Linear(1, 1)
 
     def test_stops_after_patience_and_keeps_the_best_weights(self, module):
-        watch = Watch(patience=2)
+        stopping = EarlyStopping(patience=2)
         answers = []
         for step, loss in enumerate([3.0, 2.0, 2.5, 1.0, 1.5, 1.2]):
             torch.nn.init.constant_(module.weight, step)
-            answers.append(watch.see(module.state_dict, step, 0.0, loss, val_f1=step / 10))
+            answers.append(stopping.see(module.state_dict, step, 0.0, loss, val_f1=step / 10))
         assert answers == [False, False, False, False, False, True]
-        assert (watch.best_loss, watch.val_f1) == (1.0, 0.3)
-        assert watch.weights["weight"].item() == 3
-        assert not watch.diverged
+        assert (stopping.best_loss, stopping.val_f1) == (1.0, 0.3)
+        assert stopping.weights["weight"].item() == 3
+        assert not stopping.diverged
 
     @pytest.mark.parametrize("loss", [math.nan, math.inf])
     def test_a_loss_without_end_is_a_divergence_and_keeps_what_was_good(self, module, loss):
-        watch = Watch(patience=9)
-        assert not watch.see(module.state_dict, 1, 0.0, 2.0, val_f1=0.6)
-        assert watch.see(module.state_dict, 2, 0.0, loss, val_f1=0.1)
-        assert watch.diverged
-        assert (watch.best_loss, watch.val_f1) == (2.0, 0.6)
+        stopping = EarlyStopping(patience=9)
+        assert not stopping.see(module.state_dict, 1, 0.0, 2.0, val_f1=0.6)
+        assert stopping.see(module.state_dict, 2, 0.0, loss, val_f1=0.1)
+        assert stopping.diverged
+        assert (stopping.best_loss, stopping.val_f1) == (2.0, 0.6)
 
     def test_diverged_from_the_start_earns_the_score_it_has(self, module):
-        watch = Watch(patience=9)
-        assert watch.see(module.state_dict, 1, 0.0, math.nan, val_f1=0.1)
-        assert (watch.weights, watch.val_f1) == (None, 0.1)
+        stopping = EarlyStopping(patience=9)
+        assert stopping.see(module.state_dict, 1, 0.0, math.nan, val_f1=0.1)
+        assert (stopping.weights, stopping.val_f1) == (None, 0.1)
 
 
 class TestStopping:
@@ -228,11 +238,11 @@ def test_apart_or_at_once_the_score_is_the_same(train, digits_subset, good_param
 def test_whoever_watches_is_told_every_step_and_may_end_it(digits_subset, good_params, short, cpu):
     seen = []
 
-    def watch(step, steps):
+    def stopping(step, steps):
         seen.append((step, steps))
         if step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        drivers.train(good_params, digits_subset, short, 0, cpu, on_step=watch)
+        drivers.train(good_params, digits_subset, short, 0, cpu, on_step=stopping)
     assert seen == [(step, 40) for step in range(1, 6)]

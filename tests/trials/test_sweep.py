@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from ohlora import progress
 from ohlora.assets import assets_dir
 from ohlora.datasets.families import SubsetFamily
 from ohlora.datasets.readers import Digits
@@ -69,7 +71,8 @@ def shards(sweep: TrainTrials) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (Path(sweep.table) / "journal").iterdir()}
 
 
-def test_trials_are_spread_over_subsets_and_the_best_is_returned(sweep, capsys):
+def test_trials_are_spread_over_subsets_and_the_best_is_returned(sweep, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.02)
     best = sweep.run()
     table = read_table([sweep.table])
     assert len(table) == 5
@@ -78,6 +81,7 @@ def test_trials_are_spread_over_subsets_and_the_best_is_returned(sweep, capsys):
     assert sorted(table.trial_seed) == [0, 1, 2, 3, 4]
     told = capsys.readouterr().out
     assert "5 trials, 5 of them new" in told
+    assert re.search(r"^digits varied: \d of 5, [\d,]+ trials/h, .* left$", told, re.MULTILINE)
     assert "trials.parquet" in told
     for row in table.to_dict("records"):
         sweep.space.check({k.removeprefix("params."): v for k, v in row.items() if k.startswith("params.")})

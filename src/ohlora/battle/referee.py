@@ -128,7 +128,7 @@ class Referee:
                 one.params,
                 float(np.mean([training.val_f1 for training in one.trainings])),
                 float(np.mean([score_test(training)[2] for training in one.trainings])),
-                tuple(one.trainings[0].watch.curve),
+                tuple(one.trainings[0].stopping.curve),
             )
             for one in trained
         ]

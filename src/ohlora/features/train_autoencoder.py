@@ -45,6 +45,7 @@ from ohlora.hardware import Hardware
 from ohlora.processes import is_main, own_draws, process_count, trainer_arguments
 from ohlora.tracking import log_picture
 from ohlora.trainer import TrainerSettings
+from ohlora.training_progress import progress_callbacks
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ class TrainAutoencoder:
                 weight_decay=self.lesson.weight_decay,
                 total_steps=steps,
             )
+            arguments = self.trainer.arguments()
             trainer = Trainer(
                 **{
                     "accelerator": "gpu" if device.type == "cuda" else device.type,
@@ -194,9 +196,9 @@ class TrainAutoencoder:
                     "use_distributed_sampler": False,
                     "log_every_n_steps": 10 if len(subset.train) > 100 * batch_size else 1,
                     "default_root_dir": self.output_dir,
-                    **trainer_arguments(self.trainer.arguments(), device),
+                    **trainer_arguments(arguments, device),
                     "logger": self.logger,
-                    "callbacks": list(self.callbacks.values()),
+                    "callbacks": [*self.callbacks.values(), *progress_callbacks(arguments)],
                 }
             )
             own_draws()

@@ -32,7 +32,7 @@ def nothing(step: int, steps: int) -> None:
 
 
 @dataclass
-class Watch:
+class EarlyStopping:
     """Keeps the best weights by validation loss and says when to stop."""
 
     patience: int
@@ -71,7 +71,7 @@ class Training:
 
     module: CnnClassifier
     data: SubsetDataModule
-    watch: Watch
+    stopping: EarlyStopping
     steps: int  # optimiser steps taken
     device: torch.device
     precision: str
@@ -79,7 +79,7 @@ class Training:
     @property
     def val_f1(self) -> float:
         """Validation macro-F1 of the best weights, 0 to 1."""
-        return self.watch.val_f1
+        return self.stopping.val_f1
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def train(
     batch_size = int(params["batch_size"])
     data = SubsetDataModule(subset, batch_size, seed)
     steps = protocol.budget.steps(len(subset.train), batch_size)
-    watch = Watch(protocol.budget.patience)
+    stopping = EarlyStopping(protocol.budget.patience)
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
@@ -120,14 +120,14 @@ def train(
         module = CnnClassifier.build(params, protocol.network, images, len(subset.class_names), steps)
         check_every = protocol.budget.check_every(steps)
         if trainer_settings is None:
-            taken = drive_lean(module, data, watch, steps, check_every, device, precision, on_step)
+            taken = drive_lean(module, data, stopping, steps, check_every, device, precision, on_step)
         else:
             taken = drive_trainer(
-                module, data, watch, steps, check_every, device, precision, trainer_settings
+                module, data, stopping, steps, check_every, device, precision, trainer_settings
             )
-    if watch.weights is not None:
-        module.load_state_dict(watch.weights)
-    return Training(module, data, watch, taken, device, precision)
+    if stopping.weights is not None:
+        module.load_state_dict(stopping.weights)
+    return Training(module, data, stopping, taken, device, precision)
 
 
 def score_test(training: Training) -> tuple[Tensor, Tensor, float]:
@@ -154,7 +154,7 @@ def train_and_score(
     record = make_record(
         TrialKey(subset.recipe, subset_fingerprint, protocol.fingerprint, params, seed),
         subset,
-        training.watch,
+        training.stopping,
         steps=training.steps,
         test_f1=test_f1,
         elapsed_s=time.perf_counter() - started,
@@ -163,13 +163,13 @@ def train_and_score(
         precision=training.precision,
         space=space_fingerprint,
     )
-    return TrialOutcome(record, training.module, training.watch.curve, test_logits, test_labels)
+    return TrialOutcome(record, training.module, training.stopping.curve, test_logits, test_labels)
 
 
 def make_record(
     key: TrialKey,
     subset: Subset,
-    watch: Watch,
+    stopping: EarlyStopping,
     *,
     steps: int,
     test_f1: float,
@@ -183,10 +183,10 @@ def make_record(
     n_train, n_classes = len(subset.train), len(subset.class_names)
     return TrialRecord(
         key=key,
-        status="diverged" if watch.diverged else "complete",
-        val_f1=watch.val_f1,
+        status="diverged" if stopping.diverged else "complete",
+        val_f1=stopping.val_f1,
         test_f1=test_f1,
-        val_loss=watch.best_loss if watch.weights is not None else math.log(n_classes),
+        val_loss=stopping.best_loss if stopping.weights is not None else math.log(n_classes),
         steps=steps,
         epochs=epochs_seen(steps, n_train, int(key.params["batch_size"])),
         n_train=n_train,
@@ -224,7 +224,7 @@ def predict(
 def drive_lean(
     module: CnnClassifier,
     data: SubsetDataModule,
-    watch: Watch,
+    stopping: EarlyStopping,
     steps: int,
     check_every: int,
     device: torch.device,
@@ -250,24 +250,24 @@ def drive_lean(
             on_step(step, steps)
             if step % check_every == 0:
                 val_loss, val_f1 = score(*predict(module, data.val_dataloader(), device, precision))
-                if watch.see(module.state_dict, step, loss.item(), val_loss, val_f1):
+                if stopping.see(module.state_dict, step, loss.item(), val_loss, val_f1):
                     return step
                 module.train()
             if step == steps:
                 return step
 
 
-class WatchCallback(Callback):
-    """Lets `Watch` see Lightning's validations."""
+class EarlyStoppingCallback(Callback):
+    """Lets `EarlyStopping` see Lightning's validations."""
 
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
+    def __init__(self, stopping: EarlyStopping) -> None:
+        self.stopping = stopping
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking:
             return
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        stop = self.watch.see(
+        stop = self.stopping.see(
             pl_module.state_dict,
             trainer.global_step,
             seen.get("train_loss", math.nan),
@@ -281,7 +281,7 @@ class WatchCallback(Callback):
 def drive_trainer(
     module: CnnClassifier,
     data: SubsetDataModule,
-    watch: Watch,
+    stopping: EarlyStopping,
     steps: int,
     check_every: int,
     device: torch.device,
@@ -305,8 +305,8 @@ def drive_trainer(
             **trainer_arguments(settings, device),
             "callbacks": [
                 *settings.get("callbacks", []),
-                WatchCallback(watch),
-                *progress_callbacks(settings, "optimiser steps"),
+                EarlyStoppingCallback(stopping),
+                *progress_callbacks(settings),
             ],
         }
     )

@@ -15,7 +15,7 @@ from ohlora.datasets.subset import Subset
 from ohlora.records.record import TrialKey
 from ohlora.schedules import SCHEDULES
 from ohlora.trials.cnn import CnnClassifier
-from ohlora.trials.drivers import Watch
+from ohlora.trials.drivers import EarlyStopping
 from ohlora.trials.protocol import Protocol
 
 
@@ -67,7 +67,7 @@ class Member:
         self.n_classes = len(trial.subset.class_names)
         self.steps = protocol.budget.steps(len(trial.subset.train), trial.batch_size)
         self.check_every = protocol.budget.check_every(self.steps)
-        self.watch = Watch(protocol.budget.patience)
+        self.stopping = EarlyStopping(protocol.budget.patience)
         self.step = 0
         self.seconds = 0.0
         self.generator = torch.Generator()

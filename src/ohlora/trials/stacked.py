@@ -242,7 +242,7 @@ class Stack:
                 places, members, self._predict(members, state, "val"), strict=True
             ):
                 loss, f1 = score(logits, labels)
-                if member.watch.see(lambda i=i: self._some([i]), member.step, losses[i].item(), loss, f1):
+                if member.stopping.see(lambda i=i: self._some([i]), member.step, losses[i].item(), loss, f1):
                     ended.add(i)
         return sorted(ended)
 
@@ -276,7 +276,7 @@ class Stack:
     def _finish(self, member: Member) -> tuple[StackedTrial, TrialOutcome]:
         started = time.perf_counter()
         i = self.members.index(member)
-        state = member.watch.weights or self._some([i])
+        state = member.stopping.weights or self._some([i])
         [(logits, labels)] = self._predict([member], state, "test")
         own = {name: t[: member.n_classes] if name.startswith("head.") else t for name, t in state.items()}
         member.module.load_state_dict({**member.module.state_dict(), **own})
@@ -284,7 +284,7 @@ class Stack:
         record = make_record(
             trial.key,
             trial.subset,
-            member.watch,
+            member.stopping,
             steps=member.step,
             test_f1=score(logits, labels)[1],
             elapsed_s=member.seconds + time.perf_counter() - started,
@@ -293,7 +293,7 @@ class Stack:
             precision=self.precision,
             space=trial.space,
         )
-        return trial, TrialOutcome(record, member.module, member.watch.curve, logits, labels)
+        return trial, TrialOutcome(record, member.module, member.stopping.curve, logits, labels)
 
     def _replace(self, ended: list[int]) -> None:
         """Give the places of members that ended to the next in the queue, or close them."""

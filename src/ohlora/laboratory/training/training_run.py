@@ -27,6 +27,7 @@ from ohlora.laboratory.sources.source import MISSING, FacePart, FaceSource, face
 from ohlora.processes import own_draws, process_count, trainer_arguments
 from ohlora.tracking import remember_settings
 from ohlora.trainer import TrainerSettings
+from ohlora.training_progress import progress_callbacks
 
 CHECKPOINTS, LAST = "checkpoints", "last"  # in a run's folder
 
@@ -137,6 +138,7 @@ class TrainingRun:
         device, precision = self.hardware.resolve()
         remember_settings(self.folder, settings, resume=self.resume is not None)
         checkpoint = self.folder / CHECKPOINTS / f"{LAST}.ckpt"
+        arguments = self.trainer.arguments()
         trainer = Trainer(
             **{
                 "accelerator": "gpu" if device.type == "cuda" else device.type,
@@ -149,9 +151,9 @@ class TrainingRun:
                 "use_distributed_sampler": False,
                 "log_every_n_steps": max(1, min(50, data.steps // 20)),
                 "default_root_dir": str(self.folder),
-                **trainer_arguments(self.trainer.arguments(), device),
+                **trainer_arguments(arguments, device),
                 "logger": self.logger,
-                "callbacks": [*self.callbacks.values(), *callbacks],
+                "callbacks": [*self.callbacks.values(), *callbacks, *progress_callbacks(arguments)],
             }
         )
         started = time.perf_counter()
