@@ -66,8 +66,8 @@ def with_epochs(frame: pd.DataFrame) -> pd.DataFrame:
     needed = ["epochs", "steps", "n_train", f"{PARAM}batch_size"]
     if not set(needed) <= set(frame.columns):
         return frame
-    older = (frame["chooser"].isna() if "chooser" in frame else pd.Series(True, frame.index)).to_numpy()
-    known = older & frame[needed].notna().all(axis=1).to_numpy()
+    older = frame["chooser"].isna().to_numpy() if "chooser" in frame else np.ones(len(frame), bool)
+    known = older & frame[needed].notna().to_numpy().all(axis=1)
     epochs = frame["epochs"].to_numpy(float, copy=True)
     rows = frame.loc[known, needed[1:]].itertuples(index=False, name=None)
     epochs[known] = [epochs_seen(int(steps), int(n), int(size)) for steps, n, size in rows]
@@ -85,7 +85,7 @@ def held_by(frame: pd.DataFrame) -> np.ndarray:
     names = sorted(column for column in frame if column.startswith(PARAM))
     subset = frame.groupby(["dataset", "family", "seed"], sort=False).ngroup().to_numpy()
     numbers = [name for name in names if pd.api.types.is_float_dtype(frame[name])]
-    held = {name: on_many(frame[name], subset) for name in numbers}
+    held = {name: on_many(frame[name].to_numpy(), subset) for name in numbers}
     text = np.full(len(frame), "", dtype=object)
     if not numbers:
         return text
@@ -98,7 +98,7 @@ def held_by(frame: pd.DataFrame) -> np.ndarray:
     return text
 
 
-def on_many(values: pd.Series, subset: np.ndarray) -> np.ndarray:
+def on_many(values: np.ndarray, subset: np.ndarray) -> np.ndarray:
     """Whether each value comes on more subsets than chance would have it; an empty one does not."""
     value = pd.factorize(values)[0]
     pairs = np.unique(np.stack([value, subset])[:, value >= 0], axis=1)

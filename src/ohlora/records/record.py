@@ -111,7 +111,8 @@ def faults(error: ValidationError) -> Iterator[str]:
     seen = set()
     for one in error.errors(include_url=False):
         place = [str(name) for name in one["loc"]]
-        cls, allowed = TrialRecord, Any
+        cls: Any = TrialRecord
+        allowed: Any = Any
         for name in place:
             if inner := getattr(cls, "__pydantic_fields__", {}).get(name):
                 cls, allowed = inner.annotation, Annotated[inner.annotation, *inner.metadata, None]

@@ -97,7 +97,7 @@ def joined(tables: Sequence[pa.Table]) -> pa.Table:
 def one_score_each(frame: pd.DataFrame) -> None:
     """Raise OhloraError where rows of one trial have different scores: which of them is true?"""
     frame = frame.drop_duplicates()
-    twice = frame[frame["trial"].duplicated(keep=False)].sort_values("trial")
+    twice = frame.loc[frame["trial"].duplicated(keep=False)].sort_values(by="trial")
     if len(twice):
         first, second = twice.iloc[0], twice.iloc[1]
         raise OhloraError(
