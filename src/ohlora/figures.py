@@ -10,10 +10,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from ohlora.durable import replacing
+
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write the figure, close it, and return where it lies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with replacing(path, f".part{path.suffix}") as part:
+        figure.savefig(part, dpi=110)
     plt.close(figure)
     return path

@@ -15,7 +15,7 @@ from torch import Tensor
 from ohlora.datasets.image_files import is_leftover
 from ohlora.datasets.lettering import write
 from ohlora.datasets.subset import Subset
-from ohlora.durable import write_json
+from ohlora.durable import replacing, write_json
 from ohlora.errors import OhloraError
 from ohlora.text import printable
 
@@ -102,6 +102,6 @@ def save_contact_sheet(subset: Subset, path: Path, per_class: int = 14) -> Path:
             picture = to_picture(subset.train.images[row]).convert("RGB")
             picture = picture.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
             sheet.paste(picture, (margin + column * cell_w, top))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    with replacing(path, f".part{path.suffix}") as part:
+        sheet.save(part)
     return path

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ohlora.datasets.lettering import drawable, write
 from ohlora.datasets.pictures import to_picture
+from ohlora.durable import replacing
 from ohlora.features.autoencoder import psnr
 from ohlora.figures import plt, save_figure
 
@@ -231,6 +232,6 @@ def blank(width: int, height: int, title: str) -> Image.Image:
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, optimize=True)
+    with replacing(path, f".part{path.suffix}") as part:
+        sheet.save(part, optimize=True)
     return path

@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ohlora.assets import command_line, library_versions
+from ohlora.durable import replacing
 from ohlora.narrator.lessons import Lessons, Rehearsal
 from ohlora.provenance import current_commit
 
@@ -78,6 +79,6 @@ def plot_losses(runs: Mapping[str, Mapping[str, Any]], path: Path) -> Path:
         axes.set(title=title, xlabel="step", ylabel="loss, nats a token")
         axes.grid(alpha=0.3)
         axes.legend()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with replacing(path, f".part{path.suffix}") as part:
+        figure.savefig(part, dpi=110)
     return path
