@@ -73,10 +73,16 @@ def owned(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # While it is held: once released, the file may be another's lock. Windows keeps open files.
-        with suppress(OSError):
-            Path(lock.lock_file).unlink()
-        lock.release()
+        drop(lock)
+
+
+def drop(lock: FileLock) -> None:
+    """Release a lock and remove its file."""
+    # While it is held: once released, the file may be another's lock, and a third process that finds no
+    # file would hold the same. Windows keeps open files; there filelock unlinks.
+    with suppress(OSError):
+        Path(lock.lock_file).unlink()
+    lock.release()
 
 
 def append_synced(path: Path, data: bytes, create: bool = False) -> None:

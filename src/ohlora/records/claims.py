@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ohlora.durable import append_whole, patiently
+from ohlora.durable import append_whole, drop, patiently
 from ohlora.errors import OhloraError
 
 PATIENCE_S = 60  # claiming takes well under a millisecond; a process that was stopped may be holding it up
@@ -162,12 +162,3 @@ def is_held(path: Path) -> bool:
         return True
     drop(lock)
     return False
-
-
-def drop(lock: FileLock) -> None:
-    """Release a lock and remove its file."""
-    # While it is held: once released, the file may be another's lock, and a third process that finds no
-    # file would hold the same. Windows keeps open files; there filelock unlinks.
-    with suppress(OSError):
-        Path(lock.lock_file).unlink()
-    lock.release()

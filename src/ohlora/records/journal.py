@@ -16,9 +16,9 @@ from typing import NamedTuple
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from ohlora.durable import append_synced
+from ohlora.durable import append_synced, drop
 from ohlora.errors import OhloraError
-from ohlora.records.claims import Claims, drop
+from ohlora.records.claims import Claims
 from ohlora.records.parquet import read_parquet
 from ohlora.records.record import TrialRecord, parse_record
 
