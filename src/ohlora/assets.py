@@ -40,6 +40,7 @@ def save_model(folder: Path, name: str, tensors: Mapping[str, Tensor], card: Map
     `card` is JSON and names at least the model's `kind`. What is known here is added: format, weights'
     digest and number of values, command, commit, date, and the versions of the libraries.
     """
+    folder = folder.expanduser()
     if not card.get("kind"):
         raise ValueError("a card needs a kind: it is what tells one sort of model from another")
     weights = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
@@ -65,6 +66,7 @@ def save_model(folder: Path, name: str, tensors: Mapping[str, Tensor], card: Map
 
 def load_model(folder: Path, name: str, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_model` wrote; OhloraError where it is missing, damaged or of another kind."""
+    folder = folder.expanduser()
     weights_path, card_path = folder / f"{name}.safetensors", folder / f"{name}.json"
     missing = [path.name for path in (weights_path, card_path) if not path.is_file()]
     if missing:

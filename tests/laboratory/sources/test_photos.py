@@ -473,3 +473,36 @@ def test_the_photo_sheet_names_wrong_settings(composed, folder):
     config = composed("photo_sheet", "dataset=digits", "~dataset.limit")
     with pytest.raises(OhloraError, match="is not one of faces_folder"):
         build(config.job).run()
+
+
+class TestFilesAsPeopleKeepThem:
+    """The kinds that other programs read wrong without a word; the reader is that of class folders."""
+
+    def test_sixteen_bits_are_scaled_alike_over_the_set(self, source, tmp_path):
+        root = tmp_path / "deep"
+        for name, value in (("dark", 1000), ("bright", 65_000)):
+            write(Image.fromarray(np.full((32, 32), value, dtype=np.uint16)), root / f"{name}.png")
+        dark, bright = source("folder", root, resolution=16).pixels[::-1, 0, 0, 0].tolist()
+        assert (dark, bright) == (4, 253)
+
+    def test_transparency_is_laid_over_grey(self, source, tmp_path):
+        drawing = Image.new("RGBA", (32, 32), (0, 0, 0, 0))
+        write(drawing, tmp_path / "clear" / "face.png")
+        assert source("folder", tmp_path / "clear", resolution=16).pixels[0, 0, 0, 0] == 128
+
+    def test_what_is_data_and_what_is_not(self, source, tmp_path, capfd):
+        root, plain = tmp_path / "photos", Image.new("RGB", (32, 32), "white")
+        for name in ("a.tif", "b.gif", "c.JPG", ".hidden/x.png", "__MACOSX/y.png", "._z.png"):
+            write(plain, root / name)
+        (root / "linked").symlink_to(write(plain, tmp_path / "elsewhere" / "d.png").parent)
+        (root / "notes.docx").write_text("x")
+        photos = source("folder", root, resolution=16).photos
+        assert [photo.name for photo in photos] == ["a", "b", "c", "linked/d"]
+        assert "left out" in (said := capfd.readouterr().err)
+        assert ".docx 1" in said
+
+    def test_a_tilde_is_the_home_folder(self, source, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        write(Image.new("RGB", (32, 32)), tmp_path / "mine" / "a.png")
+        assert len(source("folder", "~/mine", resolution=16).photos) == 1

@@ -42,7 +42,7 @@ class Animate:
         seconds = self.seconds or performance.end_s + TAIL_S
         times = [number / self.fps for number in range(max(1, round(seconds * self.fps)))]
         frames = film(generator, person, performance, times, self.ombre)
-        path = save_film(frames, Path(self.out), self.fps)
+        path = save_film(frames, Path(self.out).expanduser(), self.fps)
         print(f"{path}: {mood}, {len(frames)} frames, {len(frames) / self.fps:.1f} s")
 
     def checked(self) -> tuple[Any, ...]:

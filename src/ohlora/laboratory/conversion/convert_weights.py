@@ -31,7 +31,7 @@ class ConvertWeights:
         from ohlora.laboratory.conversion.checkpoint import read_source
 
         out = self.check()
-        source = Path(str(self.source))
+        source = Path(str(self.source)).expanduser()
         if source.suffix.lower() == ".pkl":
             print(
                 f"{source.name} is a pickle, which can run code when read the intended way; read here as data"
@@ -65,7 +65,7 @@ class ConvertWeights:
             faults.append("out is the source itself")
         if faults:
             raise OhloraError("; ".join(faults))
-        return Path(str(self.out))
+        return Path(str(self.out)).expanduser()
 
     def write(self, source: Source, out: Path) -> Path:
         """Check every tensor against the network it belongs to, and save them under our names."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ohlora.datasets.image_files import IMAGE_SUFFIXES, SUFFIXES_SHOWN, find_images
 from ohlora.errors import OhloraError, nearest
 from ohlora.laboratory.sources.parsing import PARTS
+from ohlora.text import printable
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 UNKNOWN = math.nan
 SHOWN = 5  # names in a message
 COLUMNS = ("file", "gender", "quality", "split", "identity")  # of labels.csv
@@ -46,14 +48,17 @@ def some(names: Iterable[object]) -> str:
 
 
 def images_below(folder: Path, without: str = "") -> list[Path]:
-    """Image files at any depth, in order; hidden ones and those of folder `without` left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.relative_to(folder).parts[0] != (without or ".")
-    )
+    """Image files at any depth, in order; not those of its folder `without`. Others are counted aloud."""
+    found = find_images(folder, [without] if without else [])
+    ours = {".csv", ".json", ".txt"}
+    if others := [f"{suffix} {count}" for suffix, count in found.left_out.items() if suffix not in ours]:
+        print(
+            f"ohlora: left out in {printable(folder)}: {printable(', '.join(sorted(others)))}",
+            file=sys.stderr,
+        )
+    if found.dead:
+        print(f"ohlora: lead nowhere in {printable(folder)}: {printable(some(found.dead))}", file=sys.stderr)
+    return found.images
 
 
 def key_of(path: Path, root: Path) -> str:
@@ -312,13 +317,13 @@ def find_photos(layout: str, root: str | None, resolution: int) -> list[Photo]:
         raise OhloraError(f"layout={layout} is not one of {' | '.join(LAYOUTS)}{nearest(layout, LAYOUTS)}")
     if not root:
         raise OhloraError(f"dataset.root=DIR is missing: the folder of the photos (layout={layout})")
-    folder = Path(root)
+    folder = Path(root).expanduser()
     if not folder.is_dir():
         raise OhloraError(f"dataset.root={root} is not a folder")
     faults: list[str] = []
     photos = LAYOUTS[layout](folder, resolution, faults)
     if not photos and not faults:
-        faults.append(f"no images in {folder} ({' '.join(IMAGE_SUFFIXES)})")
+        faults.append(f"no images in {folder} ({SUFFIXES_SHOWN})")
     if faults:
         raise OhloraError(f"{folder} as layout={layout}: {'; '.join(faults)}")
     return photos

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -12,9 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from ohlora.datasets.image_files import (
+    UnreadableImage,
+    eight_bits,
+    full_scale,
+    open_upright,
+    peak,
+)
 from ohlora.durable import replacing
 from ohlora.errors import OhloraError
 from ohlora.face.drawing import classes
@@ -27,7 +35,7 @@ from ohlora.laboratory.sources.photo_files import Photo, find_photos, some
 from ohlora.laboratory.sources.source import MISSING, InOrder
 from ohlora.space import Real
 
-VERSION = 1  # of what is read into the cache; raise it when the same files give other pixels
+VERSION = 2  # of what is read into the cache; raise it when the same files give other pixels
 RESOLUTIONS = (16, 1024)
 LICENCES = {
     "ffhq": "FFHQ is under CC BY-NC-SA 4.0 and its photos under their own licences: not for commercial use.",
@@ -180,16 +188,17 @@ class PhotoFaces:
     def read_into(self, pixels: np.ndarray) -> None:
         """Read every photo; OhloraError names those that cannot be used."""
         faults: dict[str, list[str]] = {}
+        scales = deep_scales(photo.image for photo in self.photos)
         for row, photo in enumerate(self.photos):
             try:
-                pixels[row, :3], shape = read_photo(photo.image, self.resolution)
+                pixels[row, :3], shape = read_photo(photo.image, self.resolution, scales)
                 if photo.masks:
                     pixels[row, 3] = read_map(photo, self.resolution, shape)
             except BadPhoto as fault:
                 faults.setdefault(str(fault), []).append(photo.image.name)
         if faults:
-            told = "; ".join(f"{why}: {some(names)}" for why, names in faults.items())
-            raise OhloraError(f"{self.root} as layout={self.layout}: {told}")
+            reasons = "; ".join(f"{why}: {some(names)}" for why, names in faults.items())
+            raise OhloraError(f"{self.root} as layout={self.layout}: {reasons}")
 
     def part(self, split: str, count: int | None = None) -> PhotoPart:
         """The first `count` photos of a split, or all of them where there are fewer."""
@@ -233,16 +242,29 @@ def square(image: Image.Image) -> Image.Image:
     return image.crop((left, top, left + side, top + side))
 
 
-def read_photo(path: Path, resolution: int) -> tuple[np.ndarray, float]:
+def deep_scales(paths: Iterable[Path]) -> dict[str, float]:
+    """What becomes 255 in pictures of more than 8 bits, by their mode: one scale for the whole set."""
+    peaks: dict[str, list[float]] = {}
+    for path in paths:
+        with suppress(*BROKEN, UnreadableImage):  # told when it is read
+            with Image.open(path) as file:
+                deep = file.mode == "F" or file.mode.startswith("I")
+            if deep:
+                picture = open_upright(path)
+                peaks.setdefault(picture.mode, []).append(peak(picture))
+    return {mode: full_scale(max(values), mode) for mode, values in peaks.items()}
+
+
+def read_photo(path: Path, resolution: int, scales: Mapping[str, float]) -> tuple[np.ndarray, float]:
     """A photo's middle, upright, uint8 [3, resolution, resolution], and its width over its height."""
     try:
-        with Image.open(path) as file:
-            if min(file.size) < resolution:
-                raise BadPhoto(f"smaller than resolution={resolution}")
-            file.draft("RGB", (2 * resolution, 2 * resolution))  # JPEGs need not be decoded larger
-            upright = ImageOps.exif_transpose(file).convert("RGB")
-    except BROKEN:
+        upright = open_upright(path, at_least=2 * resolution)  # JPEGs need not be decoded larger
+    except UnreadableImage:
         raise BadPhoto("cannot be read as images") from None
+    if upright.mode != "RGB":
+        upright = eight_bits(upright, scales[upright.mode])
+    if min(upright.size) < resolution:
+        raise BadPhoto(f"smaller than resolution={resolution}")
     small = square(upright).resize((resolution, resolution), Image.Resampling.LANCZOS)
     return np.asarray(small).transpose(2, 0, 1), upright.width / upright.height
 

@@ -98,7 +98,7 @@ class TrainingRun:
 
     @property
     def folder(self) -> Path:
-        return Path(self.resume or self.output_dir)
+        return Path(self.resume or self.output_dir).expanduser()
 
     def inside(self, name: str) -> TrainingRun:
         """A folder within, for one of several small networks of a run, each trained in one go."""
@@ -112,7 +112,7 @@ class TrainingRun:
     def check(self) -> None:
         """Refuse a device or a number of processes that is not here."""
         process_count(self.trainer.devices, self.hardware.resolve()[0])
-        if self.resume and not Path(self.resume).is_dir():
+        if self.resume and not Path(self.resume).expanduser().is_dir():
             raise OhloraError(f"resume={self.resume} is not a folder, so no run to go on with")
 
     @contextmanager
