@@ -49,6 +49,8 @@ HERE = Path(__file__).resolve().parent
 # An installed package carries it, in a checkout it stands at the top.
 CONF = next(conf for conf in (HERE / "conf", HERE.parents[1] / "conf") if conf.is_dir())
 USER_MISTAKE = 2
+# A battle draws her with a renderer of her own, beside which that of the training faces finds no place.
+NO_CLASSES = "dataset=faces has no classes to tell apart: it is for python train.py model=face_*"
 CANNOT_USE = {
     errno.EACCES,
     errno.EPERM,
@@ -210,6 +212,8 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark):
         return f"{mark.name}, line {mark.line + 1}: not YAML ({error.problem})"
     text = str(error)
+    if "faces@" in text and "more than once in the final defaults list" in text:
+        return NO_CLASSES
     if found := re.search(r"Could not override '([\w./@]+)'", text):
         name = found[1]
         return f"{name} is not a setting{nearest(name, known_keys() - {name})}; --cfg job shows them all"

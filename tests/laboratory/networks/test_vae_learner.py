@@ -9,12 +9,14 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ohlora.assets import load_model
+from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.trained.vae import VAE_KIND, FaceVae, VaeGenerator, VaeSettings, load_generator
 from ohlora.laboratory.networks.attributes import Ensemble, Judge, PictureSettings
 from ohlora.laboratory.networks.discriminator import Discriminator
 from ohlora.laboratory.networks.identity import Embedder, IdentitySettings
 from ohlora.laboratory.networks.obedience import draw
+from ohlora.laboratory.networks.original import ConcatDiscriminator, MixedScene
 from ohlora.laboratory.networks.regressor import Regressor, TrunkSettings
 from ohlora.laboratory.networks.segmenter import Segmenter, UNet
 from ohlora.laboratory.networks.vae_learner import (
@@ -24,10 +26,10 @@ from ohlora.laboratory.networks.vae_learner import (
     Scene,
     Teachers,
     VaeLearner,
-    Variant,
     Watch,
     widen_prior,
 )
+from ohlora.laboratory.networks.variants import Variant
 
 SHAPE = VaeSettings(
     latent=16,
@@ -64,11 +66,10 @@ def teachers(renderer) -> Teachers:
 
 @pytest.fixture(scope="module")
 def variants(composed):
-    def build(name: str) -> Variant:
-        cfg = composed("train", "model=face_vae", f"variant={name}")
-        return build(cfg.variant)
+    def made(name: str) -> Variant:
+        return build(composed("train", "model=face_vae", f"variant={name}").variant)
 
-    return build
+    return made
 
 
 @pytest.fixture
@@ -76,14 +77,14 @@ def learner(renderer, teachers, variants):
     def build(variant: Variant | None = None) -> VaeLearner:
         torch.manual_seed(0)
         variant = variant or variants("ours")
-        vae = FaceVae(SHAPE, renderer.properties, 32, variant.conditions)
-        return VaeLearner(vae, variant, teachers, tuple(renderer.properties), **LESSON)
+        vae = variant.network(SHAPE, renderer.properties, 32)
+        return variant.learner(vae, teachers, tuple(renderer.properties), **LESSON)
 
     return build
 
 
-def scene_of(learner, batch, seed=0, mixing=0.0) -> Scene:
-    return Scene(learner, batch, torch.Generator().manual_seed(seed), mixing)
+def scene_of(learner, batch, seed=0) -> Scene:
+    return Scene(learner, batch, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.slow
@@ -129,7 +130,8 @@ def test_samples_may_be_fewer_than_faces(learner, variants, batch):
 
 def test_style_mixing_changes_some_faces_and_only_by_later_layers(learner, batch):
     one = learner().eval()
-    plain, mixed = scene_of(one, batch).samples[0], scene_of(one, batch, mixing=0.5).samples[0]
+    mixed = MixedScene(one, batch, torch.Generator().manual_seed(0), mixing=0.5).samples[0]
+    plain = scene_of(one, batch).samples[0]
     changed = (plain != mixed).flatten(1).any(1)
     assert 0 < changed.sum() < len(changed)
 
@@ -175,10 +177,10 @@ def test_the_average_follows_and_is_what_is_judged(learner):
 
 
 class TestAdversary:
-    @pytest.mark.parametrize("projection", [True, False])
-    def test_it_hears_of_the_conditions(self, projection, batch):
+    @pytest.mark.parametrize("kind", [Discriminator, ConcatDiscriminator])
+    def test_it_hears_of_the_conditions(self, kind):
         torch.manual_seed(0)
-        judge = Discriminator(32, 8, 256, 32, projection)
+        judge = kind(32, 8, 256, 32)
         images = torch.randn(4, 3, 32, 32)
         one, other = judge(images, torch.zeros(4, 8)), judge(images, torch.ones(4, 8))
         assert one.shape == (4,)
@@ -186,7 +188,7 @@ class TestAdversary:
 
     def test_pictures_all_alike_look_different_to_it(self):
         torch.manual_seed(0)
-        judge = Discriminator(32, 8, 256, 32, True)
+        judge = Discriminator(32, 8, 256, 32)
         images = torch.randn(4, 3, 32, 32)
         alike = images[:1].expand(4, -1, -1, -1)
         assert not torch.allclose(judge(images, torch.zeros(4, 8))[:1], judge(alike, torch.zeros(4, 8))[:1])
@@ -301,7 +303,7 @@ def test_every_fault_is_named_before_anything_starts(face_job, tmp_path):
         tmp_path,
         "job.network.latent=0",
         "+variant.losses.propperties=1",
-        "variant.conditions=[eyez]",
+        "+variant.emphasis.eyez=1.0",
         "lesson.batch_size=1",
     )
     with pytest.raises(OhloraError) as told:

@@ -15,13 +15,10 @@ from ohlora.face.trained.vae import SLOPE, START
 class Discriminator(nn.Module):
     """Images, -1 to 1 [n, 3, resolution, resolution], and conditions [n, properties] -> logits [n].
 
-    `projection` judges by the inner product of features and conditions (arXiv:1802.05637); without it the
-    conditions are set beside the features, as in the original's first attempt.
+    A projection discriminator: it judges by the inner product of features and conditions (arXiv:1802.05637).
     """
 
-    def __init__(
-        self, resolution: int, conditions: int, base: int, most_channels: int, projection: bool
-    ) -> None:
+    def __init__(self, resolution: int, conditions: int, base: int, most_channels: int) -> None:
         super().__init__()
         sizes = [resolution >> i for i in range(round(math.log2(resolution / START)) + 1)]
         widths = [max(1, min(most_channels, base // size)) for size in sizes]
@@ -31,8 +28,8 @@ class Discriminator(nn.Module):
         )
         features = widths[-1] * START**2
         self.hidden = nn.Linear(features + 1, most_channels)
-        self.projection = nn.Linear(conditions, most_channels, bias=False) if projection else None
-        self.head = nn.Linear(most_channels + (0 if projection else conditions), 1)
+        self.projection = nn.Linear(conditions, most_channels, bias=False)
+        self.head = nn.Linear(most_channels, 1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor, conditions: Tensor) -> Tensor:
@@ -43,7 +40,9 @@ class Discriminator(nn.Module):
         # How unlike one another the batch's pictures are (arXiv:1710.10196): all alike gives a forger away.
         spread = (x.var(dim=0, correction=0) + 1e-8).sqrt().mean().expand(len(x), 1)
         x = F.leaky_relu(self.hidden(torch.cat([x, spread], dim=1)), SLOPE)
-        if self.projection is None:
-            return self.head(torch.cat([x, conditions.to(x.dtype)], dim=1))[:, 0].float()
+        return self.logits(x, conditions)
+
+    def logits(self, x: Tensor, conditions: Tensor) -> Tensor:
+        """Of features [n, channels] and conditions."""
         agreement = (self.projection(conditions.to(x.dtype)) * x).sum(dim=1) / math.sqrt(x.shape[1])
         return (self.head(x)[:, 0] + agreement).float()

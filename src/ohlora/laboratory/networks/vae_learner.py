@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ohlora.face.drawing.generator import to_network, to_uint8
 from ohlora.face.trained.evaluate import evaluating
-from ohlora.face.trained.vae import FaceVae, VaeGenerator
+from ohlora.face.trained.vae import FaceVae, VaeGenerator, VaeSettings
 from ohlora.laboratory.measures.distances import frechet
 from ohlora.laboratory.measures.statistics import pearson
 from ohlora.laboratory.networks import losses
@@ -27,41 +27,16 @@ from ohlora.laboratory.networks.learner import Learner
 from ohlora.laboratory.networks.obedience import draw
 from ohlora.laboratory.networks.regressor import Regressor
 from ohlora.laboratory.networks.segmenter import Segmenter
+from ohlora.laboratory.networks.variants import Variant
 from ohlora.laboratory.sources.faces import Faces
 from ohlora.laboratory.sources.source import FacePart
+from ohlora.space import Real
 
 FEATURE_LEVELS = 3  # of segmenter A: full, half and a quarter of the resolution
-BEGUN, SLOWLY = ("encoder.body.", "encoder.hidden."), 0.1  # parts that begin as an embedder; their rate
+# Warm-start learning rate: weights copied from the embedder train at a tenth of the rate.
+WARM_STARTED, WARM_RATE = ("encoder.body.", "encoder.hidden."), 0.1
 WIDTHS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)  # of the fitted prior
 WARM_UP_STEPS = 200  # of the learning rate, and of the discriminator's
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One attempt at a generator, whole: what it is told, what of it may learn, and by which terms."""
-
-    name: str
-    losses: Mapping[str, float]  # term -> weight; those of TERMS, and `adversarial`
-    conditions: Sequence[str] | None  # properties it is told of; None: all
-    direct: bool  # they enter every style, not the mapping alone
-    emphasis: Mapping[str, float]  # weight of a property in the property terms; 1 where none is given
-    free_bits: float  # nats a dimension
-    kl_warm_up: float  # share of the steps until the KL has its whole weight
-    trains: Sequence[str]  # parts, by the beginning of their names: encoder, decoder, decoder.map
-    start: str | None  # the generator it begins with, in paths.face
-    encoder_start: str | None  # the embedder its encoder begins with, and moves away from slowly
-    learning_rate: float
-    betas: tuple[float, float]  # of Adam
-    sample_share: float  # people drawn from the prior, to a face of the batch
-    fitted_prior: bool  # people are drawn from where faces lie in the end, not from N(0, 1)
-    style_mixing: float  # chance that a sample's later layers have another identity's style
-    projection: bool  # how the discriminator hears of the conditions
-    r1_weight: float
-    r1_every: int  # steps
-
-    def __post_init__(self) -> None:
-        first, second = self.betas
-        object.__setattr__(self, "betas", (float(first), float(second)))
 
 
 @dataclass(frozen=True)
@@ -85,20 +60,17 @@ class Scene:
     Faces that have no twins are asked for one another's properties; no term of OF_TWINS can judge that.
     """
 
-    def __init__(
-        self, learner: VaeLearner, faces: Faces, generator: torch.Generator, mixing: float = 0.0
-    ) -> None:
+    def __init__(self, learner: VaeLearner, faces: Faces, generator: torch.Generator) -> None:
         assert faces.properties is not None
         assert faces.label_maps is not None
-        self.learner, self.vae, self.mixing = learner, learner.network, mixing
+        self.learner, self.vae = learner, learner.network
         twins = faces.twin_of is not None and bool((faces.twin_of >= 0).any())
         count = len(faces) // 2 if twins else len(faces)  # twins follow their originals
         latent = self.vae.settings.latent
         device = faces.images.device
         self.noise = torch.randn(count, latent, generator=generator).to(device)
         drawn = max(1, round(learner.variant.sample_share * count))
-        self.prior, self.other = torch.randn(2, drawn, latent, generator=generator).to(device)
-        self.mixed, self.crossing = torch.rand(2, drawn, generator=generator).to(device)
+        self.prior = torch.randn(drawn, latent, generator=generator).to(device)
         # Whoever is drawn from the prior is asked for what somebody else in the batch shows.
         self.shuffled = torch.randperm(count, generator=generator)[:drawn].to(device)
         self.images, self.label_maps = to_network(faces.images[:count]), faces.label_maps[:count]
@@ -132,14 +104,11 @@ class Scene:
     @cached_property
     def samples(self) -> tuple[Tensor, Tensor]:
         """People from the prior with properties of `sample_asked`."""
-        w = self.vae.decoder.mapping(self.vae.prior(self.prior), self.sample_conditions)
-        if self.mixing:
-            layers = self.vae.decoder.layers
-            other = self.vae.decoder.mapping(self.vae.prior(self.other), self.sample_conditions)
-            later = torch.arange(layers, device=w.device) > self.crossing[:, None] * layers
-            later &= (self.mixed < self.mixing)[:, None]
-            w = torch.where(later[:, :, None], other[:, None], w[:, None])
-        return self.vae.decoder.synthesis(w)
+        return self.vae.decoder.synthesis(self.sample_styles(self.prior))
+
+    def sample_styles(self, latents: Tensor) -> Tensor:
+        """Styles of people from the prior: [n, w], or [n, layers, w]."""
+        return self.vae.decoder.mapping(self.vae.prior(latents), self.sample_conditions)
 
     @property
     def sample_asked(self) -> Tensor:
@@ -245,8 +214,6 @@ class VaeLearner(Learner):
         self.teachers = teachers  # a plain object: teachers are neither trained nor saved
         emphasis = [float(variant.emphasis.get(name, 1.0)) for name in properties]
         self.register_buffer("emphasis", torch.tensor(emphasis) * network.told)
-        for name, weight in network.named_parameters():
-            weight.requires_grad_(any(name.startswith(part) for part in variant.trains))
         self.average = AveragedModel(network, avg_fn=warmed_average(ema), use_buffers=True)
         self.average.requires_grad_(False)
 
@@ -274,6 +241,10 @@ class VaeLearner(Learner):
     def losses(self, faces: Faces, generator: torch.Generator) -> dict[str, Tensor]:
         return self.terms(Scene(self, faces, generator))
 
+    def scene(self, faces: Faces, generator: torch.Generator) -> Scene:
+        """What a step of training draws."""
+        return Scene(self, faces, generator)
+
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         super().optimizer_step(*arguments, **named)
         self.follow()
@@ -295,10 +266,10 @@ class VaeLearner(Learner):
 
     def optimizer(self, network: nn.Module, learning_rate: float) -> dict[str, Any]:
         weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
-        slow = [name for name in weights if self.variant.encoder_start and name.startswith(BEGUN)]
+        slow = [name for name in weights if self.variant.encoder_start and name.startswith(WARM_STARTED)]
         groups = [
             {"params": [weight for name, weight in weights.items() if name not in slow]},
-            {"params": [weights[name] for name in slow], "lr": SLOWLY * learning_rate},
+            {"params": [weights[name] for name in slow], "lr": WARM_RATE * learning_rate},
         ]
         optimizer = torch.optim.AdamW(
             [group for group in groups if group["params"]],
@@ -324,7 +295,7 @@ class AdversarialLearner(VaeLearner):
 
     def training_step(self, faces: Faces, batch_idx: int) -> None:  # type: ignore[override]
         generator = self.generator()
-        scene = Scene(self, faces, generator, self.variant.style_mixing)
+        scene = self.scene(faces, generator)
         generate, judge = self.optimizers()  # type: ignore[misc]
         told = self.judged(scene, judge.optimizer)
         parts = self.terms(scene)
@@ -427,6 +398,30 @@ class Watch(Callback):
                 f" {told['val_spread']:.3f}, below {self.least_spread}): the latent has collapsed",
                 file=sys.stderr,
             )
+
+
+def build_network(
+    variant: Variant, settings: VaeSettings, properties: Mapping[str, Real], resolution: int
+) -> FaceVae:
+    """A generator with random weights."""
+    return FaceVae(settings, properties, resolution)
+
+
+def build_learner(
+    variant: Variant,
+    network: FaceVae,
+    teachers: Teachers,
+    properties: Sequence[str],
+    ema: float,
+    **lesson: Any,
+) -> VaeLearner:
+    """What trains it: against a discriminator where the variant has an adversarial term."""
+    given = (network, variant, teachers, properties, ema)
+    if not variant.losses.get(ADVERSARIAL):
+        return VaeLearner(*given, **lesson)
+    settings = network.settings
+    opponent = Discriminator(network.resolution, len(properties), settings.base, settings.most_channels)
+    return AdversarialLearner(opponent, *given, **lesson)
 
 
 def settings_of(variant: Variant) -> dict[str, Any]:

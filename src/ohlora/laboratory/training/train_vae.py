@@ -22,7 +22,6 @@ from ohlora.face.trained.vae import (
 )
 from ohlora.laboratory.measures.rows import save_rows
 from ohlora.laboratory.networks.attributes import load_judge
-from ohlora.laboratory.networks.discriminator import Discriminator
 from ohlora.laboratory.networks.identity import load_embedder
 from ohlora.laboratory.networks.obedience import draw, faithfulness, obedience, spread_of_people
 from ohlora.laboratory.networks.regressor import Regressor, load_regressor
@@ -32,15 +31,13 @@ from ohlora.laboratory.networks.vae_learner import (
     NEEDS,
     OF_TWINS,
     TERMS,
-    AdversarialLearner,
     Teachers,
-    VaeLearner,
-    Variant,
     Watch,
     fit_prior,
     settings_of,
     widen_prior,
 )
+from ohlora.laboratory.networks.variants import Variant
 from ohlora.laboratory.networks.warm_start import warm_start
 from ohlora.laboratory.sources.source import FacePart, FaceSource
 from ohlora.laboratory.training.filter_faces import filtered_faces, good
@@ -88,33 +85,10 @@ class TrainVae(FaceJob):
             },
         }
         with self.training_run.seeded(self.seed):
-            network = FaceVae(
-                self.network,
-                source.properties,
-                source.resolution,
-                self.variant.conditions,
-            )
-            names_of_weights = [name for name, _ in network.named_parameters()]
-            for part in self.variant.trains:
-                if not any(name.startswith(part) for name in names_of_weights):
-                    raise OhloraError(
-                        f"variant.trains={part} begins no weight's name (encoder, decoder, decoder.map, ...)"
-                    )
+            network = self.variant.network(self.network, source.properties, source.resolution)
             settings["begins_with"] = self.begin(network)
-            given = (network, self.variant, teachers, names, self.ema)
             lesson = {**self.lesson.of_learner(), "seed": self.seed}
-            learner: VaeLearner
-            if self.variant.losses.get(ADVERSARIAL):
-                opponent = Discriminator(
-                    source.resolution,
-                    len(names),
-                    self.network.base,
-                    self.network.most_channels,
-                    self.variant.projection,
-                )
-                learner = AdversarialLearner(opponent, *given, **lesson)
-            else:
-                learner = VaeLearner(*given, **lesson)
+            learner = self.variant.learner(network, teachers, names, self.ema, **lesson)
             asked = val.properties[: self.watched]
             watch = Watch(regressor, asked, self.least_spread)
             training = self.fit(learner, train, val, settings, twins=source.has_twins, callbacks=[watch])
@@ -123,7 +97,7 @@ class TrainVae(FaceJob):
         card = {
             "kind": VAE_KIND,
             "resolution": source.resolution,
-            "network": asdict(self.network),
+            "network": asdict(network.settings),
             "properties": {name: [axis.low, axis.high] for name, axis in source.properties.items()},
             "variant": self.variant.name,
         }
@@ -180,7 +154,7 @@ class TrainVae(FaceJob):
         ]
         faults += [
             f"variant: {name} is not a property{nearest(name, names)}"
-            for name in {*(self.variant.conditions or []), *self.variant.emphasis}
+            for name in {*getattr(self.variant, "conditions", ()), *self.variant.emphasis}
             if name not in names
         ]
         if not source.has_twins:
@@ -190,8 +164,6 @@ class TrainVae(FaceJob):
                 if self.variant.losses.get(term)
             ]
         faults += number_fault("prior_latents", self.prior_latents, 1)
-        if not 0 < self.variant.sample_share <= 1:
-            faults.append(f"variant.sample_share={self.variant.sample_share} is not above 0 and at most 1")
         if not any(self.variant.losses.values()):
             faults.append("variant.losses has no term with a weight")
         return faults
