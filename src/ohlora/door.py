@@ -182,7 +182,14 @@ def one_line_errors() -> Iterator[None]:
         with suppress(OSError):  # the terminal may be gone
             print("\nohlora: stopped; what was finished is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except (OhloraError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
+    except (
+        OhloraError,
+        HydraException,
+        OmegaConfBaseException,
+        YAMLError,
+        OSError,
+        UnicodeDecodeError,
+    ) as error:
         message = explain(error)
         if message is None:
             raise
@@ -207,8 +214,12 @@ def explain(error: BaseException) -> str | None:
             what = f"{group}={name}" if group else f"--config-name={name}"
             return f"{what} is not one of {' | '.join(options)}{nearest(name, options)}"
         seen = seen.__cause__ or seen.__context__
+    if isinstance(error, UnicodeDecodeError):
+        return f"{being_read(error)} is not UTF-8 text; save it as UTF-8"
     if isinstance(error, OSError):
-        return None
+        if "Invalid loaded object type" not in str(error):  # OmegaConf's word for a file of one value
+            return None
+        return f"{being_read(error)} holds one value, not settings (name: value)"
     if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark):
         return f"{mark.name}, line {mark.line + 1}: not YAML ({error.problem})"
     text = str(error)
@@ -229,6 +240,16 @@ def refused_folder(error: FileNotFoundError) -> bool:
     """Whether a folder was to be made where the system has none made, as in /proc."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and frames[-1].name in ("mkdir", "makedirs")
+
+
+def being_read(error: BaseException) -> str:
+    """The file that was open where `error` was raised: neither decoding nor OmegaConf names it."""
+    name, trace = "a config file", error.__traceback__
+    while trace is not None:
+        opened = trace.tb_frame.f_locals.get("f")
+        name = printable(getattr(opened, "name", name))
+        trace = trace.tb_next
+    return name
 
 
 def known_keys() -> set[str]:
