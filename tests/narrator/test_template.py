@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations, product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -107,6 +107,7 @@ def test_a_particle_after_a_placeholder_fits_any_ending():
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
+@settings(max_examples=40)
 @given(
     own=st.floats(0, 1),
     scores=st.lists(st.floats(0, 1), min_size=1, max_size=3),

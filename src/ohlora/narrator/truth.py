@@ -22,6 +22,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from itertools import product
 from typing import Any, Literal, cast
@@ -108,14 +109,16 @@ def without_names(text: str, facts: Facts) -> str:
     return text
 
 
-def take(rows: list[tuple[re.Pattern[str], Any]], text: str) -> Iterator[tuple[re.Match[str], Any]]:
-    """Every row found in `text`, earlier rows first, each taking its text away from those after it."""
-    for pattern, meaning in rows:
-        for found in list(pattern.finditer(text)):
-            if "\0" in text[found.start() : found.end()]:
-                continue
-            yield found, meaning
+@lru_cache(maxsize=4096)  # asked several times of every clause
+def take(table: str, text: str) -> tuple[tuple[re.Match[str], Any], ...]:
+    """Every row of a table found in `text`; an earlier row takes its text away from those after it."""
+    taken: list[tuple[re.Match[str], Any]] = []
+    for pattern, meaning in TABLES[table]:
+        free = [found for found in pattern.finditer(text) if "\0" not in found[0]]
+        taken += [(found, meaning) for found in free]
+        for found in free:
             text = text[: found.start()] + "\0" * (found.end() - found.start()) + text[found.end() :]
+    return tuple(taken)
 
 
 def clauses(text: str, facts: Facts) -> Iterator[Clause]:
@@ -128,7 +131,7 @@ def clauses(text: str, facts: Facts) -> Iterator[Clause]:
         for piece in pieces(sentence):
             # In the order of the words, so that the nearest can be found.
             found = sorted(
-                ((mark.start(), scope) for mark, scope in take(TABLES["scopes"], piece) if scope),
+                ((mark.start(), scope) for mark, scope in take("scopes", piece) if scope),
                 key=lambda pair: pair[0],
             )
             scopes = tuple(scope for _, scope in found)
@@ -150,11 +153,11 @@ def pieces(sentence: str) -> list[str]:
         piece = open_scope + sentence[at : cut.end() if cut else len(sentence)]
         open_scope = ""
         rest, names_scope = piece, False
-        for mark, scope in take(TABLES["scopes"], piece):
+        for mark, scope in take("scopes", piece):
             names_scope |= scope is not None
             rest = rest.replace(mark[0], "", 1)
         if names_scope and len(re.sub(r"[^a-z가-힣]", "", rest)) <= 2:
-            if found and not any(scope for _, scope in take(TABLES["scopes"], found[-1])):
+            if found and not any(scope for _, scope in take("scopes", found[-1])):
                 found[-1] += piece
             else:
                 open_scope = piece
@@ -164,15 +167,23 @@ def pieces(sentence: str) -> list[str]:
     return [*found, open_scope] if open_scope else found
 
 
-def people(text: str, facts: Facts) -> list[tuple[int, int, Party, bool]]:
-    """Who is spoken of in `text`, in order: start, end, party, and whether as an object."""
+Person = tuple[int, int, Party, bool]  # start, end, party, whether as an object
+
+
+def people(text: str, facts: Facts) -> tuple[Person, ...]:
+    """Who is spoken of in `text`, in order."""
+    return people_in(text, facts.human, facts.player.lower())
+
+
+@lru_cache(maxsize=4096)
+def people_in(text: str, human: bool, player: str) -> tuple[Person, ...]:
     taken = text
-    found: list[tuple[int, int, Party, bool]] = []
-    challenger: Party = "you" if facts.human else "them"
+    found: list[Person] = []
+    challenger: Party = "you" if human else "them"
     names: list[tuple[str, Party]] = [(pattern.pattern, "them") for pattern, _ in TABLES["machines"]]
     # A player called "네가 이겼어" is read as the claim it is.
-    if facts.player and not any(take(TABLES["results"], facts.player.lower())):
-        names.append((rf"(?<![a-z0-9]){re.escape(facts.player.lower())}(?![a-z0-9])", challenger))
+    if player and not take("results", player):
+        names.append((rf"(?<![a-z0-9]){re.escape(player)}(?![a-z0-9])", challenger))
     particle = ALONE["object_particle"].pattern
     rows: list[tuple[re.Pattern[str], Party, bool]] = []
     for name, party in names:
@@ -185,7 +196,7 @@ def people(text: str, facts: Facts) -> list[tuple[int, int, Party, bool]]:
             if "\0" not in match[0]:
                 found.append((match.start(), match.end(), party, is_object))
                 taken = taken[: match.start()] + "\0" * len(match[0]) + taken[match.end() :]
-    return sorted(found)
+    return tuple(sorted(found))
 
 
 def subject_of(
@@ -225,7 +236,7 @@ def scoped(position: int, clause: Clause, facts: Facts) -> tuple[Scope, tuple[Ve
     """The scope a claim at `position` of a clause belongs to, and its verdicts."""
     verdicts = facts.verdicts
     best = max(verdicts, key=list(Verdict).index)
-    marks = sorted(((m.start(), scope) for m, scope in take(TABLES["scopes"], clause.text) if scope))
+    marks = sorted(((m.start(), scope) for m, scope in take("scopes", clause.text) if scope))
     before = [scope for start, scope in marks if start <= position]
     scope: Scope = before[-1] if before else marks[0][1] if marks else "overall"
     named = any(end <= position for _, end, _, is_object in people(clause.text, facts) if not is_object)
@@ -259,7 +270,7 @@ class ResultClaim:
 
 def result_claims(clause: Clause, facts: Facts) -> Iterator[ResultClaim]:
     """What a clause says about who won."""
-    for found, meaning in take(TABLES["results"], clause.text):
+    for found, meaning in take("results", clause.text):
         if meaning is None:
             continue
         said = found[0].strip() or clause.text.strip()
@@ -345,11 +356,11 @@ def says_who_won(line: str, match: MatchResult) -> bool:
 
 def wrong_closeness(clause: Clause, facts: Facts) -> Iterator[str]:
     """Words of closeness that the difference denies."""
-    for found, allowed in take(TABLES["closeness"], clause.text):
+    for found, allowed in take("closeness", clause.text):
         scope, verdicts = scoped(found.start(), clause, facts)
         if not all(verdict.margin in allowed for verdict in verdicts):
             yield f"'{found[0]}' ({scope}): the difference is {', '.join(v.margin for v in verdicts)}"
-    read = [found.span() for found, _ in take(TABLES["closeness"], clause.text)]
+    read = [found.span() for found, _ in take("closeness", clause.text)]
     for found in ALONE["some_margin"].finditer(clause.text):
         start, end = found.span()
         known = NUMBER.search(found[0]) or any(begin < end and start < stop for begin, stop in read)
@@ -361,14 +372,14 @@ def wrong_closeness(clause: Clause, facts: Facts) -> Iterator[str]:
 def wrong_scopes(clause: Clause, facts: Facts) -> Iterator[str]:
     """A second attempt in a match of one, a single one in a match of two, a third in any."""
     if facts.human:
-        for found, number in take(TABLES["attempt_counts"], clause.text):
+        for found, number in take("attempt_counts", clause.text):
             if number != len(facts.challenger) and not ALONE["invitation"].search(clause.text):
                 yield f"'{found[0]}': there were {len(facts.challenger)} attempts"
     if facts.human and (found := ALONE["too_many"].search(clause.text)):
         yield f"'{found[0]}': there were {len(facts.challenger)} attempts"
     if len(facts.challenger) == 1 and not ALONE["invitation"].search(clause.text):
-        claims = any(meaning for _, meaning in take(TABLES["results"], clause.text))
-        for found, scope in take(TABLES["scopes"], clause.text):
+        claims = any(meaning for _, meaning in take("results", clause.text))
+        for found, scope in take("scopes", clause.text):
             if scope == "second" or (scope in ("both", "first") and claims):
                 yield f"'{found[0]}': there was one attempt"
 
@@ -378,7 +389,7 @@ def wrong_direction(text: str, facts: Facts) -> Iterator[str]:
     if len(facts.challenger) == 2:
         first, second = (attempt.test_f1 for attempt in facts.challenger)
         for clause in re.split(rf"{EMOJI}|[,!?]|\.(?!\d)", text):
-            for found, sign in take(TABLES["directions"], clause):
+            for found, sign in take("directions", clause):
                 if sign is not None and (second - first) * sign <= 1e-9:
                     yield f"'{found[0]}': the first scored {first:.4f}, the second {second:.4f}"
 
@@ -390,7 +401,7 @@ def wrong_rate(clause: Clause, facts: Facts) -> Iterator[str]:
     theirs = [rate for rate in rates if rate is not None]
     if own is None or not theirs:
         return
-    for found, sign in take(TABLES["rate_directions"], clause.text):
+    for found, sign in take("rate_directions", clause.text):
         mine = owner_at(found.start(), clause.text, facts) == "me"
         if not any((own - rate if mine else rate - own) * sign > 0 for rate in theirs):
             yield f"'{found[0]}': hers is {own:g}, the challenger's {' and '.join(map(str, theirs))}"
@@ -417,15 +428,11 @@ def wrong_language(plain: str, facts: Facts) -> Iterator[str]:
 
 def wrong_names(plain: str, facts: Facts) -> Iterator[str]:
     """A dataset or a machine that was not there."""
-    here = {
-        name
-        for _, names in take(TABLES["datasets"], f"{facts.title} {facts.dataset}".lower())
-        for name in names
-    }
-    for found, names in take(TABLES["datasets"], plain):
+    here = {name for _, names in take("datasets", f"{facts.title} {facts.dataset}".lower()) for name in names}
+    for found, names in take("datasets", plain):
         if not here & set(names):
             yield f"'{found[0]}': the dataset was {facts.title or 'another'}"
-    for found, kind in take(TABLES["machines"], plain):
+    for found, kind in take("machines", plain):
         if kind != facts.kind:
             yield f"'{found[0]}': the challenger was {facts.kind}"
 
@@ -444,7 +451,7 @@ def sides_of(owner: Party | None, facts: Facts) -> tuple[Side, ...]:
 
 def wrong_params(clause: Clause, facts: Facts) -> Iterator[str]:
     """A named choice (adam, cosine, ...) that its owner, or nobody, played."""
-    for found, said in take(TABLES["choices"], clause.text):
+    for found, said in take("choices", clause.text):
         ((name, values),) = said.items()
         sides = sides_of(owner_at(found.start(), clause.text, facts), facts)
         played = {attempt.params[name] for attempt in sides if name in attempt.params}
@@ -454,7 +461,7 @@ def wrong_params(clause: Clause, facts: Facts) -> Iterator[str]:
 
 def wrong_numbers(clause: Clause, facts: Facts) -> Iterator[str]:
     """Numbers that are not the match's, or not of the kind or owner named beside them."""
-    roles = list(take(TABLES["roles"], clause.text))
+    roles = list(take("roles", clause.text))
     for found in NUMBER.finditer(clause.text):
         text, unit = found[0], ALONE["hundredths"].match(clause.text, found.end())
         near = [(gap(found, word), word, role) for word, role in roles if gap(found, word) <= 20]
