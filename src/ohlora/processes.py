@@ -31,6 +31,7 @@ from ohlora import signals
 from ohlora.errors import OhloraError
 
 GROUP_TIMEOUT = timedelta(minutes=10)  # one works this long and the others wait: it hangs
+_group_size = 1  # remembered: Lightning forgets it once an error is on its way
 Devices = int | Literal["auto"] | Sequence[int]
 
 
@@ -104,7 +105,7 @@ class WatchedDDP(DDPStrategy):
     """Lightning's, whose first process says which other one died: a collective says nothing or waits."""
 
     def setup_environment(self) -> None:
-        watch_children(getattr(self.launcher, "procs", []))
+        watch_children(getattr(self.launcher, "procs", []), self.num_processes)
         super().setup_environment()
 
     def barrier(self, *args: Any, **kwargs: Any) -> None:
@@ -118,12 +119,14 @@ class WatchedFabricDDP(FabricDDP):
     """The same for a job without a Trainer."""
 
     def setup_environment(self) -> None:
-        watch_children(getattr(self.launcher, "procs", []))
+        watch_children(getattr(self.launcher, "procs", []), self.num_processes)
         super().setup_environment()
 
 
-def watch_children(processes: Sequence[Popen[bytes]]) -> None:
-    """End this process, saying why, when one of those it started ends badly."""
+def watch_children(processes: Sequence[Popen[bytes]], count: int) -> None:
+    """End this process, saying why, when one of those it started ends badly; `count` are in the group."""
+    global _group_size
+    _group_size = count
     if processes:
         threading.Thread(target=_watch, args=(list(processes),), daemon=True).start()
 
@@ -150,15 +153,15 @@ def say_who_died() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        count = int(os.environ.get("WORLD_SIZE", 1))
-        if count < 2 or not _of_the_group(error):
+        if _group_size < 2 or not _of_the_group(error):
             raise
         time.sleep(4 * signals.LOOK_EVERY_S)  # whoever watches the dead process interrupts this
         if rank():
             sys.exit(1)  # the first process speaks
-        waited = f"{GROUP_TIMEOUT.total_seconds() / 60:.0f} minutes"
+        minutes = GROUP_TIMEOUT.total_seconds() / 60
         raise OhloraError(
-            f"one of the {count} processes (trainer.devices) did not answer the others ({waited} at most)"
+            f"one of the {_group_size} processes (trainer.devices) has not answered the others; they wait"
+            f" {minutes:.0f} minutes at most"
         ) from error
 
 

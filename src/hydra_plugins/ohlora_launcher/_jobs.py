@@ -220,7 +220,10 @@ def refuse(faults: Sequence[str]) -> None:
 @contextmanager
 def jobs_progress(total: int, sweep_dir: Path) -> Iterator[JobsProgress]:
     """Show how many jobs are done, which run and what they last said, where their lines go to files."""
-    print(f"ohlora: {total} jobs; what each prints: {(sweep_dir / '*' / CONSOLE).as_posix()}", flush=True)
+    print(
+        f"ohlora: {total} job{'s' * (total > 1)}; what each prints: {(sweep_dir / '*' / CONSOLE).as_posix()}",
+        flush=True,
+    )
     with progress(total, "jobs") as advance:
         yield JobsProgress(advance)
 
