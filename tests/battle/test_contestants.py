@@ -81,8 +81,9 @@ def test_optuna_learns_from_what_it_is_told(context: MatchContext) -> None:
     """TPE told that low dropout_fc wins must ask for lower dropout_fc than random draws do."""
     moves = OptunaSearch("tpe", 60).attempts(context)
     asked = [float(next(moves)["dropout_fc"])]
-    asked += [float(moves.send(1 - asked[-1])["dropout_fc"]) for _ in range(59)]
-    assert np.mean(asked[40:]) < 0.2  # 0.3 is the middle
+    for _ in range(59):
+        asked.append(float(moves.send(1 - asked[-1])["dropout_fc"]))
+    assert np.mean(asked[40:]) < 0.12  # 0.3 is the middle
 
 
 @pytest.mark.parametrize(
