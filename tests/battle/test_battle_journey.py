@@ -153,7 +153,7 @@ def test_a_folder_of_pictures(door: Door, tmp_path: Path) -> None:
         (["language=fr"], "language=fr is not one of ko | en"),
         (["challenger=optuna", "challenger.sampler=tpx"], "challenger.sampler=tpx is not one of"),
         (["paths.predictor=nowhere"], "no ohlora.hp_predictor at nowhere"),
-        (["subset.seed=-1"], "subset.seed=-1 is below 0"),
+        (["subset.seed=-1"], "subset.seed=-1 is not a whole number from 0 to"),
     ],
 )
 def test_bad_input_is_one_line_before_any_training(
