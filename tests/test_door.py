@@ -233,3 +233,28 @@ class TestCtrlC:
 def test_a_warning_is_one_line_without_source(capsys):
     one_line_warning("two\n  lines \x1b[31m", UserWarning, "/somewhere/journal.py", 17)
     assert capsys.readouterr().err == "ohlora: two lines \ufffd[31m\n"
+
+
+REFUSED = """
+import runpy, sys
+sys.argv = ["battle.py", {override!r}]
+try:
+    runpy.run_path({program!r}, run_name="__main__")
+except SystemExit as end:
+    assert end.code == 2, end.code
+assert not {{"torch", "lightning", "pandas", "sklearn", "matplotlib"}} & set(sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        pytest.param("language=fr", marks=pytest.mark.slow),
+        "human.first.learning_rate=1",
+    ],
+)
+def test_a_wrong_value_is_refused_without_torch(override, tmp_path):
+    code = REFUSED.format(override=override, program=str(ROOT / "battle.py"))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert override.split(".")[-1].split("=")[0] in done.stderr

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import partial
@@ -42,6 +43,10 @@ FUNCTIONS = {  # until each is a config class
 }
 
 
+# Rooms whose modules are not all light.
+HEAVY = ("ohlora.face.", "ohlora.laboratory.", "ohlora.features.", "ohlora.tracking.", "lightning.")
+
+
 class _Wrong:
     """Stands for a part that could not be built, so that the rest of the tree is checked as well."""
 
@@ -61,18 +66,25 @@ def build(node: Any) -> Any:
     """
     if not isinstance(node, DictConfig | ListConfig):
         return node
-    check = _Builder(made=False)
+    check = _Builder(made=False, light=True)
     built = check.value(node)
+    if check.later and not check.faults:
+        check = _Builder(made=False)
+        built = check.value(node)
     if check.faults:
         raise OhloraError("; ".join(check.faults))
     return _Builder(made=True).value(node) if check.makes else built
 
 
 class _Builder:
-    """One walk through a tree; `made`: parts with a `make` are replaced by what they make."""
+    """One walk through a tree; `made`: parts with a `make` are replaced by what they make.
 
-    def __init__(self, made: bool) -> None:
+    `light`: what imports torch is left for the next walk, so that a fault elsewhere is told in a second.
+    """
+
+    def __init__(self, made: bool, light: bool = False) -> None:
         self.made, self.makes = made, False
+        self.light, self.later = light, False
         self.faults: dict[str, None] = {}  # in the order found, each once
         self.built: dict[str, Any] = {}  # by the name of the setting: two references to it, one object
 
@@ -101,6 +113,9 @@ class _Builder:
 
     def new_object(self, node: DictConfig, name: str) -> Any:
         values, names = self.parts(node)
+        if self.light and is_heavy(node["_target_"]):
+            self.later = True
+            return WRONG
         try:
             target = find_target(node["_target_"])
             if odd := [key for key in node if str(key).startswith("_") and key not in RESERVED]:
@@ -139,9 +154,9 @@ class _Builder:
         except Exception as error:
             if not wrong:
                 raise
-            # Of its own faults those of other fields; what the whole is said of is not known yet.
-            own = getattr(error, "faults", [])
-            raise InvalidConfig([one for one in own if one[0] and one[0] not in wrong]) from None
+            # Where parts are wrong, its own faults count; anything else may come of those parts.
+            own = getattr(error, "faults", [("", str(error))] if isinstance(error, OhloraError) else [])
+            raise InvalidConfig([one for one in own if one[0] not in wrong]) from None
         if wrong:
             return WRONG
         if not callable(getattr(built, "make", None)):
@@ -179,6 +194,11 @@ def find_target(name: Any) -> Any:
     if not (ours and (is_dataclass(found) or is_config_class(found))):
         raise refused
     return found
+
+
+def is_heavy(name: Any) -> bool:
+    """Whether a target's module would import torch now."""
+    return str(name).startswith(HEAVY) and str(name).rpartition(".")[0] not in sys.modules
 
 
 def is_config_class(target: Any) -> bool:
