@@ -34,6 +34,7 @@ ROOMS = [
     "sobol",
     "datasets",
     "records",
+    "loggers",
     "tracking",
     "assets",
     "trials",

@@ -13,13 +13,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from ohlora import tracking
+from ohlora.loggers import CsvLogs, TensorboardLogs, WandbLogs
 from ohlora.tracking import (
-    csv_logger,
     log_picture,
     log_table,
-    tensorboard_logger,
     tracked,
-    wandb_logger,
 )
 
 CONFIG = {"dataset": {"name": "digits"}, "trials": 3, "choices": {"space": "classic"}}
@@ -41,7 +40,7 @@ def use(logger, folder: Path, fail: bool = False) -> None:
 
 class TestCsv:
     def test_numbers_config_and_table_are_files(self, tmp_path):
-        use(csv_logger(str(tmp_path)), tmp_path)
+        use(CsvLogs(str(tmp_path)).make(), tmp_path)
         rows = list(csv.DictReader((tmp_path / "csv" / "metrics.csv").read_text().splitlines()))
         assert [(row["step"], row["val_f1"]) for row in rows] == [("1", "0.25"), ("2", "0.75")]
         assert yaml.safe_load((tmp_path / "csv" / "hparams.yaml").read_text()) == CONFIG
@@ -49,12 +48,12 @@ class TestCsv:
 
     def test_a_failing_run_keeps_what_it_logged(self, tmp_path):
         with pytest.raises(RuntimeError, match="a bug"):
-            use(csv_logger(str(tmp_path)), tmp_path, fail=True)
+            use(CsvLogs(str(tmp_path)).make(), tmp_path, fail=True)
         assert "0.75" in (tmp_path / "csv" / "metrics.csv").read_text()
 
     def test_a_run_that_goes_on_keeps_what_was_logged_before(self, tmp_path):
         for _ in range(2):
-            use(csv_logger(str(tmp_path)), tmp_path)
+            use(CsvLogs(str(tmp_path)).make(), tmp_path)
         first, second = (tmp_path / name / "metrics.csv" for name in ("csv", "csv_2"))
         assert first.read_text() == second.read_text()
 
@@ -67,7 +66,7 @@ class TestTensorboard:
     def test_scalars_picture_and_table_are_read_back(self, tmp_path):
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-        use(tensorboard_logger(str(tmp_path)), tmp_path)
+        use(TensorboardLogs(str(tmp_path)).make(), tmp_path)
         events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
         assert [(e.step, e.value) for e in events.Scalars("val_f1")] == [(1, 0.25), (2, 0.75)]
         assert events.Images("sheet")[0].width == 12
@@ -83,7 +82,7 @@ def leet(file: Path) -> list[dict]:
 
 
 def offline_run(folder: Path, name: str = "one"):
-    return wandb_logger(str(folder), "ohlora", "sweep-7", "train", name, mode="offline")
+    return WandbLogs(str(folder), "ohlora", "sweep-7", "train", name, mode="offline").make()
 
 
 class TestWandb:
@@ -109,11 +108,42 @@ class TestWandb:
 
     def test_out_of_reach_goes_offline_and_says_so(self, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody listens there
-        logger = wandb_logger(str(tmp_path), "ohlora", None, "train", "one", mode="auto")
+        logger = WandbLogs(str(tmp_path), "ohlora", None, "train", "one", mode="auto").make()
         use(logger, tmp_path)
         assert "W&B is offline (no network); later: wandb sync" in capsys.readouterr().err
         (file,) = tmp_path.rglob("*.wandb")
         assert "offline-run" in file.parent.name
+        assert exit_code(file) == 0
+
+    @pytest.mark.parametrize(
+        ("variable", "word", "mode"),
+        [
+            ("WANDB_MODE", "offline", "offline"),
+            ("WANDB_MODE", "dryrun", "offline"),
+            ("WANDB_MODE", "disabled", "disabled"),
+            ("WANDB_DISABLED", "true", "disabled"),
+            ("WANDB_MODE", "online", "online"),
+        ],
+    )
+    def test_the_users_word_holds_where_wandb_can_be_reached(self, monkeypatch, variable, word, mode):
+        import wandb
+
+        monkeypatch.setattr(tracking, "wandb_out_of_reach", lambda _: None)
+        monkeypatch.setenv(variable, word)
+        assert tracking.wandb_mode(wandb, WandbLogs("run", "ohlora", None, "train", "one", "auto")) == mode
+
+    def test_a_disabled_run_leaves_nothing(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("WANDB_MODE", "disabled")
+        use(WandbLogs(str(tmp_path), "ohlora", None, "train", "one", mode="auto").make(), tmp_path)
+        assert not list(tmp_path.rglob("*.wandb"))
+
+    @pytest.mark.parametrize("address", ["localhost:8080", "http://[::1", "http://host:99999", "nonsense"])
+    def test_a_wrong_address_is_out_of_reach(self, tmp_path, monkeypatch, capsys, address):
+        monkeypatch.setenv("WANDB_BASE_URL", address)
+        monkeypatch.setenv("WANDB_MODE", "online")
+        use(WandbLogs(str(tmp_path), "ohlora", None, "train", "one", mode="auto").make(), tmp_path)
+        assert f"W&B is offline (WANDB_BASE_URL={address} is not an address like" in capsys.readouterr().err
+        (file,) = tmp_path.rglob("*.wandb")
         assert exit_code(file) == 0
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlparse
 
 import pandas as pd
@@ -23,8 +23,11 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
+from ohlora.loggers import CsvLogs, TensorboardLogs, WandbLogs
 from ohlora.processes import is_main
+from ohlora.text import printable
 
+WANDB_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # words that W&B knows
 SETTINGS = "settings.json"  # of a run that can be resumed
 
 # Lightning's own handlers print every line a second time under Hydra, and its tips are advertisements.
@@ -40,61 +43,99 @@ warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
 
 
-def csv_logger(save_dir: str) -> CSVLogger:
-    """Numbers as `csv/metrics.csv`, config as `csv/hparams.yaml` in `save_dir`.
+def csv_logger(logs: CsvLogs) -> CSVLogger:
+    """Numbers as `csv/metrics.csv`, config as `csv/hparams.yaml`.
 
     A run that goes on in its folder writes `csv_2` and so on: Lightning would delete what was there.
     """
     names = chain(["csv"], map("csv_{}".format, count(2)))
-    free = next(name for name in names if not (Path(save_dir) / name).exists())
-    return CSVLogger(save_dir, name="", version=free)
+    free = next(name for name in names if not (Path(logs.save_dir) / name).exists())
+    return CSVLogger(logs.save_dir, name="", version=free)
 
 
-def tensorboard_logger(save_dir: str) -> TensorBoardLogger:
+def tensorboard_logger(logs: TensorboardLogs) -> TensorBoardLogger:
     try:
-        return TensorBoardLogger(save_dir, name="", version="tensorboard")
+        return TensorBoardLogger(logs.save_dir, name="", version="tensorboard")
     except ModuleNotFoundError:
         raise OhloraError("logger=tensorboard needs its package: pip install 'ohlora[tensorboard]'") from None
 
 
-def wandb_logger(
-    save_dir: str, project: str, group: str | None, job_type: str, name: str, mode: str
-) -> WandbLogger:
-    """A W&B run; `mode` is auto | online | offline, auto being online where W&B can be reached."""
+def wandb_logger(logs: WandbLogs) -> WandbLogger:
+    """A W&B run, offline where W&B is out of reach: no network never stops a run."""
     try:
         import wandb
     except ModuleNotFoundError:
         raise OhloraError("logger=wandb needs its package: pip install 'ohlora[wandb]'") from None
     os.environ.setdefault("WANDB_SILENT", "true")  # one line of our own is enough
-    if not is_main():
-        mode = "offline"  # Lightning gives it a logger that does nothing
-    elif mode == "auto":
-        why = wandb_out_of_reach(wandb)
-        mode = "offline" if why else "online"
-        if why:
-            print(
-                f"ohlora: W&B is offline ({why}); later: wandb sync {save_dir}/wandb/offline-*",
-                file=sys.stderr,
-            )
-    Path(save_dir).mkdir(parents=True, exist_ok=True)
+    mode = wandb_mode(wandb, logs) if is_main() else "offline"  # the others get a logger that does nothing
+    Path(logs.save_dir).mkdir(parents=True, exist_ok=True)
     return WandbLogger(
-        save_dir=save_dir,
-        project=project,
-        group=group,
-        job_type=job_type,
-        name=name,
+        save_dir=logs.save_dir,
+        project=logs.project,
+        group=logs.group,
+        job_type=logs.job_type,
+        name=logs.name,
         offline=mode == "offline",
         # Said again in the settings: `offline` alone still asks for an API key.
-        settings=wandb.Settings(mode="offline" if mode == "offline" else "online", silent=True),
+        settings=wandb.Settings(mode=mode, silent=True),
     )
+
+
+def wandb_mode(wandb: Any, logs: WandbLogs) -> Literal["online", "offline", "disabled"]:
+    """What the config says; `auto` is the user's word to W&B itself, else online where it can be reached."""
+    if address := without_wrong_address():
+        say_offline(f"WANDB_BASE_URL={printable(address)} is not an address like http://localhost:8080", logs)
+        return "offline"
+    mode = logs.mode
+    if mode == "auto":
+        word = os.environ.get("WANDB_MODE") or "online"
+        if word not in WANDB_MODES:
+            raise OhloraError(f"WANDB_MODE={printable(word)} is not one of {' | '.join(WANDB_MODES)}")
+        word = str(wandb.setup().settings.mode)  # of WANDB_MODE, or of `wandb offline`
+        mode = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}.get(word, "auto")
+    if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes"):
+        return "disabled"
+    if mode != "auto":
+        return mode
+    why = wandb_out_of_reach(wandb)
+    if why is None:
+        return "online"
+    say_offline(why, logs)
+    return "offline"
+
+
+def say_offline(why: str, logs: WandbLogs) -> None:
+    print(
+        f"ohlora: W&B is offline ({why}); later: wandb sync {logs.save_dir}/wandb/offline-*", file=sys.stderr
+    )
+
+
+def without_wrong_address() -> str | None:
+    """WANDB_BASE_URL where it is no address, having taken it away: W&B would not even start offline."""
+    address = os.environ.get("WANDB_BASE_URL")
+    if not address or web_address(address):
+        return None
+    del os.environ["WANDB_BASE_URL"]
+    os.environ["WANDB_MODE"] = "offline"  # a later job of this process shall not go to wandb.ai instead
+    return address
+
+
+def web_address(address: str) -> tuple[str, int] | None:
+    """Host and port of an http or https address; None where it is none."""
+    try:
+        url = urlparse(address)
+        if url.scheme in ("http", "https") and url.hostname:
+            return url.hostname, url.port or (443 if url.scheme == "https" else 80)
+    except ValueError:  # [::1, or a port beyond 65535
+        pass
+    return None
 
 
 def wandb_out_of_reach(wandb: Any) -> str | None:
     """Why an online W&B run would fail now, or None."""
-    url = urlparse(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url)
+    place = web_address(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url)
     try:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        with socket.create_connection((url.hostname or "", port), timeout=3):
+        with socket.create_connection(place or ("", 0), timeout=3):
             pass
     except OSError:
         return "no network"

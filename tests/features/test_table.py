@@ -14,11 +14,11 @@ from ohlora.datasets.readers import Digits
 from ohlora.errors import OhloraError
 from ohlora.features.jobs import ShipTable
 from ohlora.features.table import add_features
+from ohlora.loggers import CsvLogs
 from ohlora.predictor.fit import protocol_to_fit
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.records.journal import Journal
 from ohlora.seeds import LEAGUE_SEEDS
-from ohlora.tracking import csv_logger
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ class TestAMixedTable:
             cache_dir=str(cache_dir),
             save_to=str(tmp_path / "shipped"),
             output_dir=str(tmp_path),
-            logger=csv_logger(str(tmp_path)),
+            logger=CsvLogs(str(tmp_path)).make(),
         )
         with pytest.warns(UserWarning, match=r"1 trials of protocol old, .*; 1 trials of varied .* by older"):
             assert ship.run() == 4

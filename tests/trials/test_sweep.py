@@ -20,11 +20,11 @@ from ohlora.datasets.readers import Digits
 from ohlora.datasets.subset import TooFewImages
 from ohlora.errors import OhloraError
 from ohlora.hardware import Hardware
+from ohlora.loggers import CsvLogs
 from ohlora.records.journal import Journal
 from ohlora.records.record import plain
 from ohlora.records.table import read_table
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
-from ohlora.tracking import csv_logger
 from ohlora.trainer import TrainerSettings
 from ohlora.trials.classifier import load_classifier
 from ohlora.trials.cnn import score
@@ -63,7 +63,7 @@ def sweep(tmp_path, varied, space, smoke, cpu, cache_dir) -> TrainTrials:
         driver="lean",
         trainer=QUIET,
         callbacks={},
-        logger=csv_logger(str(tmp_path / "run")),
+        logger=CsvLogs(str(tmp_path / "run")).make(),
     )
 
 

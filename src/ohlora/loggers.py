@@ -1,0 +1,39 @@
+"""Where a run's numbers go, as conf/logger chooses; `make` gives Lightning's Logger."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ohlora.config import Name, config, deferred
+
+
+@config
+class CsvLogs:
+    """Files `csv/metrics.csv` and `csv/hparams.yaml` in `save_dir`."""
+
+    save_dir: Name
+    make = deferred("ohlora.tracking", "csv_logger")
+
+
+@config
+class TensorboardLogs:
+    """Event files in `save_dir/tensorboard`."""
+
+    save_dir: Name
+    make = deferred("ohlora.tracking", "tensorboard_logger")
+
+
+@config
+class WandbLogs:
+    """A W&B run.
+
+    `auto` is what WANDB_MODE or `wandb offline` says, else online where W&B can be reached.
+    """
+
+    save_dir: Name
+    project: Name
+    group: Name | None
+    job_type: Name
+    name: Name
+    mode: Literal["auto", "online", "offline", "disabled"]
+    make = deferred("ohlora.tracking", "wandb_logger")
