@@ -19,13 +19,13 @@ from ohlora.features.autoencoder import (
     Autoencoder,
     Encoder,
     ImageEncoder,
-    NetworkSettings,
     as_trained,
     load_encoder,
     network_card,
     psnr,
     save_encoder,
 )
+from ohlora.features.autoencoder_job import NetworkSettings
 
 SMALL = NetworkSettings(widths=(8, 12), grid=2, code=6)
 VIEWS = {

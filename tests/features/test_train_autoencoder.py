@@ -15,7 +15,7 @@ from ohlora.build import build
 from ohlora.datasets.images import ImageData
 from ohlora.errors import OhloraError
 from ohlora.features.autoencoder import load_encoder
-from ohlora.features.train_autoencoder import Lesson, TrainAutoencoder
+from ohlora.features.autoencoder_job import Lesson, TrainAutoencoder
 
 
 @pytest.fixture
@@ -58,13 +58,22 @@ def test_the_whole_dataset_is_the_default_and_subsets_stay_possible(
 
 
 def test_every_fault_is_named_before_anything_starts(job: Callable[..., TrainAutoencoder]) -> None:
-    wrong = job("lesson.batch_size=1", "network.code=0", "lesson.agreement=-1", "network.widths=[8,0]")
-    told = (
-        "lesson.batch_size=1 is below 2; lesson.agreement=-1 is below 0; "
-        "network.code=0 is below 1; network.widths=0 is below 1"
-    )
-    with pytest.raises(OhloraError, match=told):
-        wrong.run()
+    with pytest.raises(OhloraError) as caught:
+        job(
+            "lesson.batch_size=1",
+            "network.code=0",
+            "lesson.agreement=-1",
+            "network.widths=[8,0]",
+            "views.shift=2",
+        )
+    for fault in (
+        "lesson.batch_size=1 is not a whole number from 2 up",
+        "lesson.agreement=-1 is not a number from 0 up",
+        "network.code=0 is not a whole number from 1 to 4096",
+        "network.widths=[8, 0] is not a list",
+        "views.shift=2 is not a number from 0 to 1",
+    ):
+        assert fault in str(caught.value)
 
 
 def test_a_run_leaves_an_encoder_and_its_report(

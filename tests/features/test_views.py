@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ohlora.features.views import Views
+from ohlora.features.autoencoder_job import Views
 
 STILL = {
     "zoom": 0.0, "stretch": 0.0, "turn": 0.0, "shift": 0.0, "light": 0.0, "tint": 0.0, "mirror_colour": False,

@@ -15,30 +15,14 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from ohlora.assets import load_network, save_model
-from ohlora.features.views import Views
+from ohlora.config import InvalidConfig
+from ohlora.features.autoencoder_job import NetworkSettings, Views
 from ohlora.processes import share, summed, world_size
 from ohlora.schedules import one_cycle
 
 ENCODER_KIND = "encoder"
 GREY_OF_RGB = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 ENCODE_BATCH = 512
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """The encoder's shape; the decoder mirrors it."""
-
-    widths: tuple[int, ...]  # channels after each halving of the image; the last repeats for large images
-    grid: int  # the code is read from a grid x grid map
-    code: int  # numbers a code has
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
-
-    def stages(self, height: int, width: int) -> list[int]:
-        """Channels after each halving: images of this size are halved to about the grid, at least once."""
-        halvings = max(1, math.floor(math.log2(max(1, min(height, width)) / self.grid) + 0.25))
-        return [self.widths[min(i, len(self.widths) - 1)] for i in range(halvings)]
 
 
 class ImageEncoder(nn.Module):
@@ -286,7 +270,10 @@ def load_encoder(path: Path | str) -> Encoder:
 def build_encoder(card: Mapping[str, Any]) -> ImageEncoder:
     """The network a card tells of, its weights still random."""
     channels, height, width = (int(x) for x in card["image_shape"])
-    settings = NetworkSettings(**card["network"])
+    try:
+        settings = NetworkSettings(**card["network"])
+    except InvalidConfig as error:  # of a card: whoever loads it names the file
+        raise ValueError(str(error)) from None
     if int(card["code_size"]) != settings.code:
         raise ValueError(f"code_size={card['code_size']} but network.code={settings.code}")
     return ImageEncoder(settings, (channels, height, width))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,6 @@ from ohlora.figures import plt, save_figure
 
 NEIGHBOURS = 5
 GREEN, RED, INK, FAINT = (46, 139, 87), (205, 51, 51), (20, 20, 20), (120, 120, 120)
-
-
-@dataclass(frozen=True)
-class ReportSettings:
-    """How many images a report looks at; fixed, so that numbers of two encoders compare."""
-
-    pair_images: int  # test images whose pairs are measured, drawn with seed 0
-    neighbour_images: int  # training images the neighbours come from
 
 
 def spread_over(n: int, wanted: int) -> Tensor:

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ohlora.features.autoencoder_job import Views
 
-@dataclass(frozen=True)
-class Views:
-    """How far a view may stray; every image draws its own, uniformly within these bounds."""
 
-    zoom: float  # logarithm of the scale, either way
-    stretch: float  # logarithm of width over height, either way
-    turn: float  # radians, either way
-    shift: float  # share of the side, either way
-    light: float  # brightness and contrast, each as a share, either way
-    tint: float  # each colour channel's brightness, as a share, either way; grey images have none
-    mirror_colour: bool  # mirror half of the colour images; a mirrored digit is another digit
+def draw_views(views: Views, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """One view of each image; `images` and result are [n, channels, height, width], 0 to 1."""
+    n, channels, _, _ = images.shape
+    device = images.device
 
-    def draw(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """One view of each image; `images` and result are [n, channels, height, width], 0 to 1."""
-        n, channels, _, _ = images.shape
-        device = images.device
+    def either_way(reach: float, *shape: int) -> Tensor:
+        return reach * (2 * torch.rand(n, *shape, generator=generator).to(device) - 1)
 
-        def either_way(reach: float, *shape: int) -> Tensor:
-            return reach * (2 * torch.rand(n, *shape, generator=generator).to(device) - 1)
-
-        zoom, stretch, turn = either_way(self.zoom), either_way(self.stretch), either_way(self.turn)
-        wide, high = torch.exp(zoom + stretch), torch.exp(zoom - stretch)
-        if channels == 3 and self.mirror_colour:
-            wide = wide * torch.sign(either_way(1.0) + 1e-9)
-        place = torch.stack(
-            [
-                torch.stack([wide * turn.cos(), -high * turn.sin()], dim=1),
-                torch.stack([wide * turn.sin(), high * turn.cos()], dim=1),
-            ],
-            dim=1,
-        )
-        # affine_grid measures from -1 to 1: the side is 2
-        place = torch.cat([place, either_way(2 * self.shift, 2, 1)], dim=2)
-        grid = F.affine_grid(place, list(images.shape), align_corners=False)
-        moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-        mean = moved.mean(dim=(1, 2, 3), keepdim=True)
-        contrast, gain = 1 + either_way(self.light, 1, 1, 1), 1 + either_way(self.light, 1, 1, 1)
-        if channels == 3:
-            gain = gain * (1 + either_way(self.tint, channels, 1, 1))
-        return ((moved - mean) * contrast + mean).mul(gain).clamp(0, 1)
+    zoom, stretch, turn = either_way(views.zoom), either_way(views.stretch), either_way(views.turn)
+    wide, high = torch.exp(zoom + stretch), torch.exp(zoom - stretch)
+    if channels == 3 and views.mirror_colour:
+        wide = wide * torch.sign(either_way(1.0) + 1e-9)
+    place = torch.stack(
+        [
+            torch.stack([wide * turn.cos(), -high * turn.sin()], dim=1),
+            torch.stack([wide * turn.sin(), high * turn.cos()], dim=1),
+        ],
+        dim=1,
+    )
+    # affine_grid measures from -1 to 1: the side is 2
+    place = torch.cat([place, either_way(2 * views.shift, 2, 1)], dim=2)
+    grid = F.affine_grid(place, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    mean = moved.mean(dim=(1, 2, 3), keepdim=True)
+    contrast, gain = 1 + either_way(views.light, 1, 1, 1), 1 + either_way(views.light, 1, 1, 1)
+    if channels == 3:
+        gain = gain * (1 + either_way(views.tint, channels, 1, 1))
+    return ((moved - mean) * contrast + mean).mul(gain).clamp(0, 1)
