@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ohlora.door import explain, one_line_warning
+from ohlora.door import as_hydra_reads, explain, one_line_warning
 from ohlora.errors import JobFailed, OhloraError
 from ohlora.records.journal import Journal
 
@@ -258,3 +259,45 @@ def test_a_wrong_value_is_refused_without_torch(override, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert override.split(".")[-1].split("=")[0] in done.stderr
+
+
+class TestWhatIsTyped:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "사진",
+            "photos (1)",
+            "C:\\Users\\한 글\\",
+            'a"b (1)',
+            "a=b",
+            "it's (2)",
+            "plain",
+            "오로라!",
+            "2 (너)\\",
+        ],
+    )
+    def test_any_folder_can_be_named(self, value):
+        read = OverridesParser.create().parse_override(as_hydra_reads(f"dataset.root={value}"))
+        assert (read.key_or_group, read.value()) == ("dataset.root", value)
+
+    @pytest.mark.parametrize(
+        "argument",
+        [
+            "-m",
+            "--config-dir=x y(",
+            "~dataset",
+            "dataset=mnist,fashion",
+            "seeds=[1,2",
+            "x='사진'",
+            "x=${a.b}",
+            "x=",
+        ],
+    )
+    def test_what_hydra_reads_or_says_itself_is_left_to_it(self, argument):
+        assert as_hydra_reads(argument) == argument
+
+    def test_home_is_expanded_everywhere(self, monkeypatch):
+        monkeypatch.setenv("HOME", "/home/me")
+        monkeypatch.setenv("USERPROFILE", "/home/me")
+        assert as_hydra_reads("paths.output_dir=~/out") == f"paths.output_dir={Path('/home/me/out')}"
+        assert as_hydra_reads("dataset.root=~/내 사진") == f'dataset.root="{Path("/home/me/내 사진")}"'

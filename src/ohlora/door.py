@@ -22,6 +22,7 @@ from typing import Any, TextIO
 import hydra
 import platformdirs
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -149,6 +150,30 @@ def one_line_warning(
     print(f"ohlora: {printable(' '.join(str(message).split()), 500)}", file=file or sys.stderr)
 
 
+def as_hydra_reads(argument: str) -> str:
+    """An override as it was typed, quoted where Hydra's grammar would refuse it: `dataset.root=사진`.
+
+    `~` is the home folder, as in a shell, which does not expand it after a `=`.
+    """
+    found = re.fullmatch(r"([+~]{0,2}[\w./@:-]+)=(.+)", argument, re.DOTALL)
+    if not found or argument.startswith("-"):
+        return argument
+    name, value = found.groups()
+    if value.startswith("~"):
+        with suppress(RuntimeError):  # ~nobody
+            value = str(Path(value).expanduser())
+    plain = re.fullmatch(r"[\w./:%@?*+-]*", value, re.ASCII)
+    # Lists, tables, quotes and sweeps are Hydra's own: what is wrong in them, it says.
+    if plain or re.match(r"[\[{'\"]|(choice|range|interval|glob|shuffle|sort|tag|extend_list)\(", value):
+        return f"{name}={value}"
+    try:
+        OverridesParser.create().parse_override(f"{name}={value}")
+    except HydraException:
+        escaped = re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + ('\\"' if end[2] else ""), value)
+        return f'{name}="{escaped}"'
+    return f"{name}={value}"
+
+
 def enter(main: Callable[[], Any]) -> None:
     """Run a Hydra main; print a user's mistake as one line and leave with exit code 2."""
     # Hydra's own handler prints an error its way and exits 1; with this set it raises instead.
@@ -157,6 +182,7 @@ def enter(main: Callable[[], Any]) -> None:
     end_with_parent()
     warnings.showwarning = one_line_warning
     make_steady()
+    sys.argv[1:] = map(as_hydra_reads, sys.argv[1:])
     with one_line_errors(), checked_configs():
         main()
 
