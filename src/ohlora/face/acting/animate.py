@@ -32,6 +32,7 @@ class Animate:
         from ohlora.face.acting.film import film, save_film
         from ohlora.face.acting.performance import Performance
         from ohlora.face.acting.speech import cleaned
+        from ohlora.progress import progress
 
         generator, person = self.checked()
         line = cleaned("" if self.say is None else str(self.say))
@@ -41,7 +42,8 @@ class Animate:
         performance = performance.feel(mood, LEAD_S, performance.end_s)
         seconds = self.seconds or performance.end_s + TAIL_S
         times = [number / self.fps for number in range(max(1, round(seconds * self.fps)))]
-        frames = film(generator, person, performance, times, self.ombre)
+        with progress(len(times), "frames") as advance:
+            frames = film(generator, person, performance, times, self.ombre, advance)
         path = save_film(frames, Path(self.out).expanduser(), self.fps)
         print(f"{path}: {mood}, {len(frames)} frames, {len(frames) / self.fps:.1f} s")
 

@@ -57,12 +57,18 @@ def film(
     performance: Performance,
     times: Sequence[float],
     ombre: Ombre,
+    advance: Callable[[int], object] = lambda count: None,
 ) -> np.ndarray:
-    """Frames uint8 [times, rows, columns, 3] of a performance at some times, in seconds."""
-    groups = [times[first : first + TOGETHER] for first in range(0, len(times), TOGETHER)]
-    return np.concatenate(
-        [look(generator, person, [performance.at(t) for t in some], some, ombre) for some in groups]
-    )
+    """Frames uint8 [times, rows, columns, 3] of a performance at some times, in seconds.
+
+    `advance` is called with the number of frames that were drawn since the last time.
+    """
+    frames = []
+    for first in range(0, len(times), TOGETHER):
+        some = times[first : first + TOGETHER]
+        frames.append(look(generator, person, [performance.at(t) for t in some], some, ombre))
+        advance(len(some))
+    return np.concatenate(frames)
 
 
 def save_animation(frames: np.ndarray, path: Path, fps: float) -> None:

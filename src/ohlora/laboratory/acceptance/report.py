@@ -97,15 +97,19 @@ class Report:
         """Rows of those subjects whose stage is asked for."""
         from ohlora.laboratory.acceptance.model_folder import Missing
         from ohlora.laboratory.acceptance.table import rows_of
+        from ohlora.progress import progress
 
         rows = []
-        for stage, subject, measure in subjects:
-            if stage in criteria:
+        wanted = [one for one in subjects if one[0] in criteria]
+        with progress(len(wanted), "measures") as advance:
+            for stage, subject, measure in wanted:
+                advance(0, note=f"{stage} of {subject}")
                 try:
                     scores: Mapping[str, float] | str = measure()
                 except Missing as missing:
                     scores = str(missing)
                 rows += rows_of(stage, subject, criteria[stage], scores, evaluation.source.resolution)
+                advance()
         return rows
 
     def header(self, evaluation: Evaluation) -> list[str]:
