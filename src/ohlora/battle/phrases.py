@@ -17,8 +17,8 @@ PHRASES: dict[str, dict[str, str]] = {
     "static_dataset": {"en": "best on average for {dataset}", "ko": "{dataset} 평균 최적"},
     "optuna": {"en": "Optuna {sampler} ({trials} trials)", "ko": "Optuna {sampler} ({trials}회)"},
     "hello": {
-        "en": "Oh-LoRA challenges you to a hyperparameter battle on [b]{title}[/b]!",
-        "ko": "오로라가 [b]{title}[/b] 하이퍼파라미터 배틀을 신청했어!",
+        "en": "Oh-LoRA challenges you to a hyperparameter battle on {title}!",
+        "ko": "오로라가 {title} 하이퍼파라미터 배틀을 신청했어!",
     },
     "subset": {
         "en": "{n} training images, {k} classes: {counts}",
@@ -136,11 +136,13 @@ MEANINGS: dict[str, dict[str, str]] = {
 
 def say(key: str, language: str, **values: object) -> str:
     """The phrase `key` in `language` (ko | en) as rich markup, its gaps filled; text in them is no markup."""
-    safe = {
-        name: escape(printable(value, LONGEST)) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
+    safe = {name: literal(value) if isinstance(value, str) else value for name, value in values.items()}
     return PHRASES[key][language].format(**safe)
+
+
+def literal(text: str) -> str:
+    """Text from outside as markup that shows it as it is; no tag may follow it at once."""
+    return escape(printable(text, LONGEST) + " ")[:-1]  # escape doubles a backslash at the very end
 
 
 def plain(key: str, language: str, **values: object) -> str:

@@ -10,17 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ohlora.battle.contestants.base import Contestant, MatchContext
-from ohlora.battle.phrases import plain, say
+from ohlora.battle.phrases import literal, plain, say
 from ohlora.battle.referee import FRESH_SEEDS, Watch
 from ohlora.battle.result import MatchResult
 from ohlora.datasets.subset import Subset
 from ohlora.progress import progress
 from ohlora.space import Value
-from ohlora.text import printable
 
 
 class Screen:
@@ -52,7 +50,7 @@ class Screen:
             name = contestant.title(context, self.language)
             text = plain(key, self.language, name=name, number=fresh or number, n=len(FRESH_SEEDS))
             if not self.console.is_terminal:
-                self.console.print(escape(printable(text)), style="dim", soft_wrap=True)
+                self.console.print(literal(text), style="dim", soft_wrap=True)
             shown = 0
             with progress(steps, text) as advance:
 
@@ -79,7 +77,7 @@ class Screen:
                 told = say(f"verdict_{number}", self.language, verdict=told)
             self.console.print(told)
         self.say(f"won_{result.winner}", style="bold", name=theirs)
-        self.console.print(f"[magenta]{say('ohlora', self.language)}:[/magenta] {escape(line)}")
+        self.console.print(f"[magenta]{say('ohlora', self.language)}:[/magenta] {literal(line)}")
 
     def table(self, result: MatchResult, theirs: str) -> Table:
         """Every attempt's hyperparameters and scores, a column each."""
@@ -87,7 +85,7 @@ class Screen:
         table = Table(title=say("result", lang), title_justify="left")
         table.add_column(say("hyperparameter", lang))
         table.add_column(say("ohlora", lang), justify="right")
-        name = escape(printable(theirs))
+        name = literal(theirs)
         for number in range(1, len(result.challenger) + 1):
             table.add_column(f"{name} {number}" if len(result.challenger) > 1 else name, justify="right")
         for param in self.free:
