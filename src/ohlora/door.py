@@ -30,6 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from ohlora.build import build
+from ohlora.command_help import choices, command
 from ohlora.composition import checked_configs
 from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
@@ -74,6 +75,8 @@ def user_language() -> str:
 
 
 OmegaConf.register_new_resolver("user_language", user_language, replace=True)
+OmegaConf.register_new_resolver("choices", choices, replace=True)
+OmegaConf.register_new_resolver("command", command, replace=True)
 OmegaConf.register_new_resolver("assets", lambda name="": str(ASSETS / name), replace=True)
 OmegaConf.register_new_resolver(
     "user_cache",
