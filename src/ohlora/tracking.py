@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
@@ -75,8 +76,7 @@ def wandb_logger(logs: WandbLogs) -> WandbLogger:
         group=logs.group,
         job_type=logs.job_type,
         name=logs.name,
-        offline=mode == "offline",
-        # Said again in the settings: `offline` alone still asks for an API key.
+        # Not Lightning's `offline`: it asks for an API key, and sets WANDB_MODE for all later jobs.
         settings=wandb.Settings(mode=mode, silent=True),
     )
 
@@ -86,12 +86,12 @@ def wandb_mode(wandb: Any, logs: WandbLogs) -> Literal["online", "offline", "dis
     if address := without_wrong_address():
         say_offline(f"WANDB_BASE_URL={printable(address)} is not an address like http://localhost:8080", logs)
         return "offline"
-    mode = logs.mode
+    mode, standing = logs.mode, standing_mode(wandb)
     if mode == "auto":
-        word = os.environ.get("WANDB_MODE") or "online"
-        if word not in WANDB_MODES:
-            raise OhloraError(f"WANDB_MODE={printable(word)} is not one of {' | '.join(WANDB_MODES)}")
-        word = str(wandb.setup().settings.mode)  # of WANDB_MODE, or of `wandb offline`
+        said = os.environ.get("WANDB_MODE")
+        if said and said not in WANDB_MODES:
+            raise OhloraError(f"WANDB_MODE={printable(said)} is not one of {' | '.join(WANDB_MODES)}")
+        word = said or standing
         mode = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}.get(word, "auto")
     if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes"):
         return "disabled"
@@ -102,6 +102,17 @@ def wandb_mode(wandb: Any, logs: WandbLogs) -> Literal["online", "offline", "dis
         return "online"
     say_offline(why, logs)
     return "offline"
+
+
+@cache
+def standing_mode(wandb: Any) -> str:
+    """The mode of W&B's own settings (`wandb offline`), before a run of this process has changed it."""
+    said = os.environ.pop("WANDB_MODE", None)
+    try:
+        return str(wandb.setup().settings.mode)
+    finally:
+        if said is not None:
+            os.environ["WANDB_MODE"] = said
 
 
 def say_offline(why: str, logs: WandbLogs) -> None:
