@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from ohlora.build import build
+from ohlora.build import FUNCTIONS, HEAVY, OURS, build
 from ohlora.config import Count, Name, Share, config
 from ohlora.errors import OhloraError
 
@@ -176,9 +177,9 @@ class TestTargets:
         assert "note=. is not text" in faults(settings)
 
 
-def test_every_target_of_conf_may_be_named():
-    from ohlora.build import FUNCTIONS, OURS
-
+@pytest.fixture(scope="module")
+def targets() -> set[str]:
+    """Every class that conf names."""
     conf = Path(__file__).resolve().parents[1] / "conf"
     named = set()
     for path in conf.rglob("*.yaml"):
@@ -188,4 +189,17 @@ def test_every_target_of_conf_may_be_named():
                 if found:
                     named.add(rest.split(",")[0].split()[0])
     assert len(named) > 40
-    assert all(name in FUNCTIONS or OURS.fullmatch(name) for name in named)
+    return named
+
+
+def test_every_target_of_conf_may_be_named(targets):
+    assert all(name in FUNCTIONS or OURS.fullmatch(name) for name in targets)
+
+
+def test_what_is_not_said_to_be_heavy_imports_no_torch(targets):
+    light = {name.rpartition(".")[0] for name in targets if not name.startswith((*HEAVY, "hydra_plugins"))}
+    assert {"ohlora.features.autoencoder_job", "ohlora.trials.jobs"} <= light
+    heavy = "{'torch', 'lightning', 'pandas', 'sklearn', 'matplotlib', 'transformers'}"
+    code = f"import sys\nfor name in {sorted(light)}: __import__(name)\nassert not {heavy} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -41,7 +41,7 @@ FUNCTIONS = {  # until each is a config class
 
 
 # Rooms whose modules are not all light.
-HEAVY = ("ohlora.face.", "ohlora.laboratory.", "ohlora.features.", "ohlora.tracking.", "lightning.")
+HEAVY = ("ohlora.face.", "ohlora.laboratory.", "lightning.")
 
 
 class _Wrong:

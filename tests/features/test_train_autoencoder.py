@@ -16,6 +16,7 @@ from ohlora.datasets.images import ImageData
 from ohlora.errors import OhloraError
 from ohlora.features.autoencoder import load_encoder
 from ohlora.features.autoencoder_job import Lesson, TrainAutoencoder
+from ohlora.features.train_autoencoder import written
 
 
 @pytest.fixture
@@ -74,6 +75,11 @@ def test_every_fault_is_named_before_anything_starts(job: Callable[..., TrainAut
         "views.shift=2 is not a number from 0 to 1",
     ):
         assert fault in str(caught.value)
+
+
+def test_a_card_has_the_numbers_as_they_were_typed(job: Callable[..., TrainAutoencoder]) -> None:
+    assert '"epochs": 5,' in json.dumps(written(job("lesson.epochs=5").lesson))
+    assert '"epochs": 0.02,' in json.dumps(written(job().lesson))
 
 
 def test_a_run_leaves_an_encoder_and_its_report(

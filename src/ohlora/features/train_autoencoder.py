@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -24,7 +25,7 @@ from ohlora.features.autoencoder import (
     network_card,
     save_encoder,
 )
-from ohlora.features.autoencoder_job import TrainAutoencoder
+from ohlora.features.autoencoder_job import Lesson, TrainAutoencoder
 from ohlora.features.report import (
     draw_nearest_pairs,
     draw_reconstructions,
@@ -58,7 +59,7 @@ def train_autoencoder(job: TrainAutoencoder) -> float:
         "dataset": subset.title,
         "subset": asdict(subset.recipe),
         "training_images": len(subset.train),
-        "settings": {"lesson": asdict(job.lesson), "views": asdict(job.views)},
+        "settings": {"lesson": written(job.lesson), "views": asdict(job.views)},
         "scores": scores,
         "training": {
             "steps": trainer.global_step,
@@ -85,6 +86,12 @@ def train_autoencoder(job: TrainAutoencoder) -> float:
         highlight=False,
     )
     return val_accuracy
+
+
+def written(lesson: Lesson) -> dict[str, Any]:
+    """A lesson as cards have it: `5` epochs, as the config writes it, not 5.0."""
+    epochs = lesson.epochs
+    return {**asdict(lesson), "epochs": int(epochs) if epochs == int(epochs) else epochs}
 
 
 def fit(job: TrainAutoencoder, subset: Subset) -> tuple[Autoencoder, Trainer]:
