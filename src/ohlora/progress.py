@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -38,7 +39,7 @@ class Advance:
 
     def __call__(self, n: float = 1, note: str | None = None) -> None:
         """`n` steps more are done; `note` stands beside the bar until the next one."""
-        fields = {} if note is None else {"note": printable(note)}
+        fields: dict[str, Any] = {} if note is None else {"note": printable(note)}
         self._bars.update(self._task, advance=n, **fields)
 
 

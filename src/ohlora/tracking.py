@@ -95,7 +95,7 @@ def wandb_mode(wandb: Any, logs: WandbLogs) -> Literal["online", "offline", "dis
         mode = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}.get(word, "auto")
     if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes"):
         return "disabled"
-    if mode != "auto":
+    if mode == "online" or mode == "offline":
         return mode
     why = wandb_out_of_reach(wandb)
     if why is None:

@@ -307,9 +307,10 @@ def stop(processes: Sequence[subprocess.Popen[bytes]], patience_s: float = 3) ->
     SIGTERM, which their door takes as Ctrl-C: a job started in the background may ignore SIGINT.
     """
     left = list(processes)
-    for last_word, seconds in ((None, patience_s), ("terminate", 30), ("kill", 30)):
-        for process in left if last_word else ():
-            getattr(process, last_word)()
+    waits = (lambda _: None, patience_s), (subprocess.Popen.terminate, 30), (subprocess.Popen.kill, 30)
+    for ask, seconds in waits:
+        for process in left:
+            ask(process)
         end = time.monotonic() + seconds
         while left and time.monotonic() < end:
             left = [process for process in left if process.poll() is None]

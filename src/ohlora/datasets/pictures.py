@@ -53,8 +53,8 @@ def folder_names(class_names: Sequence[str]) -> list[str]:
     return names
 
 
-def save_images(subset: Subset, folder: Path) -> Path:
-    """Write train, val and test as `folder/<split>/<class>/0000.png`.
+def save_images(subset: Subset, folder: Path, splits: Sequence[str] = SPLITS) -> Path:
+    """Write the splits as `folder/<split>/<class>/0000.png`.
 
     Raises OhloraError where other pictures lie there: two subsets in one folder would be neither.
     """
@@ -65,7 +65,7 @@ def save_images(subset: Subset, folder: Path) -> Path:
             f"subset.save={printable(folder)} holds other pictures ({' '.join(SPLITS)}): name a new folder"
         )
     write_json(folder / WHOSE, whose)
-    for name in SPLITS:
+    for name in splits:
         split = getattr(subset, name)
         for label, class_folder in enumerate(folder_names(subset.class_names)):
             place = folder / name / class_folder

@@ -90,12 +90,12 @@ class Facts:
 
         Of a machine, or of more than two attempts, the best stands for all.
         """
-        others = match.challenger
+        others = list(match.challenger)
         if not others:
             raise OhloraError("a match to narrate needs an attempt of Oh-LoRA's and one of a challenger's")
         kind = others[0].kind
         if kind != "human" or len(others) > 2:
-            others = (match.best,)
+            others = [match.best]
         name = clean_name(others[0].contestant, PLAYER_LENGTH)
         short = clean_name(match.dataset.name, DATASET_LENGTH)
         return cls(

@@ -65,7 +65,7 @@ def load_narrator(narrator: LanguageModelNarrator) -> tuple[Any, Any]:
 
 
 def turns(
-    prompt: str, language: str, persona: Mapping[str, str] | None, completion: str | None = None
+    prompt: str, language: str, persona: Mapping[Any, str] | None, completion: str | None = None
 ) -> dict[str, Any]:
     """A prompt, and the line that answers it where one is given, as TRL's conversational columns."""
     system = [{"role": "system", "content": persona[language]}] if persona else []
@@ -107,7 +107,8 @@ def load_model(name: str, device: torch.device, bits: int | None) -> Any:
             load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_compute_dtype=options["dtype"]
         )
         return AutoModelForCausalLM.from_pretrained(folder, device_map={"": device}, **options)
-    model, loading = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+    model, loading = loaded
     if missing := sorted(loading["missing_keys"]):  # they would be drawn at random
         raise OhloraError(f"{name} lacks {len(missing)} of its weights, {missing[0]} first")
     return model.to(device)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from ohlora.predictor.predictor import Predictor
 from ohlora.space import Params, Space
+
+if TYPE_CHECKING:  # Optuna, only where a study is searched
+    from ohlora.predictor.study_space import StudySpace
 
 CANDIDATES = 1024
 REFINED = 512
@@ -25,19 +28,6 @@ TRIAL_SD = 0.02  # of one trial's validation score over seeds: the target table'
 SMOOTH_LENGTH = 0.6  # in encoded units, where each hyperparameter spans 0 to 1
 # How much more than that a subset may surprise: the factor under which its trials are most likely.
 SURPRISES = (1.0, 2.0, 4.0, 8.0)
-
-
-class Searchable(Protocol):
-    """What is searched: a `Space`, or what an Optuna study tunes of one."""
-
-    @property
-    def free(self) -> Mapping[str, Any]: ...
-    @property
-    def columns(self) -> Sequence[str]: ...
-    def at(self, positions: np.ndarray) -> Params: ...
-    def positions(self, params: Params) -> list[float]: ...
-    def encode(self, params: Params) -> list[float]: ...
-    def encode_positions(self, positions: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Belief:
     def __init__(
         self,
         predictor: Predictor,
-        space: Searchable,
+        space: Space | StudySpace,
         vector: Tensor,
         history: Sequence[tuple[Params, float]],
     ) -> None:
@@ -120,7 +110,7 @@ def one_thread() -> Iterator[None]:
 @one_thread()
 def search(
     predictor: Predictor,
-    space: Searchable,
+    space: Space | StudySpace,
     vector: Tensor,
     seed: int,
     history: Sequence[tuple[Params, float]] = (),
@@ -163,7 +153,7 @@ def search(
     )
 
 
-def space_row(space: Searchable, params: Params) -> np.ndarray:
+def space_row(space: Space | StudySpace, params: Params) -> np.ndarray:
     return np.array([space.encode(params)])
 
 

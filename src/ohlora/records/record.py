@@ -114,7 +114,8 @@ def faults(error: ValidationError) -> Iterator[str]:
         cls: Any = TrialRecord
         allowed: Any = Any
         for name in place:
-            if inner := getattr(cls, "__pydantic_fields__", {}).get(name):
+            inner: Any = getattr(cls, "__pydantic_fields__", {}).get(name)
+            if inner:
                 cls, allowed = inner.annotation, Annotated[inner.annotation, *inner.metadata, None]
         if place[:2] == ["key", "params"] and len(place) > 2:  # then one for each kind a value might be
             place, allowed = place[:3], ParamValue

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import Strict
 
 from ohlora.config import Count, Many, Name, NotNegative, Positive, Share, config, deferred
 
@@ -24,7 +25,7 @@ class Variant:
     start: Name | None  # the generator whose weights it starts from, in paths.face
     encoder_start: Name | None  # the embedder whose weights the encoder starts from, at a lower learning rate
     learning_rate: Positive
-    betas: Many[Beta]  # of Adam
+    betas: Annotated[tuple[Beta, Beta], Strict(False)]  # of Adam
     sample_share: Annotated[float, Gt(0), Le(1)]  # people drawn from the prior, to a face of the batch
     r1_weight: NotNegative
     r1_every: Count  # steps
