@@ -177,6 +177,28 @@ class TestTargets:
         assert "note=. is not text" in faults(settings)
 
 
+class TestAdded:
+    def test_a_setting_that_nothing_takes_is_refused_with_all_else(self, settings):
+        settings.trials, settings.foo, settings.subset.sead = 0, 1, 1
+        with pytest.raises(OhloraError) as caught:
+            build(settings.job, ["foo", "subset.sead"])
+        told = str(caught.value)
+        assert "trials=0" in told
+        assert "foo is not a setting here" in told
+        assert "subset.sead is not a setting here" in told
+
+    def test_one_that_is_taken_is_none(self, settings):
+        settings.note, settings.times = "mine", 3
+        settings.trials = "${times}"
+        assert build(settings.job, ["note", "times"]).note == "mine"
+
+    def test_a_key_that_a_class_refuses_is_told_once(self, settings):
+        settings.subset.family.foo = 1
+        with pytest.raises(OhloraError) as caught:
+            build(settings.job, ["subset.family.foo"])
+        assert str(caught.value).count("foo is not a setting here") == 1
+
+
 @pytest.fixture(scope="module")
 def targets() -> set[str]:
     """Every class that conf names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hydra import compose, initialize_config_dir
 
-from ohlora.composition import checked_configs, undecodable
+from ohlora.composition import added_settings, checked_configs, undecodable
 from ohlora.door import CONF
 from ohlora.errors import OhloraError
 
@@ -77,3 +77,16 @@ EVIL = b"# @package _global_\nhydra:\n  %s\n"
 )
 def test_a_file_that_would_run_something_is_refused(foreign, content, named):
     assert f"{named} is not run from a config" in foreign(EVIL % content)
+
+
+def test_what_a_command_line_adds():
+    words = [
+        "a=1",
+        "+foo=1",
+        "++subset.sed=2",
+        "+trainer={a: 1, b: {c: [2]}}",
+        "+hydra.x=1",
+        "+dataset@b=mnist",
+    ]
+    assert added_settings(words, []) == ["foo", "subset.sed", "trainer.a", "trainer.b.c"]
+    assert added_settings(["+experiment=mine", "+job._partial_=true"], ["experiment"]) == []

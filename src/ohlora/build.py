@@ -11,7 +11,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from functools import partial
 from importlib import import_module
@@ -54,12 +54,13 @@ class _Wrong:
 WRONG = _Wrong()
 
 
-def build(node: Any) -> Any:
+def build(node: Any, added: Iterable[str] = ()) -> Any:
     """The object a config node names, its parts built first; a plain value or table stays what it is.
 
     `cfg.job` takes what its node does not give from the setting of the same name at the config's root.
     Config classes with a method `make` stand for what it makes (a logger, a callback). That is made last,
-    when everything else has been found right. Raises OhloraError with every fault of the tree.
+    when everything else has been found right. Raises OhloraError with every fault of the tree; one of
+    them is a setting `added` to what conf has, by its dotted name, that nothing takes.
     """
     if not isinstance(node, DictConfig | ListConfig):
         return node
@@ -68,8 +69,15 @@ def build(node: Any) -> Any:
     if check.later and not check.faults:
         check = _Builder(made=False)
         built = check.value(node)
-    if check.faults:
-        raise OhloraError("; ".join(check.faults))
+    faults = list(check.faults)
+    if check.whole:
+        faults += [
+            f"{name} is not a setting here{nearest(name, check.taken.keys() - {*added})}"
+            for name in added
+            if name not in check.taken and not any(fault.startswith(name) for fault in faults)
+        ]
+    if faults:
+        raise OhloraError("; ".join(faults))
     return _Builder(made=True).value(node) if check.makes else built
 
 
@@ -83,6 +91,8 @@ class _Builder:
         self.made, self.makes = made, False
         self.light, self.later = light, False
         self.faults: dict[str, None] = {}  # in the order found, each once
+        self.taken: dict[str, None] = {}  # names of all settings looked at
+        self.whole = True  # whether the job's fields are known, and with them what it takes
         self.built: dict[str, Any] = {}  # by the name of the setting: two references to it, one object
 
     def value(self, node: Node) -> Any:
@@ -99,7 +109,9 @@ class _Builder:
         keys = range(len(node)) if isinstance(node, ListConfig) else node.keys()
         found = {key: followed(node, key) for key in keys if key not in RESERVED}
         values = {key: self.value(child) for key, child in found.items()}
-        return values, {key: child._get_full_key("") for key, child in found.items()}
+        names = {key: child._get_full_key("") for key, child in found.items()}
+        self.taken |= dict.fromkeys(names.values())
+        return values, names
 
     def object(self, node: DictConfig) -> Any:
         """What a node with `_target_` names, or WRONG where it is at fault."""
@@ -111,7 +123,7 @@ class _Builder:
     def new_object(self, node: DictConfig, name: str) -> Any:
         values, names = self.parts(node)
         if self.light and is_heavy(node["_target_"]):
-            self.later = True
+            self.later, self.whole = True, self.whole and name != "job"
             return WRONG
         try:
             target = find_target(node["_target_"])
@@ -119,6 +131,7 @@ class _Builder:
                 raise OhloraError(f"{printable(odd[0])} is not a setting here")
         except OhloraError as error:
             self.faults[f"{name or 'config'}: {error}"] = None
+            self.whole = self.whole and name != "job"
             return WRONG
         fields = parameters(target)
         if name == "job":  # what its node does not give is the root's setting of the same name
@@ -127,6 +140,7 @@ class _Builder:
             for field in (field for field in fields if field not in values and field in root):
                 child = followed(root, field)
                 values[field], names[field] = self.value(child), child._get_full_key("")
+                self.taken[names[field]] = None
         else:
             names = {field: f"{name}.{field}" if name else field for field in fields} | names
         try:

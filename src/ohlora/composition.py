@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from ohlora.build import TRUSTED
+from ohlora.build import RESERVED, TRUSTED
 from ohlora.config import InvalidConfig, Name, config, shown
 from ohlora.errors import OhloraError
 
@@ -101,6 +102,27 @@ def callables(node: Any) -> Iterator[Any]:
             yield from callables(value)
     elif isinstance(node, str) and "://" in node and not STREAMS.fullmatch(node) and node.startswith("ext"):
         yield node
+
+
+def added_settings(overrides: Iterable[str], files: Collection[str]) -> list[str]:
+    """Dotted names of what `+name=value` adds to a config, less Hydra's own.
+
+    `files` are groups that leave nothing under their own name (`+experiment=mine`).
+    """
+    found: list[str] = []
+    for override in OverridesParser.create().parse_overrides([one for one in overrides if one[0] == "+"]):
+        key = override.key_or_group
+        if key not in files and not override.package and "/" not in key and not key.startswith("hydra."):
+            found += leaves(key, override.value())
+    return [name for name in found if name.rpartition(".")[2] not in RESERVED]
+
+
+def leaves(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from leaves(f"{name}.{key}", child)
+    else:
+        yield name
 
 
 def undecodable(places: list[str]) -> str:

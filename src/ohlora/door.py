@@ -31,7 +31,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from ohlora.build import build
 from ohlora.command_help import choices, command
-from ohlora.composition import checked_configs
+from ohlora.composition import added_settings, checked_configs
 from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.signals import INTERRUPTED, end_told, end_with_parent, mean_ctrl_c
@@ -96,7 +96,8 @@ def run_job(cfg: DictConfig) -> Any:
                 " data; leave out hydra/launcher, so that every job gets a process of its own (fresh)"
             )
         # The job is built whole before anything runs: a wrong value is found before any training.
-        job = build(cfg.job)
+        files = [group for group in running.runtime.choices if group not in cfg]
+        job = build(cfg.job, added_settings(running.overrides.task, files))
         if not hasattr(job, "logger"):  # nothing to log and one process: done before Lightning were imported
             with owned(Path(running.runtime.output_dir)):
                 value = job.run()
