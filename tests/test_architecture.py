@@ -28,6 +28,8 @@ ROOMS = [
     "trainer",
     "processes",
     "training_progress",
+    "callbacks",
+    "training_callbacks",
     "hardware",
     "precision",
     "figures",

@@ -34,14 +34,11 @@ FUNCTIONS = {  # until each is a config class
     "ohlora.face.acting.person.drawn",
     "ohlora.face.trained.vae.load_generator",
     "ohlora.face.trained.face_bank.banked",
-    "ohlora.laboratory.training.training_run.TimedCheckpoint",
-    "lightning.pytorch.callbacks.ModelCheckpoint",
-    "lightning.pytorch.callbacks.LearningRateMonitor",
 }
 
 
 # Rooms whose modules are not all light.
-HEAVY = ("ohlora.face.", "ohlora.laboratory.", "lightning.")
+HEAVY = ("ohlora.face.", "ohlora.laboratory.")
 
 
 class _Wrong:
