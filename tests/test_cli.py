@@ -114,6 +114,14 @@ def test_what_users_may_import():
         _ = ohlora.advice_of
 
 
+def test_advise_is_also_where_earlier_readmes_had_it():
+    from ohlora.predictor import advise
+
+    assert advise is ohlora.advise
+    with pytest.raises(ImportError, match="cannot import name 'advice_of'"):
+        from ohlora.predictor import advice_of  # noqa: F401
+
+
 def test_importing_it_is_light():
     done = run("-c", "import sys, ohlora; print({'torch', 'numpy', 'pydantic'} & set(sys.modules))")
     assert done.stdout == "set()\n"
