@@ -60,15 +60,19 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder. Raises OhloraError where one is at work in it."""
+def owned(folder: Path, by: str = "run", setting: str = "hydra.run.dir") -> Iterator[None]:
+    """Keep other processes out of a folder. Raises OhloraError where one is at work in it.
+
+    `by` says whose folder it is, `setting` what names another one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".run.lock")
+    lock = FileLock(folder / f".{by}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise OhloraError(
-            f"another run is at work in {folder}: give this one a folder of its own, hydra.run.dir=DIR"
+            f"another {by} is at work in {folder.as_posix()}: wait for it, or give this one a folder of"
+            f" its own, {setting}=DIR"
         ) from None
     try:
         yield

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,17 @@ WORTH = 1.3  # times faster than fp32, or a measurement under load could fall ei
 def use_threads(hardware: Hardware) -> None:
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Small networks and pictures are slower by several threads, thirty times so beside other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def resolve(hardware: Hardware) -> tuple[torch.device, str]:

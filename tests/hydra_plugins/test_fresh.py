@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, only_launcher, quoted, stop
+from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, quoted, stop
 from hydra_plugins.ohlora_launcher.fresh import FreshLauncher, visible_cards
+from ohlora.durable import owned
 from ohlora.errors import OhloraError
 from ohlora.records.table import read_table
 from ohlora.signals import exists
@@ -225,10 +226,10 @@ def test_a_killed_job_is_told_and_the_others_go_on(launch, tmp_path):
 
 
 def test_two_launchers_never_share_a_folder(launch, tmp_path):
-    with only_launcher(tmp_path / "sweep"):
+    with owned(tmp_path / "sweep", "sweep"):
         done, seen = launch("number=1", cwd=tmp_path)
     assert done.returncode == 2
-    assert f"another sweep runs in {(tmp_path / 'sweep').as_posix()}" in done.stderr
+    assert f"another sweep is at work in {(tmp_path / 'sweep').as_posix()}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not seen
     done, seen = launch("number=1", cwd=tmp_path)

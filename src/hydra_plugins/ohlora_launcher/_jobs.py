@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ohlora.config import InvalidConfig
+from ohlora.durable import owned
 from ohlora.errors import JobFailed, OhloraError
 from ohlora.progress import Advance, progress
 from ohlora.signals import PARENT
@@ -131,7 +131,7 @@ class JobLauncher(Launcher):
         if not job_overrides:
             raise OhloraError("this sweep has no jobs: one of its lists or ranges is empty, such as range(0)")
         sweep_dir = Path(str(self.config.hydra.sweep.dir)).absolute()
-        with only_launcher(sweep_dir):
+        with owned(sweep_dir, "sweep", "hydra.sweep.dir"):
             return self._launch(job_overrides, initial_job_idx, sweep_dir)
 
     def _launch(
@@ -181,24 +181,6 @@ class JobLauncher(Launcher):
             },
             digest,
         )
-
-
-@contextmanager
-def only_launcher(sweep_dir: Path) -> Iterator[None]:
-    """Hold a sweep's folder: two launchers in one would run every job twice, into the same files."""
-    sweep_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(sweep_dir / ".launcher.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OhloraError(
-            f"another sweep runs in {sweep_dir.as_posix()}; wait for it, or give this one a folder of its"
-            " own with hydra.sweep.dir=..."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def checked(settings: type[S], given: Mapping[str, Any]) -> S:

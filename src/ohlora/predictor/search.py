@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
+from ohlora.precision import one_thread
 from ohlora.predictor.predictor import Predictor
 from ohlora.space import Params, Space
 
@@ -94,17 +94,6 @@ class Belief:
             mean = mean + (cross.T @ self._weights).squeeze(1)
             variance = variance - (cross * torch.cholesky_solve(cross, self._solver)).sum(0)
         return mean.numpy(), variance.clamp_min(1e-8).sqrt().numpy()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower by several threads, thirty times so beside other work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @one_thread()

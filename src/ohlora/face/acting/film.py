@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,10 @@ from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.precision import one_thread
 
 TOGETHER = 8  # frames drawn at once: bounds the memory, and small pictures cost less in company
 PALETTE_FRAMES = 24  # how many frames a GIF's palette is chosen from
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """On pictures this small a second thread costs more than it brings: it waits, burning a core."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def look(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ohlora.errors import OhloraError
 from ohlora.face.acting.expression import MOVING, Expressions
-from ohlora.face.acting.film import film, look, one_thread
+from ohlora.face.acting.film import film, look
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator, to_uint8
@@ -48,6 +48,7 @@ from ohlora.laboratory.training.train_regressor import regressor_scores
 from ohlora.laboratory.training.train_segmenter import FRAMES, frame_ms, segmenter_scores
 from ohlora.laboratory.training.train_vae import generator_scores
 from ohlora.laboratory.training.training_run import number_fault
+from ohlora.precision import one_thread
 
 Scores = dict[str, float]
 FPS = 30  # of the frames whose jumps are counted
