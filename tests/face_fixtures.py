@@ -77,7 +77,7 @@ def expressions(expressions_config) -> Expressions:
 
 @pytest.fixture(scope="session")
 def person(expressions_config) -> Person:
-    return build(expressions_config().person)()
+    return build(expressions_config().person).load()
 
 
 @pytest.fixture(scope="session")

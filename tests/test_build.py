@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from ohlora.build import FUNCTIONS, HEAVY, OURS, build
+from ohlora.build import HEAVY, OURS, build
 from ohlora.config import Count, Name, Share, config
 from ohlora.errors import OhloraError
 
@@ -215,7 +215,7 @@ def targets() -> set[str]:
 
 
 def test_every_target_of_conf_may_be_named(targets):
-    assert all(name in FUNCTIONS or OURS.fullmatch(name) for name in targets)
+    assert all(OURS.fullmatch(name) for name in targets)
 
 
 def test_what_is_not_said_to_be_heavy_imports_no_torch(targets):

@@ -20,11 +20,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from ohlora.config import InvalidConfig
 from ohlora.durable import replace_file, write_json
 from ohlora.errors import OhloraError, nearest
 from ohlora.provenance import current_commit, program
 
 FORMAT = 1  # of the pair of files; raise it when older ones can no longer be read
+# What building a network from a card, or filling it with weights, raises where it does not fit.
+DOES_NOT_FIT = (
+    *(AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError),
+    InvalidConfig,
+)
 Network = TypeVar("Network", bound=nn.Module)
 LIBRARIES = ("ohlora", "torch", "lightning", "safetensors")
 
@@ -112,7 +118,7 @@ def load_network(
     try:
         network = build(card)
         network.load_state_dict(tensors)
-    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+    except DOES_NOT_FIT as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise OhloraError(
             f"{folder / name}: the {kind}'s card and weights do not fit this version ({why})"

@@ -82,7 +82,10 @@ class deferred:  # noqa: N801  reads as the function it stands for
 
 
 def faults(error: ValidationError, cls: Any, given: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(field, what is wrong with it), one for each field of a config class that is at fault."""
+    """(field, what is wrong with it), one for each field of a config class that is at fault.
+
+    Of a table it is the row that is at fault: `moods.happy.eyes`.
+    """
     types = {
         name: Annotated[info.annotation, *info.metadata, None]
         for name, info in cls.__pydantic_fields__.items()
@@ -99,9 +102,21 @@ def faults(error: ValidationError, cls: Any, given: Mapping[str, Any]) -> list[t
             message = str(one.get("ctx", {}).get("error"))
             fault = f"={shown(given.get(name))}: {message}" if name else message
         else:
-            fault = f"={shown(given.get(name))} is not {expected(types.get(name, Any))}"
+            name, value, annotation = _at_fault(name, given.get(name), types.get(name, Any), one["loc"][1:])
+            fault = f"={shown(value)} is not {expected(annotation)}"
         found.setdefault(name, fault)
     return list(found.items())
+
+
+def _at_fault(name: str, value: Any, annotation: Any, keys: tuple[Any, ...]) -> tuple[str, Any, Any]:
+    """Name, value and type of the row of a table that `keys` lead to."""
+    for key in keys:
+        plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+        rows = get_origin(plain) in (dict, Mapping) and isinstance(value, Mapping) and key in value
+        if not rows:
+            break
+        name, value, annotation = f"{name}.{key}", value[key], get_args(plain)[1]
+    return name, value, annotation
 
 
 def shown(value: Any, most: int = 60) -> str:

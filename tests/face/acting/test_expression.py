@@ -10,6 +10,7 @@ import yaml
 from tests.conftest import ROOT
 
 from ohlora.battle.verdict import Verdict
+from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.acting.expression import MOVING, NEUTRAL
 from ohlora.face.acting.performance import Performance
@@ -74,6 +75,26 @@ def test_every_mood_can_be_heard(expressions):
     for mood, signs in expressions.signs.items():
         for sign in signs:
             assert expressions.heard(sign) == mood, sign
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("moods.happy.eyes=wide", "moods.happy.eyes=wide is not a number"),
+        ("moods.happy=5", "moods.happy=5 is not a table of names and values"),
+        ("expressions.signs.sad=sob", "expressions.signs.sad=sob is not a list, each text"),
+        ("expressions.verdicts.draw=[]", "expressions.verdicts.draw=[] is not text"),
+        ("renderer.identity.chin=[0.6]", "renderer.identity.chin=[0.6] is not a pair"),
+        ("renderer.device=gpu", "renderer.device=gpu: not one of cpu | cuda"),
+        ("population.splits.val=2", "population.splits.val=2 is not a number from 0 to 1"),
+        ("~renderer.properties.background_std", "background_std missing"),
+        ("ombre.hue_period_s=0", "ombre.hue_period_s=0 is not a number from 0.1 up"),
+    ],
+)
+def test_a_wrong_row_of_a_table_is_told_by_its_name(expressions_config, word, told):
+    with pytest.raises(OhloraError) as caught:
+        build(expressions_config(word).job)
+    assert told in str(caught.value)
 
 
 def test_every_fault_of_the_tables_at_once(expressions):

@@ -22,6 +22,7 @@ from PIL import Image
 from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.acting.live_face import LiveFace
+from ohlora.face.acting.person import cast
 from ohlora.face.acting.server import LARGEST_WISH, LiveServer, page
 from ohlora.face.acting.speech import LONGEST
 
@@ -60,7 +61,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def live_face(job, clock) -> LiveFace:
-    return LiveFace(job.generator(), job.person(), job.expressions, job.ombre, seed=4, fps=20, clock=clock)
+    return LiveFace(*cast(job), job.expressions, job.ombre, seed=4, fps=20, clock=clock)
 
 
 @contextmanager
@@ -318,9 +319,8 @@ def contrast(one: str, other: str) -> float:
 
 def test_every_fault_at_once(composed):
     overrides = ("resolution=7", "face=-1", "fps=99", "port=99999", "language=fr", "seed=-1")
-    job = build(composed("live", *overrides).job)
     with pytest.raises(OhloraError) as caught:
-        job.run()
+        build(composed("live", *overrides).job)
     for fault in ("resolution=7", "face=-1", "fps=99", "port=99999", "language=fr", "seed=-1"):
         assert fault in str(caught.value)
 

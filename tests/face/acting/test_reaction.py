@@ -98,3 +98,6 @@ def test_none_and_nonsense(react):
     assert react("face=none") is None
     with pytest.raises(OhloraError, match=r"face=termnal is not one of none \| files \| terminal"):
         react("face=termnal")
+    for word in ("job.face.seconds=0", "job.face.fps=often", "job.face.fps=60"):
+        with pytest.raises(OhloraError, match=word):
+            react(word)

@@ -13,6 +13,7 @@ from PIL import Image
 from ohlora.assets import load_model, save_model
 from ohlora.build import build
 from ohlora.errors import OhloraError
+from ohlora.face.acting.person import cast
 from ohlora.face.trained.face_bank import BANK_KIND
 from ohlora.face.trained.vae import VAE_KIND, FaceVae, VaeSettings
 from ohlora.laboratory.measures.screening import ROW
@@ -84,8 +85,19 @@ def test_her_first_frame_does_not_wait_for_lightning():
     assert done.stdout.strip() == "[]"
 
 
+def test_a_wrong_value_is_told_without_torch():
+    """What conf names is light: only showing her imports torch."""
+    asked = (
+        "import sys; from ohlora.face.acting import animate, live, reaction_settings;"
+        "from ohlora.face.trained import settings; from ohlora.face.drawing import renderer;"
+        "print(sorted({'torch', 'PIL', 'lightning', 'pandas', 'matplotlib'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_she_has_her_own_looks(animate):
-    _, person = animate().checked()
+    _, person = cast(animate())
     assert person.properties["hair_colour"] == pytest.approx(0.3)
     assert set(person.properties) == {"hair_colour", "hair_length", "background_mean", "background_std"}
 
@@ -129,6 +141,6 @@ def test_moods_in_other_units_are_refused(animate, weights, tmp_path):
 def test_the_live_page_and_the_battle_take_it(composed, weights):
     live = build(composed("live", "drawn_by=network", f"paths.face={weights}", "port=0").job)
     with live.server() as server:
-        assert server.stage.about()["resolution"] == SIDE
+        assert server.live_face.about()["resolution"] == SIDE
     battle = build(composed("battle", "drawn_by=network", f"paths.face={weights}").job.face)
     assert battle.generator.resolution == SIDE

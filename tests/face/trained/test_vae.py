@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from ohlora.errors import OhloraError
 from ohlora.face.drawing.generator import to_network
 from ohlora.face.trained.vae import (
     FaceVae,
@@ -137,10 +138,15 @@ class TestItIsAGenerator:
 
 
 def test_what_cannot_be_built_is_told():
-    wrong = replace(SHAPE, latent=0, encoder_widths=())
-    faults = wrong.faults(48)
-    assert len(faults) == 3
-    assert "latent=0" in faults[0]
-    assert "encoder_widths=[] has nothing" in faults[1]
-    assert "resolution=48 is not a power of two" in faults[2]
+    with pytest.raises(OhloraError) as caught:
+        replace(SHAPE, latent=0, style=1.5, encoder_widths=(), direct="yes")
+    for fault in (
+        "latent=0 is not a whole number from 1 to 65536",
+        "style=1.5",
+        "encoder_widths=() is not a list",
+        "direct=yes is not true or false",
+    ):
+        assert fault in str(caught.value)
+    (fault,) = SHAPE.faults(48)
+    assert "resolution=48 is not a power of two" in fault
     assert SHAPE.faults(32) == []

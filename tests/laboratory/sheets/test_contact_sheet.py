@@ -64,4 +64,4 @@ def test_a_wrong_setting_is_one_line(own_world):
 
 def test_a_face_is_asked_for_by_number(face_config):
     """A config group called `face` would take the number for the name of a file."""
-    assert face_config("face=7").job.face == 7
+    assert face_config("face=7").face == 7

@@ -2,68 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-LEAD_S, TAIL_S = 0.3, 0.4  # of rest before and after what she does
+from annotated_types import Ge, Le
+from pydantic import BeforeValidator, ValidationInfo, field_validator
+
+from ohlora.config import Name, config, deferred
+from ohlora.face.acting.expression import Expressions
+from ohlora.face.acting.film_files import film_fault
+from ohlora.face.acting.person import Number, PersonSettings
+from ohlora.face.drawing.generator import GeneratorSettings
+from ohlora.face.drawing.ombre import Ombre
+
+# say=2026 is a number to YAML.
+Line = Annotated[str, BeforeValidator(lambda line: str(line) if type(line) in (int, float) else line)]
 
 
-@dataclass(frozen=True)
+@config
 class Animate:
     """Write a film of one face in a mood, saying a line, or both."""
 
-    generator: Callable[[], Any]  # built late, so that its faults are told with all others
-    person: Callable[..., Any]
-    expressions: Any
-    face: int | None  # None: Oh-LoRA
-    mood: str | None  # of her own, or the challenger's verdict; None: what the line sounds like
-    say: str | None
-    seconds: float | None  # None: until all is done
-    fps: float
-    seed: int
-    ombre: Any
-    out: str
+    generator: GeneratorSettings
+    person: PersonSettings
+    expressions: Expressions
+    ombre: Ombre
+    face: Number | None  # None: Oh-LoRA
+    mood: Name | None  # of her own, or the challenger's verdict; None: what the line sounds like
+    say: Line | None
+    seconds: Annotated[float, Ge(0.1), Le(60)] | None  # None: until all is done
+    fps: Annotated[float, Ge(1), Le(60)]
+    seed: Number
+    out: Name
 
-    def run(self) -> None:
-        """Write the film and print where it is."""
-        from pathlib import Path
+    @field_validator("mood")
+    @classmethod
+    def _is_known(cls, mood: str | None, info: ValidationInfo) -> str | None:
+        expressions = info.data.get("expressions")
+        if expressions and mood is not None and (fault := expressions.unknown(mood)):
+            raise ValueError(fault)
+        return mood
 
-        from ohlora.face.acting.film import film, save_film
-        from ohlora.face.acting.performance import Performance
-        from ohlora.face.acting.speech import cleaned
-        from ohlora.progress import progress
+    @field_validator("out")
+    @classmethod
+    def _can_be_written(cls, out: str, info: ValidationInfo) -> str:
+        if fault := film_fault(out, info.data.get("fps", 1.0)):
+            raise ValueError(fault)
+        return out
 
-        generator, person = self.checked()
-        line = cleaned("" if self.say is None else str(self.say))
-        mood = self.expressions.mood(self.mood) if self.mood else self.expressions.heard(line)
-        performance = Performance.of(person.at_rest(self.expressions), self.expressions, self.seed)
-        performance = performance.say(line, LEAD_S)
-        performance = performance.feel(mood, LEAD_S, performance.end_s)
-        seconds = self.seconds or performance.end_s + TAIL_S
-        times = [number / self.fps for number in range(max(1, round(seconds * self.fps)))]
-        with progress(len(times), "frames") as advance:
-            frames = film(generator, person, performance, times, self.ombre, advance)
-        path = save_film(frames, Path(self.out).expanduser(), self.fps)
-        print(f"{path}: {mood}, {len(frames)} frames, {len(frames) / self.fps:.1f} s")
-
-    def checked(self) -> tuple[Any, ...]:
-        """Generator and person, or every setting that cannot be filmed, at once."""
-        from ohlora.errors import OhloraError, whole_fault
-        from ohlora.face.acting.film import film_faults
-        from ohlora.face.acting.person import HIGHEST, cast
-        from ohlora.space import Real
-
-        built, faults = cast(self.generator, self.person, self.expressions, self.face)
-        if self.mood is not None and (fault := self.expressions.fault("mood", self.mood)):
-            faults.append(fault)
-        if fault := whole_fault("seed", self.seed, 0, HIGHEST):
-            faults.append(fault)
-        ranges = [("fps", self.fps, Real(1, 60))]
-        if self.seconds is not None:
-            ranges.append(("seconds", self.seconds, Real(0.1, 60)))
-        faults += [f"{name}{fault}" for name, value, axis in ranges if (fault := axis.fault(value))]
-        faults += film_faults(str(self.out), self.fps, built[0].resolution if built else None)
-        if faults:
-            raise OhloraError("; ".join(faults))
-        return built
+    run = deferred("ohlora.face.acting.filming", "make_film")  # writes it and prints where it is

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from pydantic import model_validator
 
 from ohlora.battle.verdict import Verdict
-from ohlora.errors import OhloraError, nearest
+from ohlora.config import Many, Name, config
+from ohlora.errors import nearest
 from ohlora.space import Real
 
 NEUTRAL = "neutral"
 MOVING = ("eyes", "mouth", "roll", "yaw")  # the properties a mood sets
-RISE = "rise_s"  # how long she takes to get there, seconds
+RISE = "rise_s"  # how long she takes to get there
+RISES = Real(0.05, 10)  # seconds
 
 
-@dataclass(frozen=True)
+@config
 class Expressions:
     """The table of moods (conf/faces/moods.yaml) and what brings them about (conf/faces/reactions.yaml)."""
 
-    moods: Mapping[str, Mapping[str, float]]
-    verdicts: Mapping[str, str]  # the challenger's verdict -> her mood
-    signs: Mapping[str, Sequence[str]]  # mood -> what a line says that sounds like it
-    properties: Mapping[str, Real]
+    moods: Mapping[Name, Mapping[Name, float]]
+    verdicts: Mapping[Name, Name]  # the challenger's verdict -> her mood
+    signs: Mapping[Name, Many[Name]]  # mood -> what a line says that sounds like it
+    properties: Mapping[Name, Real]
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _fit_together(self) -> Expressions:
         faults = [f"moods has no {NEUTRAL}"] if NEUTRAL not in self.moods else []
+        faults += [f"properties has no {name}" for name in MOVING if name not in self.properties]
         for mood, row in self.moods.items():
             faults += [f"moods.{mood} has no {name}" for name in (*MOVING, RISE) if name not in row]
-            for name in MOVING:
-                if name in row and (fault := self.properties[name].fault(row[name])):
+            for name, axis in {**self.properties, RISE: RISES}.items():
+                if name in (*MOVING, RISE) and name in row and (fault := axis.fault(row[name])):
                     faults.append(f"moods.{mood}.{name}{fault}")
-            if (fault := Real(0.05, 10).fault(row.get(RISE, 1.0))) is not None:
-                faults.append(f"moods.{mood}.{RISE}{fault}")
         known = [verdict.value for verdict in Verdict]
         faults += [f"verdicts has no {verdict}" for verdict in known if verdict not in self.verdicts]
         faults += [
@@ -46,14 +48,18 @@ class Expressions:
         for where, moods in (("verdicts", self.verdicts.values()), ("signs", self.signs)):
             faults += [f"{where}: {fault}" for mood in moods if (fault := self.fault("mood", mood, known=()))]
         if faults:
-            raise OhloraError("; ".join(faults))
+            raise ValueError("; ".join(faults))
+        return self
 
     def fault(self, setting: str, word: object, known: Sequence[str] | None = None) -> str | None:
         """Why `word` means nothing here, or None."""
+        unknown = self.unknown(word, known)
+        return unknown and f"{setting}={word} is {unknown}"
+
+    def unknown(self, word: object, known: Sequence[str] | None = None) -> str | None:
+        """`not one of ...` where `word` is no mood and none of `known` (None: the verdicts)."""
         allowed = [*self.moods, *(self.verdicts if known is None else known)]
-        if word in allowed:
-            return None
-        return f"{setting}={word} is not one of {' | '.join(allowed)}{nearest(word, allowed)}"
+        return None if word in allowed else f"not one of {' | '.join(allowed)}{nearest(word, allowed)}"
 
     def mood(self, word: str) -> str:
         """The mood that a word, of a mood or of the challenger's verdict, stands for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +12,6 @@ import torch
 from PIL import Image
 
 from ohlora.durable import replacing
-from ohlora.errors import nearest
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator
@@ -99,7 +97,7 @@ def save_video(frames: np.ndarray, path: Path, fps: float) -> None:
         container.mux(stream.encode())
 
 
-WRITERS: Mapping[str, Callable[[np.ndarray, Path, float], None]] = {
+WRITERS: Mapping[str, Callable[[np.ndarray, Path, float], None]] = {  # of film_files.ENDINGS
     ".gif": save_animation,
     ".png": save_animation,
     ".webp": save_animation,
@@ -113,34 +111,3 @@ def save_film(frames: np.ndarray, path: Path, fps: float) -> Path:
     with replacing(path, f".part{path.suffix.lower()}") as part:
         WRITERS[part.suffix](frames, part, fps)
     return path
-
-
-def film_faults(out: str, fps: float, resolution: int | None) -> list[str]:
-    """Every reason why no film of this kind can be written there; `resolution` where it is known."""
-    path, endings = Path(out), list(WRITERS)
-    ending, faults = path.suffix.lower(), []
-    if ending not in endings:
-        kinds = " | ".join(endings)
-        faults.append(f"out={out} does not end in one of {kinds}{nearest(ending, endings)}")
-    elif WRITERS[ending] is save_video:
-        if not has_encoder():
-            faults.append(f"out={out} needs PyAV: pip install 'ohlora[video]'; .gif does not")
-        if resolution is not None and resolution % 2:
-            faults.append(f"resolution={resolution} is odd, a video's is even")
-    elif ending == ".gif" and isinstance(fps, int | float) and fps > 50:
-        faults.append(f"fps={fps} is above 50, the most a GIF shows")
-    if path.is_dir():
-        faults.append(f"out={out} is a folder")
-    above = next((parent for parent in path.absolute().parents if parent.exists()), path)
-    if not (above.is_dir() and os.access(above, os.W_OK)):
-        faults.append(f"out={out} cannot be written: {above} is not a folder one may write to")
-    return faults
-
-
-def has_encoder() -> bool:
-    """Whether PyAV is installed and can be loaded."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    return True

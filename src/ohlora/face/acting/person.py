@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor
+from annotated_types import Ge, Le
+from pydantic import model_validator
 
-from ohlora.errors import OhloraError, nearest, whole_fault
+from ohlora.config import Name, config
+from ohlora.errors import OhloraError, nearest
 from ohlora.face.acting.expression import MOVING, NEUTRAL, Expressions
-from ohlora.face.drawing.generator import Generator
+from ohlora.face.drawing.generator import Generator, GeneratorSettings
 from ohlora.face.drawing.population import Population
 from ohlora.space import Real
 
-HIGHEST = 2**31 - 1  # number of a face
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HIGHEST = 2**31 - 1
+Number = Annotated[int, Ge(0), Le(HIGHEST)]  # of a face; a seed
 
 
 @dataclass(frozen=True)
@@ -27,14 +33,7 @@ class Person:
 
     def fault(self, properties: Mapping[str, Real]) -> str | None:
         """Everything about her that cannot be shown, or None."""
-        wanted = [name for name in properties if name not in MOVING]
-        faults = [f"looks.{name} is missing" for name in wanted if name not in self.properties]
-        for name, value in self.properties.items():
-            if name not in wanted:
-                faults.append(f"looks.{name} is not one of {' | '.join(wanted)}{nearest(name, wanted)}")
-            elif fault := properties[name].fault(value):
-                faults.append(f"looks.{name}{fault}")
-        return "; ".join(faults) or None
+        return looks_fault(self.properties, properties)
 
     def at_rest(self, expressions: Expressions) -> np.ndarray:
         """Her properties [properties] when nothing moves her."""
@@ -42,34 +41,76 @@ class Person:
         return np.array([resting[name] for name in expressions.properties])
 
 
-def drawn(population: Population, seed: int, face: int, properties: Mapping[str, float]) -> Person:
+def looks_fault(looks: Mapping[str, float], properties: Mapping[str, Real]) -> str | None:
+    """Why somebody cannot look so, or None: every property that moods do not set, inside its range."""
+    wanted = [name for name in properties if name not in MOVING]
+    faults = [f"looks.{name} is missing" for name in wanted if name not in looks]
+    for name, value in looks.items():
+        if name not in wanted:
+            faults.append(f"looks.{name} is not one of {' | '.join(wanted)}{nearest(name, wanted)}")
+        elif fault := properties[name].fault(value):
+            faults.append(f"looks.{name}{fault}")
+    return "; ".join(faults) or None
+
+
+@runtime_checkable
+class PersonSettings(Protocol):
+    """Names a person: a number in the renderer's world, or in a bank of faces."""
+
+    def load(self, face: int | None = None) -> Person:
+        """Her, or another `face` of the same world or bank."""
+        ...
+
+
+@config
+class DrawnPerson:
     """Person number `face` of a world, photographed once."""
-    if fault := whole_fault("face", face, 0, HIGHEST):
-        raise OhloraError(fault)
-    return Person(population.sample(seed, [face]).latents[0], properties)
+
+    population: Population
+    seed: Number  # of the world
+    face: Number
+    properties: Mapping[Name, float]  # raw; those that moods do not set
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> DrawnPerson:
+        if fault := looks_fault(self.properties, self.population.properties):
+            raise ValueError(fault)
+        return self
+
+    def load(self, face: int | None = None) -> Person:
+        number = self.face if face is None else face
+        return Person(self.population.sample(self.seed, [number]).latents[0], self.properties)
 
 
-def cast(
-    generator: Callable[[], Generator],
-    person: Callable[..., Person],
-    expressions: Expressions,
-    face: int | None = None,
-) -> tuple[tuple[Any, ...], list[str]]:
-    """(generator, person) as conf describes them, another `face` if one is asked for; and what is wrong."""
-    built, faults = [], []
-    for part, settings in ((generator, {}), (person, {} if face is None else {"face": face})):
+class Job(Protocol):
+    """What shows somebody."""
+
+    generator: GeneratorSettings
+    person: PersonSettings
+    expressions: Expressions
+
+
+def cast(job: Job, face: int | None = None) -> tuple[Generator, Person]:
+    """Generator and person of a job, another `face` if one is asked for.
+
+    Raises OhloraError with all that is missing, or does not go together.
+    """
+    built: list[Any] = []
+    faults: dict[str, None] = {}  # both may lack the same folder
+    for load in (job.generator.load, lambda: job.person.load(face)):
         try:
-            built.append(part(**settings))
+            built.append(load())
         except OhloraError as error:
-            faults.append(str(error))
+            faults[str(error)] = None
     if faults:
-        return (), list(dict.fromkeys(faults))  # both may lack the same folder
-    able, asked = built[0].properties, expressions.properties
+        raise OhloraError("; ".join(faults))
+    generator, person = built
+    able, asked = generator.properties, job.expressions.properties
     if {**able} != {**asked}:
-        faults.append(f"moods ask for {spoken(asked)}; this generator's are {spoken(able)}")
-    elif fault := built[1].fault(able):
-        faults.append(fault)
-    return tuple(built), faults
+        raise OhloraError(f"moods ask for {spoken(asked)}; this generator's are {spoken(able)}")
+    if fault := person.fault(able):
+        raise OhloraError(fault)
+    return generator, person
 
 
 def spoken(properties: Mapping[str, Real]) -> str:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from rich.console import Console
 
 from ohlora.battle.result import MatchResult
-from ohlora.errors import OhloraError, nearest
 from ohlora.face.acting.expression import Expressions
 from ohlora.face.acting.film import film, look, save_film
 from ohlora.face.acting.half_blocks import HalfBlocks
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person, cast
+from ohlora.face.acting.reaction_settings import ReactionSettings
 from ohlora.face.acting.speech import cleaned
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
 
-SHOWN = ("none", "files", "terminal")
 COLUMNS = 48  # of the terminal
 START_S, NEXT_S = 0.1, 1.0  # when she takes in the first attempt, and how much later the second
 
@@ -63,15 +60,15 @@ class Reaction:
         return path
 
 
-def reaction(
-    shown: str, generator: Callable[[], Generator], person: Callable[[], Person], **settings: Any
-) -> Reaction | None:
-    """Her face as `shown` says: files | terminal (files and half-blocks); None where it is none."""
-    if shown not in SHOWN:
-        raise OhloraError(f"face={shown} is not one of {' | '.join(SHOWN)}{nearest(shown, SHOWN)}")
-    if shown == "none":
-        return None
-    built, faults = cast(generator, person, settings["expressions"])
-    if faults:
-        raise OhloraError("; ".join(faults))
-    return Reaction(*built, terminal=shown == "terminal", **settings)
+def load_reaction(settings: ReactionSettings) -> Reaction:
+    """Her face, ready to react."""
+    generator, person = cast(settings)
+    return Reaction(
+        generator,
+        person,
+        settings.expressions,
+        settings.ombre,
+        settings.seconds,
+        settings.fps,
+        terminal=settings.shown == "terminal",
+    )

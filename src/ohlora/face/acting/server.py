@@ -24,6 +24,8 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from ohlora.errors import OhloraError
+from ohlora.face.acting import person as people
+from ohlora.face.acting.live import Live
 from ohlora.face.acting.live_face import LiveFace
 
 ADDRESS = "127.0.0.1"
@@ -228,6 +230,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Thirty lines a second help nobody."""
+
+
+def open_server(job: Live) -> LiveServer:
+    """The server, not yet serving."""
+    generator, person = people.cast(job, job.face)
+    live_face = LiveFace(generator, person, job.expressions, job.ombre, job.seed, job.fps)
+    live_face.frame(-1)  # the first one takes longest
+    return LiveServer(live_face, job.port, job.language)
+
+
+def serve(job: Live) -> None:
+    """Print the address and serve."""
+    with open_server(job) as server:
+        print(f"Oh-LoRA: {server.url}  (Ctrl-C ends)", flush=True)
+        server.serve_forever()
 
 
 @cache

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ohlora.space import Real
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,13 @@ class Generator(Protocol):
     def picture(self, w: Tensor) -> Picture:
         """The same images with their maps: exact ones of a renderer, those of its mask head of a network."""
         ...
+
+
+@runtime_checkable
+class GeneratorSettings(Protocol):
+    """Names a generator: the renderer, or weights in a folder."""
+
+    def load(self) -> Generator: ...
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
-from torch import Tensor
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, Strict, ValidationInfo, field_validator
 
+from ohlora.config import Name, NotNegative, Positive, Share, config, deferred
 from ohlora.errors import OhloraError, nearest
-from ohlora.face.drawing.chance import mixed, normal, uniform
+from ohlora.face.drawing.chance import uniform
 from ohlora.space import Real
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BACKGROUND = ("background_mean", "background_std")  # the properties that bound each other
 DEFECTS = ("smear", "blur", "cast", "ghost")
 INDEX_BITS = 32
 
@@ -47,7 +53,23 @@ class Draws:
         return replace(self, properties=properties)
 
 
-@dataclass(frozen=True)
+def _with_background(properties: Mapping[str, Real]) -> Mapping[str, Real]:
+    if missing := [name for name in BACKGROUND if name not in properties]:
+        raise ValueError(f"{' and '.join(missing)} missing")
+    return properties
+
+
+def _sharing_out(splits: Mapping[str, float]) -> Mapping[str, float]:
+    if abs(sum(splits.values()) - 1) > 1e-9:
+        raise ValueError("do not share out 1")
+    return splits
+
+
+Trait = Annotated[tuple[float, NotNegative], Strict(False)]  # centre and spread
+Properties = Annotated[Mapping[Name, Real], AfterValidator(_with_background)]  # ranges of what is asked for
+
+
+@config
 class Population:
     """People and photos, each a pure function of (seed, index, photo) on every machine.
 
@@ -55,35 +77,23 @@ class Population:
     since a wallpaper of black cannot vary.
     """
 
-    properties: Mapping[str, Real]
-    clip_at: float
-    identity: Mapping[str, tuple[float, float]]
-    nuisance: Mapping[str, tuple[float, float]]
-    female_share: float
-    masculine: Mapping[str, float]
-    bad_share: float
-    label_noise: float
-    splits: Mapping[str, float]
+    properties: Properties
+    clip_at: Positive
+    identity: Mapping[Name, Trait]
+    nuisance: Mapping[Name, Trait]
+    female_share: Share
+    masculine: Mapping[Name, float]
+    bad_share: Annotated[float, Ge(0), Le(0.5)]
+    label_noise: Annotated[float, Ge(0), Le(0.5)]
+    splits: Annotated[Mapping[Name, Share], AfterValidator(_sharing_out)]
 
-    def __post_init__(self) -> None:
-        faults = [
-            f"{name}={value} is outside {low} to {high}"
-            for name, value, low, high in (
-                ("female_share", self.female_share, 0, 1),
-                ("bad_share", self.bad_share, 0, 0.5),
-                ("label_noise", self.label_noise, 0, 0.5),
-            )
-            if not low <= value <= high
-        ]
-        faults += [
-            f"masculine.{name} is not a trait of identity{nearest(name, self.identity)}"
-            for name in self.masculine
-            if name not in self.identity
-        ]
-        if min(self.splits.values()) < 0 or abs(sum(self.splits.values()) - 1) > 1e-9:
-            faults.append(f"splits={dict(self.splits)} do not share out 1")
-        if faults:
-            raise OhloraError("; ".join(faults))
+    @field_validator("masculine")
+    @classmethod
+    def _of_identity(cls, masculine: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
+        traits = info.data.get("identity", masculine)
+        if odd := [name for name in masculine if name not in traits]:
+            raise ValueError(f"{odd[0]} is not a trait of identity{nearest(odd[0], traits)}")
+        return masculine
 
     @cached_property
     def shifts(self) -> np.ndarray:
@@ -103,39 +113,7 @@ class Population:
         women, men = below(apart / 2 + lean), below(apart / 2 - lean)
         return self.female_share * women + (1 - self.female_share) * men
 
-    def sample(self, seed: int, indices: Sequence[int] | np.ndarray, photo: int = 0) -> Draws:
-        """People `indices` of world `seed`; another `photo` is the same person on another day."""
-        rows = np.asarray(indices, dtype=np.int64).reshape(-1)
-        people = identities(seed, rows)
-        photos = mixed(people.astype(np.uint64) * np.uint64(0x2545F4914F6CDD1D) + np.uint64(photo))
-        female = self.is_female(people)
-        traits = normal(people, "identity", len(self.identity)) + ~female[:, None] * self.shifts
-        latents = np.concatenate([traits, normal(photos, "nuisance", len(self.nuisance))], axis=1)
-
-        u = uniform(photos, "properties", len(self.properties))
-        low, high = (
-            np.array([getattr(axis, end) for axis in self.properties.values()]) for end in ("low", "high")
-        )
-        columns = {name: column for column, name in enumerate(self.properties)}
-        values = low + u * (high - low)
-        mean, std = columns["background_mean"], columns["background_std"]
-        bound = np.minimum(values[:, mean], 1 - values[:, mean]) / self.clip_at
-        values[:, std] = low[std] + u[:, std] * (np.minimum(high[std], bound) - low[std])
-
-        spoilt, amount, kind, slip = uniform(photos, "quality", 4).T
-        severity = np.where(spoilt < 2 * self.bad_share, amount, 0.0)
-        good = severity <= 0.5
-        return Draws(
-            identity=torch.from_numpy(people),
-            latents=torch.from_numpy(latents.astype(np.float32)),
-            properties=torch.from_numpy(values.astype(np.float32)),
-            gender=torch.from_numpy(female.astype(np.float32)),
-            severity=torch.from_numpy(severity.astype(np.float32)),
-            defect=torch.from_numpy((kind * len(DEFECTS)).astype(np.int64)),
-            quality=torch.from_numpy(good.astype(np.float32)),
-            quality_label=torch.from_numpy((good ^ (slip < self.label_noise)).astype(np.float32)),
-            split=torch.from_numpy(self.split_of(people)),
-        )
+    sample = deferred("ohlora.face.drawing.sampling", "sample")  # (seed, indices, photo=0) -> Draws
 
     def is_female(self, identity: np.ndarray) -> np.ndarray:
         return uniform(identity, "gender", 1)[:, 0] < self.female_share

@@ -13,6 +13,7 @@ from ohlora.assets import load_model
 from ohlora.errors import OhloraError
 from ohlora.face.acting.expression import MOVING
 from ohlora.face.acting.person import Person
+from ohlora.face.trained.settings import BankedPerson
 from ohlora.face.trained.vae import VAE_KIND
 
 BANK_KIND = "face_bank"
@@ -39,14 +40,13 @@ class FaceBank:
         return self.latents[number], self.bases[number]
 
 
-def banked(
-    folder: Path | str, name: str, generator: str, face: int, properties: Mapping[str, float]
-) -> Person:
-    """Number `face` of a bank; OhloraError where it has none of that number, or is another generator's."""
-    _, card = load_model(Path(folder), generator, VAE_KIND)
-    latents, base = load_bank(folder, name, card["weights"]["sha256"]).face(face)
+def load_person(banked: BankedPerson, face: int | None = None) -> Person:
+    """Her, or another `face`; OhloraError where the bank has no such face, or is another generator's."""
+    number = banked.face if face is None else face
+    _, card = load_model(Path(banked.folder), banked.generator, VAE_KIND)
+    latents, base = load_bank(banked.folder, banked.name, card["weights"]["sha256"]).face(number)
     own = {key: float(value) for key, value in zip(card["properties"], base, strict=True)}
-    return Person(latents, {**{key: own[key] for key in own if key not in MOVING}, **properties})
+    return Person(latents, {**{key: own[key] for key in own if key not in MOVING}, **banked.properties})
 
 
 def load_bank(folder: Path | str, name: str, generator_sha256: str) -> FaceBank:

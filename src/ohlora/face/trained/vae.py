@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -21,51 +21,17 @@ from torch import Tensor, nn
 
 from ohlora.assets import load_network, need_resolution
 from ohlora.face.drawing.classes import CLASSES
-from ohlora.face.drawing.generator import to_uint8
-from ohlora.face.drawing.renderer import Picture
+from ohlora.face.drawing.generator import Picture, to_uint8
 from ohlora.face.trained.blocks import halving
 from ohlora.face.trained.evaluate import BATCH, evaluating
 from ohlora.face.trained.prior import Prior
+from ohlora.face.trained.settings import START, SavedGenerator, VaeSettings
 from ohlora.space import Real
 
 VAE_KIND = "face_generator"
-START = 4  # rows and columns of the learned constant the decoder begins with
 SLOPE = 0.2  # of the leaky ReLU
 LOG_VARIANCE = -4.0  # of z before training: a decoder that begins with noise learns to do without z
 MEAN_FACES = 4096  # styles the mean style is taken over
-
-
-@dataclass(frozen=True)
-class VaeSettings:
-    """The shape of encoder and decoder."""
-
-    latent: int  # numbers of z
-    style: int  # numbers the mapping gives
-    mapping_layers: int
-    base: int  # channels at a resolution: base / resolution,
-    most_channels: int  # but never more than this
-    encoder_widths: tuple[int, ...]  # after each halving; the last repeats for large pictures
-    encoder_hidden: int
-    direct: bool  # properties enter every style beside the mapped latent, not through the mapping alone
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "encoder_widths", tuple(self.encoder_widths))
-
-    def faults(self, resolution: int) -> list[str]:
-        """What cannot be built."""
-        faults = [
-            f"network.{name}={value} is not a whole number above 0"
-            for name, value in asdict(self).items()
-            if name not in ("encoder_widths", "direct") and (not isinstance(value, int) or value < 1)
-        ]
-        if not self.encoder_widths or min(self.encoder_widths) < 1:
-            faults.append(f"network.encoder_widths={list(self.encoder_widths)} has nothing, or less than 1")
-        if resolution < 2 * START or resolution & (resolution - 1):
-            faults.append(f"resolution={resolution} is not a power of two from {2 * START} up")
-        return faults
-
-    def channels(self, resolution: int) -> int:
-        return max(1, min(self.most_channels, self.base // resolution))
 
 
 class ModulatedConv(nn.Module):
@@ -378,3 +344,7 @@ def load_generator(folder: Path | str, name: str, resolution: int | None = None)
     if resolution is not None:
         need_resolution(card, resolution)
     return VaeGenerator(network, card)
+
+
+def load_saved(saved: SavedGenerator) -> VaeGenerator:
+    return load_generator(saved.folder, saved.name, saved.resolution)
