@@ -139,10 +139,14 @@ def test_a_folder_of_pictures(door: Door, tmp_path: Path) -> None:
             Image.new("RGB", (20 + i, 26), tuple(colour)).save(place / f"{i}.png")
     done = door(
         "battle.py", "human=my_hp", "dataset=folder", "dataset.root=shots", "subset=none", "size=smoke",
-        "language=en", "paths.output_dir=out", cwd=tmp_path,
+        "language=en", "paths.output_dir=out", "subset.save=seen", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert only_match(tmp_path)[1]["dataset"]["title"] == "folder shots"
+    seen = [path.relative_to(tmp_path / "seen").parts for path in (tmp_path / "seen").rglob("*.png")]
+    assert len(seen) == 72
+    assert {parts[0] for parts in seen} == {"train", "val", "test"}
+    assert {parts[1] for parts in seen} == {"kind0", "kind1", "kind2"}
 
 
 @pytest.mark.parametrize(
