@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ohlora.build import HEAVY, OURS, build
-from ohlora.config import Count, Name, Share, config
+from ohlora.config import Count, Name, Share, config, deferred
 from ohlora.errors import OhloraError
 
 HERE = "tests_build_targets"
@@ -83,6 +83,11 @@ class TestJob:
         settings.trials = 0
         faults(settings)
         assert not made
+
+    def test_what_makes_a_logger_is_not_imported_before(self, settings, monkeypatch):
+        monkeypatch.setattr(Log, "make", deferred("ohlora.not_there", "make_log"))
+        settings.trials = 0
+        assert "trials=0 is not" in faults(settings)
 
     def test_two_references_to_a_setting_are_one_object(self, settings):
         settings.job.note = "${subset.family.name}"

@@ -162,7 +162,7 @@ class _Builder:
             raise InvalidConfig([one for one in own if one[0].partition(".")[0] not in wrong]) from None
         if wrong:
             return WRONG
-        if not callable(getattr(built, "make", None)):
+        if not has_make(built):
             return built
         self.makes = True
         return built.make() if self.made else built
@@ -202,6 +202,11 @@ def find_target(name: Any) -> Any:
 def is_heavy(name: Any) -> bool:
     """Whether a target's module would import torch now."""
     return str(name).startswith(HEAVY) and str(name).rpartition(".")[0] not in sys.modules
+
+
+def has_make(built: Any) -> bool:
+    """Whether something is made of it, found without importing what a deferred `make` would."""
+    return inspect.getattr_static(built, "make", None) is not None
 
 
 def is_config_class(target: Any) -> bool:
