@@ -85,17 +85,6 @@ def test_her_first_frame_does_not_wait_for_lightning():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_wrong_value_is_told_without_torch():
-    """What conf names is light: only showing her imports torch."""
-    asked = (
-        "import sys; from ohlora.face.acting import animate, live, reaction_settings;"
-        "from ohlora.face.trained import settings; from ohlora.face.drawing import renderer;"
-        "print(sorted({'torch', 'PIL', 'lightning', 'pandas', 'matplotlib'} & {*sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_she_has_her_own_looks(animate):
     _, person = cast(animate())
     assert person.properties["hair_colour"] == pytest.approx(0.3)

@@ -85,9 +85,14 @@ class DrawnPerson:
 class Job(Protocol):
     """What shows somebody."""
 
-    generator: GeneratorSettings
-    person: PersonSettings
-    expressions: Expressions
+    @property
+    def generator(self) -> GeneratorSettings: ...
+
+    @property
+    def person(self) -> PersonSettings: ...
+
+    @property
+    def expressions(self) -> Expressions: ...
 
 
 def cast(job: Job, face: int | None = None) -> tuple[Generator, Person]:
