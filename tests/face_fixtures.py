@@ -15,8 +15,8 @@ from ohlora.face.acting.expression import Expressions
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.population import Population
 from ohlora.face.drawing.renderer import Renderer
-from ohlora.laboratory.sources.dataset import RenderedFaces
 from ohlora.laboratory.sources.faces import Faces, render
+from ohlora.laboratory.sources.settings import RenderedFaces
 
 RENDERED = ("renderer.resolution=32", "renderer.supersample=1")
 QUIET = (
@@ -147,7 +147,7 @@ def overfits() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def still() -> Any:
     """An augmentation that changes nothing."""
-    from ohlora.laboratory.networks.augment import Augmentation
+    from ohlora.laboratory.networks.settings import Augmentation
 
     return Augmentation(
         light=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
@@ -9,7 +10,18 @@ import pytest
 from annotated_types import Ge, Le
 from pydantic import model_validator
 
-from ohlora.config import Count, InvalidConfig, Many, Name, Positive, Share, Span, config, deferred
+from ohlora.config import (
+    Count,
+    InvalidConfig,
+    Many,
+    Name,
+    Positive,
+    Share,
+    Span,
+    config,
+    deferred,
+    deferred_property,
+)
 from ohlora.errors import OhloraError
 
 
@@ -108,3 +120,27 @@ def test_a_deferred_method_is_the_function_it_names():
     assert Inner.describe is __import__("json").dumps
     with pytest.raises(TypeError, match="Inner is not JSON serializable"):
         Inner(size=1).describe()
+
+
+@config
+class Thresholds:
+    least: Mapping[Literal["gender", "quality"], Share]
+
+    words = deferred_property("ohlora.errors", "nearest")
+
+
+def test_what_is_wrong_in_a_table_is_told_by_its_key():
+    with pytest.raises(InvalidConfig) as caught:
+        Thresholds({"gender": 2, "qualty": 0.5})  # type: ignore[dict-item]
+    assert caught.value.faults == [
+        ("least.gender", "=2 is not a number from 0 to 1"),
+        ("least.qualty", " is not one of gender | quality (did you mean quality?)"),
+    ]
+
+
+def test_a_deferred_property_is_worked_out_once(monkeypatch):
+    made = []
+    monkeypatch.setattr("ohlora.errors.nearest", lambda instance: made.append(instance) or "words")
+    one = Thresholds({})
+    assert (one.words, one.words) == ("words", "words")
+    assert made == [one]

@@ -32,7 +32,7 @@ RESERVED = ("_target_", "_partial_")
 
 
 # Rooms whose modules are not all light.
-HEAVY = ("ohlora.laboratory.",)
+HEAVY = ("ohlora.laboratory.sources.parsing",)
 
 
 class _Wrong:

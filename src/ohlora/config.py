@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from functools import wraps
 from importlib import import_module
 from types import MethodType, UnionType
@@ -81,6 +82,20 @@ class deferred:  # noqa: N801  reads as the function it stands for
         return function if instance is None else MethodType(function, instance)
 
 
+class deferred_property(deferred):  # noqa: N801
+    """A cached property that another module has, worked out when first asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        value = super().__get__(instance, owner)()
+        vars(instance)[self.name] = value  # found there from now on
+        return value
+
+
 def faults(error: ValidationError, cls: Any, given: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(field, what is wrong with it), one for each field of a config class that is at fault.
 
@@ -103,9 +118,14 @@ def faults(error: ValidationError, cls: Any, given: Mapping[str, Any]) -> list[t
             fault = f"={shown(given.get(name))}: {message}" if name else message
         else:
             name, value, annotation = _at_fault(name, given.get(name), types.get(name, Any), one["loc"][1:])
-            fault = f"={shown(value)} is not {expected(annotation)}"
+            said = f"={shown(value)}" if value is not _KEY else ""
+            value = name.rpartition(".")[2] if value is _KEY else value
+            fault = f"{said} is not {expected(annotation)}{_meant(value, annotation)}"
         found.setdefault(name, fault)
     return list(found.items())
+
+
+_KEY = object()  # in place of a value: it is the name of the row that is wrong
 
 
 def _at_fault(name: str, value: Any, annotation: Any, keys: tuple[Any, ...]) -> tuple[str, Any, Any]:
@@ -115,12 +135,34 @@ def _at_fault(name: str, value: Any, annotation: Any, keys: tuple[Any, ...]) -> 
         rows = get_origin(plain) in (dict, Mapping) and isinstance(value, Mapping) and key in value
         if not rows:
             break
-        name, value, annotation = f"{name}.{key}", value[key], get_args(plain)[1]
+        name = f"{name}.{key}"
+        if keys[-1] == "[key]" and key == keys[-2]:
+            return name, _KEY, get_args(plain)[0]
+        value, annotation = value[key], get_args(plain)[1]
     return name, value, annotation
+
+
+def _meant(value: Any, annotation: Any) -> str:
+    """The allowed word that is nearest to `value`, or to one of them, to go after a message."""
+    words = list(map(str, _words(annotation)))
+    values = value if isinstance(value, list | tuple) else [value]
+    wrong = [one for one in values if isinstance(one, str) and one not in words]
+    return next(filter(None, (nearest(one, words) for one in wrong)), "") if words else ""
+
+
+def _words(annotation: Any) -> tuple[Any, ...]:
+    """The words that a type allows."""
+    args = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return args
+    inner = args[:1] if get_origin(annotation) is Annotated else args
+    return next(filter(None, map(_words, inner)), ())
 
 
 def shown(value: Any, most: int = 60) -> str:
     """A value as a person would write it in YAML, cut off where it is long."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value).__name__
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= most else f"{text[: most - 3]}..."
 

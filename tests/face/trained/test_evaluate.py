@@ -8,10 +8,9 @@ from torch import nn
 
 from ohlora.face.drawing.generator import to_network
 from ohlora.face.trained.evaluate import evaluating, predict
-from ohlora.laboratory.networks.attributes import Ensemble, PictureSettings
-from ohlora.laboratory.networks.identity import IdentitySettings
-from ohlora.laboratory.networks.regressor import PartSettings, TrunkSettings
+from ohlora.laboratory.networks.attributes import Ensemble
 from ohlora.laboratory.networks.segmenter import UNet
+from ohlora.laboratory.networks.settings import IdentitySettings, PartSettings, PictureSettings, TrunkSettings
 
 NAMES = ("eyes", "hair_colour", "hair_length", "mouth", "roll", "background_mean", "background_std", "yaw")
 NETWORKS = {

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from ohlora.build import build
-from ohlora.laboratory.acceptance.report import Report
-from ohlora.laboratory.acceptance.stages import Counts, Evaluation
+from ohlora.laboratory.acceptance.jobs import Counts, Report
+from ohlora.laboratory.acceptance.stages import Evaluation
 
 FEW = (
     "renderer.resolution=32",

@@ -12,10 +12,9 @@ from ohlora.assets import save_model
 from ohlora.errors import OhloraError
 from ohlora.face.acting.expression import MOVING
 from ohlora.face.acting.performance import Performance
+from ohlora.laboratory.acceptance.jobs import STAGES, Counts
 from ohlora.laboratory.acceptance.model_folder import Missing
 from ohlora.laboratory.acceptance.stages import (
-    STAGES,
-    Counts,
     acting_renderer,
     before_and_after,
     expression,
@@ -212,9 +211,10 @@ class TestModelFolder:
 
 
 def test_counts_that_carry_nothing_are_told():
-    counts = Counts(5000, 2, 8000, 1000, 2000, 500, 9, 0.0, 1.5, 150)  # type: ignore[arg-type]
-    assert counts.faults() == [
-        "counts.faces=2 is not a whole number from 8 up",
-        "counts.candidates=1.5 is not a whole number from 1 up",
-        "counts.reach=0.0 is not above 0",
+    with pytest.raises(OhloraError) as told:
+        Counts(5000, 2, 8000, 1000, 2000, 500, 9, 0.0, 1.5, 150)  # type: ignore[arg-type]
+    assert str(told.value).split("; ") == [
+        "faces=2 is not a whole number from 8 up",
+        "reach=0.0 is not a number above 0",
+        "candidates=1.5 is not a whole number from 1 up",
     ]

@@ -8,15 +8,9 @@ import torch
 
 from ohlora.assets import load_model
 from ohlora.errors import OhloraError
-from ohlora.laboratory.networks.attributes import (
-    AttributeLearner,
-    Ensemble,
-    PictureSettings,
-    RegionSettings,
-    load_judge,
-    stratified_folds,
-)
+from ohlora.laboratory.networks.attributes import AttributeLearner, Ensemble, load_judge, stratified_folds
 from ohlora.laboratory.networks.segmenter import UNet
+from ohlora.laboratory.networks.settings import PictureSettings, RegionSettings
 from ohlora.laboratory.training.filter_faces import filter_scores, filtered_faces
 
 LESSON = {"learning_rate": 3e-3, "weight_decay": 0.0, "total_steps": 60, "seed": 0}
@@ -181,6 +175,10 @@ class TestTheFilter:
         assert everybody["precision_low"] < everybody["precision"] < everybody["precision_high"]
 
     def test_thresholds_out_of_range(self, face_job, judged, tmp_path):
-        job = face_job("face_filter", tmp_path, f"paths.face={judged}", "job.least.gender=1.7")
-        with pytest.raises(OhloraError, match=r"least.gender=1.7 is outside 0 to 1"):
-            job.run()
+        words = ("job.least.gender=1.7", "+job.least.qualty=0.5")
+        with pytest.raises(OhloraError) as told:
+            face_job("face_filter", tmp_path, f"paths.face={judged}", *words)
+        assert str(told.value) == (
+            "job.least.gender=1.7 is not a number from 0 to 1;"
+            " job.least.qualty is not one of gender | quality (did you mean quality?)"
+        )

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ohlora.face.drawing.generator import to_network
-from ohlora.laboratory.networks.augment import Augmentation, compressed, cut, soften, turn_hue
+from ohlora.laboratory.networks.augment import compressed, cut, soften, turn_hue
+from ohlora.laboratory.networks.settings import Augmentation
 
 ALL = Augmentation(
     light=0.2,

@@ -11,15 +11,16 @@ import torch.nn.functional as F
 from ohlora.errors import OhloraError
 from ohlora.laboratory.networks.identity import (
     IdentityLearner,
-    IdentitySettings,
     contrastive,
     found_again,
     identity_scores,
     load_embedder,
     same_person_auroc,
 )
+from ohlora.laboratory.networks.settings import IdentitySettings
 from ohlora.laboratory.sources.dataset import Album
-from ohlora.laboratory.training.train_identity import TrainIdentity, album
+from ohlora.laboratory.training.jobs import TrainIdentity
+from ohlora.laboratory.training.train_identity import album
 
 SHAPE = IdentitySettings(widths=(8, 16), hidden=16, dimensions=8)
 
@@ -122,9 +123,8 @@ def test_trained_saved_and_loaded(face_job, tmp_path):
 
 
 def test_who_has_no_second_photo_is_told(face_job, tmp_path):
-    job = face_job("face_identity", tmp_path, "job.temperature=0")
-    with pytest.raises(OhloraError, match="temperature=0 is not above 0"):
-        job.run()
+    with pytest.raises(OhloraError, match="temperature=0 is not a number above 0"):
+        face_job("face_identity", tmp_path, "job.temperature=0")
 
 
 def test_features_are_what_it_sees_on_the_way():

@@ -7,15 +7,9 @@ from ohlora.errors import OhloraError
 from ohlora.face.drawing import classes
 from ohlora.face.drawing.generator import to_network
 from ohlora.laboratory.measures.scores import one_hot
-from ohlora.laboratory.networks.regressor import (
-    CROPS,
-    PartRegressor,
-    PartSettings,
-    RegressorLearner,
-    TrunkSettings,
-    load_regressor,
-)
+from ohlora.laboratory.networks.regressor import CROPS, PartRegressor, RegressorLearner, load_regressor
 from ohlora.laboratory.networks.segmenter import UNet, load_segmenter
+from ohlora.laboratory.networks.settings import PartSettings, TrunkSettings
 
 LESSON = {"learning_rate": 3e-3, "weight_decay": 0.0, "total_steps": 60, "seed": 0}
 SHAPES = [TrunkSettings((12, 24, 32), 48), PartSettings((12, 24), 24)]

@@ -93,18 +93,12 @@ def test_a_run_leaves_a_segmenter_and_its_report(face_job, tmp_path, batch):
 
 
 def test_every_fault_is_named_before_anything_starts(face_job, tmp_path):
-    job = face_job(
-        "face_seg",
-        tmp_path,
-        "job.width=0",
-        "renderer.resolution=36",
-        "lesson.batch_size=1",
-        "lesson.checks=0",
-    )
     with pytest.raises(OhloraError) as told:
-        job.run()
-    for fault in ("width=0", "resolution=36", "lesson.batch_size=1 is below 2", "lesson.checks=0"):
+        face_job("face_seg", tmp_path, "job.width=0", "lesson.batch_size=1", "lesson.checks=0")
+    for fault in ("width=0", "lesson.batch_size=1 is not a whole number from 2 up", "lesson.checks=0"):
         assert fault in str(told.value)
+    with pytest.raises(OhloraError, match="resolution=36 is not a multiple of 8"):
+        face_job("face_seg", tmp_path, "renderer.resolution=36").run()
     assert not any(tmp_path.iterdir())
 
 

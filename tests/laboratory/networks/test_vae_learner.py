@@ -12,13 +12,14 @@ from ohlora.assets import load_model
 from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.trained.vae import VAE_KIND, FaceVae, VaeGenerator, VaeSettings, load_generator
-from ohlora.laboratory.networks.attributes import Ensemble, Judge, PictureSettings
+from ohlora.laboratory.networks.attributes import Ensemble, Judge
 from ohlora.laboratory.networks.discriminator import Discriminator
-from ohlora.laboratory.networks.identity import Embedder, IdentitySettings
+from ohlora.laboratory.networks.identity import Embedder
 from ohlora.laboratory.networks.obedience import draw
 from ohlora.laboratory.networks.original import ConcatDiscriminator, MixedScene
-from ohlora.laboratory.networks.regressor import Regressor, TrunkSettings
+from ohlora.laboratory.networks.regressor import Regressor
 from ohlora.laboratory.networks.segmenter import Segmenter, UNet
+from ohlora.laboratory.networks.settings import IdentitySettings, PictureSettings, TrunkSettings
 from ohlora.laboratory.networks.vae_learner import (
     ADVERSARIAL,
     NEEDS,

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ohlora.face.trained.vae import FaceEncoder, VaeSettings
-from ohlora.laboratory.networks.identity import IdentitySettings
+from ohlora.laboratory.networks.settings import IdentitySettings
 from ohlora.laboratory.networks.warm_start import warm_start
 
 SHAPE = VaeSettings(

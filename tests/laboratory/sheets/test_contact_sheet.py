@@ -42,16 +42,15 @@ def test_a_sheet_shows_the_same_people_every_time(job, tmp_path):
 
 
 def test_every_fault_at_once(job):
-    wrong = replace(
-        job, sheets=["peeple"], people=0, steps=1, face=-1, moods={"odd": {"eyes": 3, "rise_s": 1}}
-    )
     with pytest.raises(OhloraError) as caught:
-        wrong.run()
+        replace(job, sheets=["peeple"], people=0, steps=1, face=-1, moods={"odd": {"eyes": "wide"}})
     told = str(caught.value)
-    assert "sheets=peeple" in told
+    assert "sheets=['peeple'] is not a list, each one of people | properties" in told
     assert "did you mean people" in told
-    for fault in ("people=0", "steps=1", "face=-1", "moods.odd.eyes=3 is outside 0 to 1"):
+    for fault in ("people=0", "steps=1", "face=-1", "moods"):
         assert fault in told
+    with pytest.raises(OhloraError, match=r"moods\.odd\.eyes=3.0 is outside 0 to 1"):
+        replace(job, moods={"odd": {"eyes": 3, "rise_s": 1}})
 
 
 def test_a_wrong_setting_is_one_line(own_world):

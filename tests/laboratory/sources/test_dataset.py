@@ -14,14 +14,12 @@ from ohlora.door import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.laboratory.sources import dataset as room
 from ohlora.laboratory.sources.dataset import (
-    PICTURES,
-    FaceCounts,
     FaceDataModule,
     FaceSteps,
-    RenderedFaces,
     current_key,
     joined,
 )
+from ohlora.laboratory.sources.settings import PICTURES, FaceCounts, RenderedFaces
 
 QUARTERS = (  # mean red, then green, then blue of each quarter of three people's pictures
     (181, 183, 182, 182, 156, 157, 152, 151, 168, 165, 164, 163),
@@ -141,7 +139,7 @@ def test_faces_are_no_classification_dataset(composed):
 
 
 def test_counts_that_cannot_be():
-    with pytest.raises(OhloraError, match=r"counts.train=0.*counts.test=1.5"):
+    with pytest.raises(OhloraError, match=r"train=0 is not .*; test=1.5 is not a whole number"):
         FaceCounts(0, 1, 1.5)  # type: ignore[arg-type]
 
 
@@ -157,7 +155,7 @@ def test_the_shipped_filter_speaks_of_todays_pictures(composed):
 
 
 def test_a_change_of_pixels_asks_for_a_new_version(world):
-    """Where this fails, PICTURES in dataset.py goes up by one, and these numbers are made again."""
+    """Where this fails, PICTURES in settings.py goes up by one, and these numbers are made again."""
     assert PICTURES == 1
     people = world.population.sample(seed=0, indices=range(3))
     picture = world.renderer.picture(world.renderer.mapping(people.latents, people.properties))

@@ -22,7 +22,8 @@ from ohlora.laboratory.sources import photos
 from ohlora.laboratory.sources.faces import Faces, render
 from ohlora.laboratory.sources.parsing import ORDERS, PARTS, CelebAMaskParser, painted, sided, to_eleven
 from ohlora.laboratory.sources.photo_files import Photo
-from ohlora.laboratory.sources.photos import PhotoFaces, drawn_split
+from ohlora.laboratory.sources.photos import drawn_split
+from ohlora.laboratory.sources.settings import PhotoFaces
 
 SIZE = 64
 SHARES = {"train": 0.7, "val": 0.1, "test_a": 0.1, "test_b": 0.1}
@@ -471,7 +472,7 @@ def test_the_photo_sheet_names_wrong_settings(composed, folder):
     with pytest.raises(OhloraError, match=r"columns=0 .*zoom=99"):
         build(config.job).run()
     config = composed("photo_sheet", "dataset=digits", "~dataset.limit")
-    with pytest.raises(OhloraError, match="is not one of faces_folder"):
+    with pytest.raises(OhloraError, match=r"dataset=Digits: not one of faces_folder"):
         build(config.job).run()
 
 

@@ -14,7 +14,8 @@ from ohlora.errors import OhloraError
 from ohlora.face.drawing import classes
 from ohlora.face.trained.face_bank import BANK_KIND, load_bank
 from ohlora.face.trained.vae import load_generator
-from ohlora.laboratory.measures.screening import MOVED, ROW, Screening, ScreeningReport, examine, sheet
+from ohlora.laboratory.measures.screening import MOVED, ROW, ScreeningReport, examine, sheet
+from ohlora.laboratory.measures.settings import Screening
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from ohlora.laboratory.training.fill_bank import BANK
 from ohlora.laboratory.training.filter_faces import FILTER, FILTER_KIND
 
 Loaded = TypeVar("Loaded")
-GENERATOR, DIRECTIONS = "generator_", "directions_"
+DIRECTIONS = "directions_"
 
 
 class Missing(Exception):

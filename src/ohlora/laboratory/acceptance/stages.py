@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator, to_uint8
 from ohlora.face.drawing.ombre import Ombre
 from ohlora.laboratory.acceptance.fresh import first_frame, in_fresh_process, parameters
+from ohlora.laboratory.acceptance.jobs import Counts
 from ohlora.laboratory.acceptance.model_folder import DIRECTIONS, Missing, ModelFolder
 from ohlora.laboratory.measures.distances import (
     normalised_frechet,
@@ -32,13 +33,15 @@ from ohlora.laboratory.measures.distances import (
     within,
 )
 from ohlora.laboratory.measures.scores import SCORES, v2_scores
-from ohlora.laboratory.measures.screening import MOVED, Screening, ScreeningReport, examine
+from ohlora.laboratory.measures.screening import MOVED, ScreeningReport, examine
+from ohlora.laboratory.measures.settings import Screening
 from ohlora.laboratory.measures.statistics import pearson, with_interval
 from ohlora.laboratory.networks.attributes import TARGETS
 from ohlora.laboratory.networks.directions import points_of, sweep
 from ohlora.laboratory.networks.identity import found_again, identity_scores
 from ohlora.laboratory.networks.obedience import background_change, draw, edited, repeated
-from ohlora.laboratory.sources.dataset import Album, RenderedFaces, current_key
+from ohlora.laboratory.sources.dataset import Album, current_key
+from ohlora.laboratory.sources.settings import RenderedFaces
 from ohlora.laboratory.sources.source import FacePart
 from ohlora.laboratory.sources.twins import may_show, twin
 from ohlora.laboratory.training.filter_faces import filter_scores, good
@@ -47,38 +50,13 @@ from ohlora.laboratory.training.train_identity import album
 from ohlora.laboratory.training.train_regressor import regressor_scores
 from ohlora.laboratory.training.train_segmenter import FRAMES, frame_ms, segmenter_scores
 from ohlora.laboratory.training.train_vae import generator_scores
-from ohlora.laboratory.training.training_run import number_fault
 from ohlora.precision import one_thread
 
 Scores = dict[str, float]
 FPS = 30  # of the frames whose jumps are counted
 FULL_SIZE = 128  # pixels a side of the frame a segmenter is timed on
-LEAST = {"renders": 8, "faces": 8, "unlabelled": 8, "asked": 8, "compared": 8, "steps": 3, "frames": 4}
 ROUNDING = 1 / 255  # of what two machines may call the same pixel
 STRAND = 2 / 255  # of the soft edge of a strand too thin to have an inside
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many of what the table rests on."""
-
-    renders: int
-    faces: int  # before segmenters, regressors and the embedder
-    unlabelled: int  # before gender and quality ensembles
-    asked: int  # of a generator
-    compared: int  # made and real pictures, each
-    swept: int  # along each direction
-    steps: int  # of a sweep
-    reach: float  # largest weight of a sweep
-    candidates: int  # for the pass test
-    frames: int  # timed
-
-    def faults(self) -> list[str]:
-        """Every number that nothing can rest on."""
-        numbers = {name: value for name, value in asdict(self).items() if name != "reach"}
-        found = [number_fault(f"counts.{name}", n, LEAST.get(name, 1)) for name, n in numbers.items()]
-        found.append([] if self.reach > 0 else [f"counts.reach={self.reach} is not above 0"])
-        return [fault for faults in found for fault in faults]
 
 
 @dataclass(frozen=True)
@@ -533,25 +511,3 @@ def subjects(evaluation: Evaluation) -> Iterator[tuple[str, str, Callable[[], Sc
     yield "animation", "renderer", lambda: acting_renderer(evaluation)
     yield "animation", models.generator_name, lambda: acting_network(evaluation)
     yield "start_up", models.generator_name, lambda: start_up(evaluation)
-
-
-STAGES = (
-    "renderer",
-    "segmenter",
-    "scores",
-    "regressor",
-    *TARGETS,
-    "filter",
-    "embedder",
-    "generator",
-    "identity",
-    "samples",
-    "likeness",
-    "untrained",
-    "directions",
-    "pass_test",
-    "bank",
-    "expression",
-    "animation",
-    "start_up",
-)

@@ -9,29 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from ohlora.face.drawing import classes
 from ohlora.face.drawing.generator import Generator, to_uint8
+from ohlora.laboratory.measures.settings import Moved, Screening
 from ohlora.laboratory.measures.statistics import pearson, slope
 from ohlora.space import Real
 
-MOVED = ("eyes", "mouth", "roll")
+MOVED: tuple[Moved, ...] = get_args(Moved)
 STEPS = (2, 5, 5)  # values of each in the sheet: fifty pictures
 Measure = Callable[[Tensor], Tensor]  # uint8 images -> raw property values
-
-
-@dataclass(frozen=True)
-class Screening:
-    """What a face must reach; None: not asked."""
-
-    name: str
-    least_r: Mapping[str, float]  # of MOVED
-    slope: tuple[float, float] | None  # of measured on asked
-    most_background_change: float | None  # mean absolute, 0 to 1
-    least_quality: float | None  # of every picture
 
 
 def sheet(properties: Mapping[str, Real], base: Tensor) -> Tensor:

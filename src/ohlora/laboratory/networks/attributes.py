@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
@@ -17,64 +17,29 @@ from ohlora.face.drawing import classes
 from ohlora.face.drawing.generator import to_network
 from ohlora.face.trained.blocks import stem
 from ohlora.face.trained.evaluate import evaluating, predict
-from ohlora.laboratory.networks.augment import Augmentation
 from ohlora.laboratory.networks.learner import Learner
 from ohlora.laboratory.networks.segmenter import UNet
+from ohlora.laboratory.networks.settings import Augmentation, PictureSettings, RegionSettings, Target
 from ohlora.laboratory.sources.faces import Faces
 
-TARGETS = ("gender", "quality")
+TARGETS: tuple[Target, ...] = get_args(Target)
 
 
-class AttributeSettings(Protocol):
-    """The shape of one network of an ensemble; `kind` names it in a card."""
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def finds(self) -> bool:
-        """Whether it asks a segmenter where to look."""
-        ...
-
-    def build(self, finder: UNet | None) -> nn.Module:
-        """A network -> logits [n, 1] of images, -1 to 1 [n, 3, rows, columns], and of a map if it `finds`."""
-        ...
+def build_picture_network(settings: PictureSettings, finder: UNet | None) -> nn.Module:
+    """A network -> logits [n, 1] of images, -1 to 1 [n, 3, rows, columns]."""
+    network = nn.Sequential(
+        stem(3, settings.widths, (4, 4), settings.hidden),
+        nn.Dropout(settings.dropout),
+        nn.Linear(settings.hidden, 1),
+    )
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-@dataclass(frozen=True)
-class PictureSettings:
-    """One look at the whole picture, learned from nothing."""
-
-    widths: tuple[int, ...]  # after each halving of the picture
-    hidden: int
-    dropout: float
-    kind: str = "picture"
-    finds = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
-
-    def build(self, finder: UNet | None) -> nn.Module:
-        network = nn.Sequential(
-            stem(3, self.widths, (4, 4), self.hidden), nn.Dropout(self.dropout), nn.Linear(self.hidden, 1)
-        )
-        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-@dataclass(frozen=True)
-class RegionSettings:
-    """A look at each part of the face, begun where a segmenter's encoder stands."""
-
-    levels: int  # of that encoder, from the finest
-    hidden: int
-    dropout: float
-    kind: str = "regions"
-    finds = True
-
-    def build(self, finder: UNet | None) -> nn.Module:
-        if finder is None:
-            raise ValueError("regions are found by a segmenter, and none was given")
-        return RegionNetwork(finder, self.levels, self.hidden, self.dropout)
+def build_region_network(settings: RegionSettings, finder: UNet | None) -> nn.Module:
+    """A network -> logits [n, 1] of images and of a map."""
+    if finder is None:
+        raise ValueError("regions are found by a segmenter, and none was given")
+    return RegionNetwork(finder, settings.levels, settings.hidden, settings.dropout)
 
 
 class RegionNetwork(nn.Module):
@@ -109,7 +74,10 @@ class RegionNetwork(nn.Module):
         return self.head(torch.cat(told, dim=1))
 
 
-KINDS: dict[str, Callable[..., AttributeSettings]] = {"picture": PictureSettings, "regions": RegionSettings}
+KINDS: dict[str, type[PictureSettings | RegionSettings]] = {
+    "picture": PictureSettings,
+    "regions": RegionSettings,
+}
 
 
 class Ensemble(nn.Module):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -15,53 +13,39 @@ from torch import Tensor
 
 from ohlora.datasets.pictures import to_picture
 from ohlora.face.drawing.generator import to_network, to_uint8
+from ohlora.laboratory.networks.settings import Augmentation
 
-Draw = Callable[..., Tensor]
 
+def draw(settings: Augmentation, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Other pictures, and which of their pixels [n, rows, columns] still show what was there.
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How far pictures may stray. Shares are of the pictures of a batch."""
+    `images` and result are [n, 3, rows, columns], -1 to 1.
+    """
+    n, device = len(images), images.device
 
-    light: float  # brightness and contrast, each as a share, either way
-    hue: float  # rad, either way, about the grey axis: the mean of red, green and blue stays
-    noise: float  # standard deviation at most, of pixels -1 to 1
-    blur_share: float
-    jpeg_share: float
-    jpeg_quality: tuple[int, int]
-    cutout_share: float
-    cutout_side: float  # at most, of the picture's
+    def uniform(*shape: int) -> Tensor:
+        """0 to 1, drawn on the CPU: the same numbers on every device."""
+        return torch.rand(n, *shape, generator=generator).to(device)
 
-    def draw(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Other pictures, and which of their pixels [n, rows, columns] still show what was there.
-
-        `images` and result are [n, 3, rows, columns], -1 to 1.
-        """
-        n, device = len(images), images.device
-
-        def uniform(*shape: int) -> Tensor:
-            """0 to 1, drawn on the CPU: the same numbers on every device."""
-            return torch.rand(n, *shape, generator=generator).to(device)
-
-        images = turn_hue(images, self.hue * (2 * uniform() - 1))
-        gain, shift = (1 + self.light * (2 * uniform(1, 1, 1) - 1) for _ in range(2))
-        images = images * gain + (shift - 1)
-        if self.blur_share:
-            images = torch.where(uniform(1, 1, 1) < self.blur_share, soften(images), images)
-        if self.noise:
-            noise = torch.randn(images.shape, generator=generator).to(device)
-            images = images + self.noise * uniform(1, 1, 1) * noise
-        images = images.clamp(-1, 1)
-        if self.jpeg_share:
-            low, high = self.jpeg_quality
-            quality = int(torch.randint(low, high + 1, (), generator=generator))
-            rows = (uniform() < self.jpeg_share).nonzero()[:, 0]
-            images = images.index_copy(0, rows, compressed(images[rows], quality))
-        visible = cut(images, self.cutout_side * uniform(2), uniform(2)) | (
-            uniform() >= self.cutout_share
-        ).view(-1, 1, 1)
-        colour = 2 * uniform(3, 1, 1) - 1
-        return torch.where(visible[:, None], images, colour), visible
+    images = turn_hue(images, settings.hue * (2 * uniform() - 1))
+    gain, shift = (1 + settings.light * (2 * uniform(1, 1, 1) - 1) for _ in range(2))
+    images = images * gain + (shift - 1)
+    if settings.blur_share:
+        images = torch.where(uniform(1, 1, 1) < settings.blur_share, soften(images), images)
+    if settings.noise:
+        noise = torch.randn(images.shape, generator=generator).to(device)
+        images = images + settings.noise * uniform(1, 1, 1) * noise
+    images = images.clamp(-1, 1)
+    if settings.jpeg_share:
+        low, high = settings.jpeg_quality
+        quality = int(torch.randint(low, high + 1, (), generator=generator))
+        rows = (uniform() < settings.jpeg_share).nonzero()[:, 0]
+        images = images.index_copy(0, rows, compressed(images[rows], quality))
+    visible = cut(images, settings.cutout_side * uniform(2), uniform(2)) | (
+        uniform() >= settings.cutout_share
+    ).view(-1, 1, 1)
+    colour = 2 * uniform(3, 1, 1) - 1
+    return torch.where(visible[:, None], images, colour), visible
 
 
 def turn_hue(images: Tensor, angle: Tensor) -> Tensor:

@@ -21,27 +21,12 @@ from ohlora.face.trained.blocks import stem
 from ohlora.face.trained.evaluate import predict
 from ohlora.laboratory.measures.binary import auroc
 from ohlora.laboratory.measures.statistics import with_interval
-from ohlora.laboratory.networks.augment import Augmentation
 from ohlora.laboratory.networks.learner import Learner
+from ohlora.laboratory.networks.settings import Augmentation, IdentitySettings
 from ohlora.laboratory.sources.faces import Faces
 
 IDENTITY_KIND = "face_identity"
 STRANGERS = 10  # that everybody is compared with
-
-
-@dataclass(frozen=True)
-class IdentitySettings:
-    """The shape of the network."""
-
-    widths: tuple[int, ...]  # after each halving of the picture
-    hidden: int
-    dimensions: int  # of the sphere's space
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
-
-    def build(self, resolution: int) -> IdentityNetwork:
-        return IdentityNetwork(self, resolution)
 
 
 class IdentityNetwork(nn.Module):

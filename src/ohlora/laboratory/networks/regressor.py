@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,42 +20,32 @@ from ohlora.face.drawing.generator import to_network
 from ohlora.face.trained.blocks import stem
 from ohlora.face.trained.evaluate import evaluating, predict
 from ohlora.laboratory.measures.scores import FAINT, centroid
-from ohlora.laboratory.networks.augment import Augmentation
 from ohlora.laboratory.networks.learner import Learner
 from ohlora.laboratory.networks.segmenter import UNet
+from ohlora.laboratory.networks.settings import Augmentation, PartSettings, TrunkSettings
 from ohlora.laboratory.sources.faces import Faces
 
 REGRESSOR_KIND = "face_regressor"
 
 
-class RegressorSettings(Protocol):
-    """The shape of a regressor; `kind` names it in a card."""
+def build_trunk(
+    settings: TrunkSettings, properties: Sequence[str], resolution: int, segmenter: UNet | None
+) -> nn.Module:
+    """A network, its weights still random."""
+    side = max(1, resolution >> len(settings.widths))
+    network = nn.Sequential(
+        stem(3, settings.widths, (side, side), settings.hidden), nn.Linear(settings.hidden, len(properties))
+    )
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    @property
-    def kind(self) -> str: ...
 
-    def build(self, properties: Sequence[str], resolution: int, segmenter: UNet | None) -> nn.Module:
-        """A network, its weights still random."""
-        ...
-
-
-@dataclass(frozen=True)
-class TrunkSettings:
-    """One look at the whole picture for all properties."""
-
-    widths: tuple[int, ...]  # after each halving of the picture
-    hidden: int
-    kind: str = "trunk"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
-
-    def build(self, properties: Sequence[str], resolution: int, segmenter: UNet | None) -> nn.Module:
-        side = max(1, resolution >> len(self.widths))
-        network = nn.Sequential(
-            stem(3, self.widths, (side, side), self.hidden), nn.Linear(self.hidden, len(properties))
-        )
-        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def build_parts(
+    settings: PartSettings, properties: Sequence[str], resolution: int, segmenter: UNet | None
+) -> nn.Module:
+    """A network, its weights still random."""
+    if segmenter is None:
+        raise ValueError("parts are found by a segmenter, and none was given")
+    return PartRegressor(segmenter, properties, resolution, settings.widths, settings.hidden)
 
 
 @dataclass(frozen=True)
@@ -89,23 +79,6 @@ CROPS = (
     Crop(("hair_colour", "hair_length"), (), 1.0, 1.0, shown=(classes.HAIR,)),
     Crop(("background_mean", "background_std"), (), 0.5, 1.0, place=(0.25, 0.5), shown=(classes.BACKGROUND,)),
 )
-
-
-@dataclass(frozen=True)
-class PartSettings:
-    """A small network to each part of the face, found by a segmenter that is trained no further."""
-
-    widths: tuple[int, ...]
-    hidden: int
-    kind: str = "parts"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
-
-    def build(self, properties: Sequence[str], resolution: int, segmenter: UNet | None) -> nn.Module:
-        if segmenter is None:
-            raise ValueError("parts are found by a segmenter, and none was given")
-        return PartRegressor(segmenter, properties, resolution, self.widths, self.hidden)
 
 
 class PartRegressor(nn.Module):
@@ -225,7 +198,7 @@ class Regressor:
         return self.network(to_network(images)).float()
 
 
-def settings_of(card: Mapping[str, Any]) -> RegressorSettings:
+def settings_of(card: Mapping[str, Any]) -> TrunkSettings | PartSettings:
     kinds = {"trunk": TrunkSettings, "parts": PartSettings}
     return kinds[card["network"]["kind"]](**card["network"])
 

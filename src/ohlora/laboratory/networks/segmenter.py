@@ -15,8 +15,8 @@ from ohlora.assets import load_network
 from ohlora.face.drawing import classes
 from ohlora.face.drawing.generator import to_network
 from ohlora.face.trained.evaluate import predict
-from ohlora.laboratory.networks.augment import Augmentation
 from ohlora.laboratory.networks.learner import Learner
+from ohlora.laboratory.networks.settings import SEGMENTER_LEVELS, Augmentation
 from ohlora.laboratory.sources.faces import Faces
 
 SEGMENTER_KIND = "face_segmenter"
@@ -28,7 +28,6 @@ SMALL = (
     classes.UPPER_LIP,
     classes.LOWER_LIP,
 )
-LEVELS = 4
 UNSEEN = 255  # the label of pixels that teach nothing
 HAIR_LIKELY = 0.5
 
@@ -53,7 +52,7 @@ class UNet(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.channels = widths = [width << level for level in range(LEVELS)]
+        self.channels = widths = [width << level for level in range(SEGMENTER_LEVELS)]
         self.down = nn.ModuleList(
             block(inputs, outputs, 1 if level == 0 else 2)
             for level, (inputs, outputs) in enumerate(zip([3, *widths], widths, strict=False))
@@ -64,7 +63,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(width, len(classes.CLASSES), 1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def features(self, images: Tensor, levels: int = LEVELS) -> list[Tensor]:
+    def features(self, images: Tensor, levels: int = SEGMENTER_LEVELS) -> list[Tensor]:
         """What the encoder sees at full, half, a quarter and an eighth of the resolution."""
         x, seen = images.contiguous(memory_format=torch.channels_last), []
         for level, down in enumerate(list(self.down)[:levels]):

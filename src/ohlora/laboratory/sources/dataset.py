@@ -6,10 +6,8 @@ that decides a pixel; defects and whatever else is known of a face are drawn aga
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,17 +19,13 @@ from torch import Tensor
 
 from ohlora.durable import replacing
 from ohlora.errors import OhloraError
-from ohlora.face.drawing.population import Draws, Population
-from ohlora.face.drawing.renderer import Renderer
+from ohlora.face.drawing.population import Draws
 from ohlora.laboratory.sources.faces import Faces, described
+from ohlora.laboratory.sources.settings import RenderedFaces
 from ohlora.laboratory.sources.source import FacePart, InOrder
 from ohlora.laboratory.sources.twins import counterfactuals
-from ohlora.space import Real
 
 BLOCK = 128  # pictures a file: a kill costs at most so many renders
-PICTURES = (
-    1  # version of what is drawn: one more with every change to face/drawing or twins.py that a pixel shows
-)
 # Keys that cards name, of earlier code, whose pictures are those of today: key there -> key here.
 FORMER_KEYS = {"8c23505d257de754": "f8d0b511720fcfb9"}
 LABEL_CHANNEL = 3  # of a cached picture: red, green, blue, label
@@ -43,139 +37,66 @@ def current_key(key: str) -> str:
     return FORMER_KEYS.get(key, key)
 
 
-@dataclass(frozen=True)
-class FaceCounts:
-    """How many people each part has."""
-
-    train: int
-    val: int
-    test: int
-
-    def __post_init__(self) -> None:
-        faults = [
-            f"counts.{name}={n} is not a whole number above 0"
-            for name, n in vars(self).items()
-            if not isinstance(n, int) or n < 1
-        ]
-        if faults:
-            raise OhloraError("; ".join(faults))
+def rendered_part(source: RenderedFaces, split: str, count: int) -> RenderedPart:
+    """The first `count` people of a split, of whom there is no end."""
+    return RenderedPart(source, split, torch.arange(count))
 
 
-@dataclass(frozen=True)
-class RenderedFaces:
-    """The people of one world. Where `cache_dir` is None every picture is rendered when it is asked for."""
+def wanted_of(source: RenderedFaces, split: str, count: int) -> Tensor:
+    """What the first `count` people of a split show."""
+    return source.part(split, count).properties
 
-    renderer: Renderer
-    population: Population
-    seed: int
-    spoilt: bool  # photos with the population's defects
-    cache_dir: str | None
 
-    def load(self) -> Any:
-        """Told to whoever wants a classification dataset."""
-        raise OhloraError(
-            "dataset=faces has no classes to tell apart: it is for model=face_seg | face_props | face_attr |"
-            " face_filter | face_vae | face_identity"
+def draws_of(source: RenderedFaces, split: str, positions: Tensor, photo: int = 0) -> Draws:
+    """What is drawn at these positions of a split: everybody's photo of that number."""
+    indices = source.population.indices(source.seed, int(positions.max()) + 1, split)[positions.numpy()]
+    draws = source.population.sample(source.seed, indices, photo)
+    if not source.spoilt:
+        draws = replace(
+            draws, severity=torch.zeros_like(draws.severity), quality=torch.ones_like(draws.quality)
         )
+    return draws
 
-    @property
-    def resolution(self) -> int:
-        return self.renderer.resolution
 
-    @property
-    def properties(self) -> Mapping[str, Real]:
-        return self.renderer.properties
+def twins_of(source: RenderedFaces, draws: Draws) -> Draws:
+    """Counterfactuals: the same photos with other property values."""
+    indices = draws.identity.numpy() & 0xFFFFFFFF
+    others = source.population.sample(source.seed, indices, photo=OTHER_PHOTO)
+    return counterfactuals(draws, others.properties)
 
-    @property
-    def has_twins(self) -> bool:
-        return True
 
-    @property
-    def provenance(self) -> dict[str, str]:
-        """All is known exactly, but quality of a part that is labelled by hand."""
-        return dict.fromkeys(("label_maps", "properties", "gender", "quality", "identity"), "rendered")
+def pictures_of(
+    source: RenderedFaces, split: str, positions: Tensor, draws: Draws, twins: bool, photo: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Clean images and label maps of `draws`, which lie at `positions` of a split."""
+    if source.cache_dir is None:
+        picture = source.renderer.picture(source.renderer.mapping(draws.latents, draws.properties))
+        return picture.images, picture.label_maps
+    size = source.renderer.resolution
+    pixels = np.empty((len(positions), LABEL_CHANNEL + 1, size, size), dtype=np.uint8)
+    blocks = (positions // BLOCK).numpy()
+    for block in np.unique(blocks):
+        rows = np.flatnonzero(blocks == block)
+        pixels[rows] = source.block(split, int(block), twins, photo)[positions[rows].numpy() % BLOCK]
+    both = torch.from_numpy(pixels)
+    return both[:, :LABEL_CHANNEL], both[:, LABEL_CHANNEL]
 
-    @property
-    def domain(self) -> str:
-        return "rendered faces"
 
-    def part(self, split: str, count: int) -> RenderedPart:
-        """The first `count` people of a split, of whom there is no end."""
-        return RenderedPart(self, split, torch.arange(count))
-
-    def wanted(self, split: str, count: int) -> Tensor:
-        """What the first `count` people of a split show."""
-        return self.part(split, count).properties
-
-    def best_accuracy(self, target: str) -> float | None:
-        """Bayes' for gender; a defect too weak to see has none."""
-        return self.population.best_accuracy if target == "gender" else None
-
-    @property
-    def key(self) -> str:
-        return self.fingerprint
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Names everything that decides a clean picture: the renderer's version and all it is given."""
-        renderer, population = asdict(self.renderer), asdict(self.population)
-        told = {
-            "pictures": PICTURES,
-            "renderer": {key: renderer[key] for key in renderer if key not in ("chunk", "device")},
-            "population": {
-                key: population[key] for key in population if key not in ("bad_share", "label_noise")
-            },
-            "seed": self.seed,
-        }
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
-
-    def draws(self, split: str, positions: Tensor, photo: int = 0) -> Draws:
-        """What is drawn at these positions of a split: everybody's photo of that number."""
-        indices = self.population.indices(self.seed, int(positions.max()) + 1, split)[positions.numpy()]
-        draws = self.population.sample(self.seed, indices, photo)
-        if not self.spoilt:
-            draws = replace(
-                draws, severity=torch.zeros_like(draws.severity), quality=torch.ones_like(draws.quality)
-            )
-        return draws
-
-    def twins(self, draws: Draws) -> Draws:
-        """Counterfactuals: the same photos with other property values."""
-        indices = draws.identity.numpy() & 0xFFFFFFFF
-        others = self.population.sample(self.seed, indices, photo=OTHER_PHOTO)
-        return counterfactuals(draws, others.properties)
-
-    def pictures(
-        self, split: str, positions: Tensor, draws: Draws, twins: bool, photo: int = 0
-    ) -> tuple[Tensor, Tensor]:
-        """Clean images and label maps of `draws`, which lie at `positions` of a split."""
-        if self.cache_dir is None:
-            picture = self.renderer.picture(self.renderer.mapping(draws.latents, draws.properties))
-            return picture.images, picture.label_maps
-        size = self.renderer.resolution
-        pixels = np.empty((len(positions), LABEL_CHANNEL + 1, size, size), dtype=np.uint8)
-        blocks = (positions // BLOCK).numpy()
-        for block in np.unique(blocks):
-            rows = np.flatnonzero(blocks == block)
-            pixels[rows] = self.block(split, int(block), twins, photo)[positions[rows].numpy() % BLOCK]
-        both = torch.from_numpy(pixels)
-        return both[:, :LABEL_CHANNEL], both[:, LABEL_CHANNEL]
-
-    def block(self, split: str, number: int, twins: bool, photo: int = 0) -> np.ndarray:
-        """A file's pictures, uint8 [BLOCK, 4, resolution, resolution], rendered where it is missing."""
-        assert self.cache_dir is not None
-        kind = f"{'_twins' if twins else ''}{f'_photo{photo}' if photo else ''}"
-        path = Path(self.cache_dir) / "faces" / self.key / f"{split}{kind}_{number:05d}.npy"
-        if not path.is_file():
-            draws = self.draws(split, torch.arange(number * BLOCK, (number + 1) * BLOCK), photo)
-            if twins:
-                draws = self.twins(draws)
-            picture = self.renderer.picture(self.renderer.mapping(draws.latents, draws.properties))
-            pixels = torch.cat([picture.images, picture.label_maps[:, None]], dim=1).cpu().numpy()
-            # Several processes may render the same block: each leaves a whole one.
-            with replacing(path) as part, part.open("wb") as file:
-                np.save(file, pixels)
-        return np.load(path, mmap_mode="r")
+def block_of(source: RenderedFaces, split: str, number: int, twins: bool, photo: int = 0) -> np.ndarray:
+    """A file's pictures, uint8 [BLOCK, 4, resolution, resolution], rendered where it is missing."""
+    assert source.cache_dir is not None
+    kind = f"{'_twins' if twins else ''}{f'_photo{photo}' if photo else ''}"
+    path = Path(source.cache_dir) / "faces" / source.key / f"{split}{kind}_{number:05d}.npy"
+    if not path.is_file():
+        draws = source.draws(split, torch.arange(number * BLOCK, (number + 1) * BLOCK), photo)
+        if twins:
+            draws = source.twins(draws)
+        picture = source.renderer.picture(source.renderer.mapping(draws.latents, draws.properties))
+        pixels = torch.cat([picture.images, picture.label_maps[:, None]], dim=1).cpu().numpy()
+        # Several processes may render the same block: each leaves a whole one.
+        with replacing(path) as part, part.open("wb") as file:
+            np.save(file, pixels)
+    return np.load(path, mmap_mode="r")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,15 +31,11 @@ from ohlora.laboratory.measures.scores import SOFT_SCORES, one_hot, soft_scores
 from ohlora.laboratory.sources.faces import Faces
 from ohlora.laboratory.sources.parsing import painted, sided
 from ohlora.laboratory.sources.photo_files import Photo, find_photos, some
-from ohlora.laboratory.sources.source import MISSING, InOrder
+from ohlora.laboratory.sources.settings import LICENCES, MISSING, PhotoFaces
+from ohlora.laboratory.sources.source import InOrder
 from ohlora.space import Real
 
 VERSION = 2  # of what is read into the cache; raise it when the same files give other pixels
-RESOLUTIONS = (16, 1024)
-LICENCES = {
-    "ffhq": "FFHQ is under CC BY-NC-SA 4.0 and its photos under their own licences: not for commercial use.",
-    "celebamask": "CelebAMask-HQ is for non-commercial research and education only.",
-}
 RANGE = (0.01, 0.99)  # quantiles: beyond lie what a map has wrong
 BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
@@ -56,167 +51,95 @@ class BadPhoto(Exception):
     """What is wrong with one photo or its map, in a few words."""
 
 
-@dataclass(frozen=True)
-class PhotoFaces:
-    """A set of photos.
+def photos_of(source: PhotoFaces) -> list[Photo]:
+    """What is there, by its files alone."""
+    say_licence(source.layout)
+    return find_photos(source.layout, source.root, source.resolution)[: source.limit]
 
-    Where the set has no label maps, `parser` draws them when a batch is asked for: any callable, images
-    [faces, 3, rows, columns] from -1 to 1 -> 11 logits a pixel. A segmenter trained on renders will not do:
-    it fails on photos.
+
+def splits_of(source: PhotoFaces) -> Tensor:
+    """Position in `splits` of each photo, int64 [photos]: the set's own, else by a hash of its name.
+
+    Where it is known who is in a photo, of the person, so that nobody is in two parts.
     """
+    names = list(source.splits)
+    return torch.tensor([names.index(drawn_split(photo, source.splits)) for photo in source.photos])
 
-    layout: str  # folder | ffhq | celebamask
-    root: str | None
-    resolution: int
-    splits: Mapping[str, float]
-    limit: int | None  # the first so many photos; None: all
-    parser: Parser | None
-    yaw_sign: int  # 1 or -1: which way the set's pose file counts
-    cache_dir: str | None  # None: in memory
 
-    def load(self) -> Any:
-        """Told to whoever wants a classification dataset."""
-        raise OhloraError("photos of faces have no classes to tell apart: they are for model=face_*")
+def ranges_of(source: PhotoFaces) -> dict[str, Real]:
+    """The soft scores (v3) and between which values nearly all photos of the first split lie."""
+    values = source.part(next(iter(source.splits))).properties
+    low, high = values.quantile(torch.tensor(RANGE), dim=0).tolist()
+    return {
+        name: Real(a, b if b > a else a + 1e-3)  # a score that no photo varies in
+        for name, a, b in zip(SOFT_SCORES, low, high, strict=True)
+    }
 
-    def check(self) -> None:
-        """Every setting that cannot be."""
-        low, high = RESOLUTIONS
-        faults = []
-        if type(self.resolution) is not int or not low <= self.resolution <= high:
-            faults.append(f"dataset.resolution={self.resolution} is not a whole number from {low} to {high}")
-        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
-            faults.append(f"dataset.limit={self.limit} is not a number of photos, 1 or more")
-        if self.yaw_sign not in (1, -1):
-            faults.append(f"dataset.yaw_sign={self.yaw_sign} is not 1 or -1")
-        if min(self.splits.values()) < 0 or abs(sum(self.splits.values()) - 1) > 1e-9:
-            faults.append(f"dataset.splits={dict(self.splits)} do not share out 1")
-        if self.parser is not None and not callable(self.parser):
-            faults.append("dataset.parser is nothing that can be called")
-        if faults:
-            raise OhloraError("; ".join(faults))
 
-    @cached_property
-    def photos(self) -> list[Photo]:
-        """What is there, by its files alone."""
-        self.check()
-        say_licence(self.layout)
-        return find_photos(self.layout, self.root, self.resolution)[: self.limit]
+def pixels_of(source: PhotoFaces) -> np.ndarray:
+    """Red, green, blue and label of every photo, uint8 [photos, 4, resolution, resolution].
 
-    @cached_property
-    def has_maps(self) -> bool:
-        return bool(self.photos[0].masks)
+    All files are read here, once, so that a broken one is found before any training.
+    """
+    shape = (len(source.photos), 4, source.resolution, source.resolution)
+    if source.cache_dir is None:
+        pixels = np.zeros(shape, dtype=np.uint8)
+        source.read_into(pixels)
+        return pixels
+    path = Path(source.cache_dir) / "photos" / f"{source.key}.npy"
+    if not path.is_file():
+        with replacing(path) as part:
+            pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+            source.read_into(pixels)
+            pixels.flush()
+            del pixels
+    return np.load(path, mmap_mode="r")
 
-    @cached_property
-    def split_of(self) -> Tensor:
-        """Position in `splits` of each photo, int64 [photos]: the set's own, else by a hash of its name.
 
-        Where it is known who is in a photo, of the person, so that nobody is in two parts.
-        """
-        names = list(self.splits)
-        return torch.tensor([names.index(drawn_split(photo, self.splits)) for photo in self.photos])
+def key_of_pixels(source: PhotoFaces) -> str:
+    """Names everything that decides the pixels: the files, their sizes and times, and the resolution."""
+    digest = hashlib.sha256(f"{VERSION} {source.layout} {source.resolution}".encode())
+    for photo in source.photos:
+        for name, path in {"image": photo.image, **photo.masks}.items():
+            stat = path.stat()
+            digest.update(f"{photo.name} {name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
 
-    @property
-    def provenance(self) -> dict[str, str]:
-        """Where each thing that is known of a face comes from."""
-        maps = "given" if self.has_maps else "predicted" if self.parser else MISSING
-        known = {
-            name: "given" if any(np.isfinite(getattr(photo, name)) for photo in self.photos) else MISSING
-            for name in ("gender", "quality", "young", "glasses", "yaw")
-        }
-        return {
-            "label_maps": maps,
-            "properties": MISSING if maps == MISSING else f"scored on {maps} maps",
-            **known,
-            "identity": MISSING if self.photos[0].identity is None else "given",
-        }
 
-    @property
-    def has_twins(self) -> bool:
-        return False
+def read_into(source: PhotoFaces, pixels: np.ndarray) -> None:
+    """Read every photo; OhloraError names those that cannot be used."""
+    faults: dict[str, list[str]] = {}
+    scales = deep_scales(photo.image for photo in source.photos)
+    for row, photo in enumerate(source.photos):
+        try:
+            pixels[row, :3], shape = read_photo(photo.image, source.resolution, scales)
+            if photo.masks:
+                pixels[row, 3] = read_map(photo, source.resolution, shape)
+        except BadPhoto as fault:
+            faults.setdefault(str(fault), []).append(photo.image.name)
+    if faults:
+        reasons = "; ".join(f"{why}: {some(names)}" for why, names in faults.items())
+        raise OhloraError(f"{source.root} as layout={source.layout}: {reasons}")
 
-    @property
-    def domain(self) -> str:
-        return f"photos. {LICENCES.get(self.layout, 'Their rights are those of the folder.')}"
 
-    @property
-    def properties(self) -> Mapping[str, Real]:
-        return self.ranges
+def photo_part(source: PhotoFaces, split: str, count: int | None = None) -> PhotoPart:
+    """The first `count` photos of a split, or all of them where there are fewer."""
+    if split not in source.splits:
+        raise OhloraError(f"split={split} is not one of {' | '.join(source.splits)}")
+    rows = (source.split_of == list(source.splits).index(split)).nonzero()[:, 0]
+    if not len(rows):
+        raise OhloraError(
+            f"split={split} of {source.root} has none of the {len(source.photos):,} photos:"
+            " give more of them, or other dataset.splits"
+        )
+    assert source.pixels.shape[0] == len(source.photos)  # read now, not in the middle of a training
+    return PhotoPart(source, split, rows[:count])
 
-    @cached_property
-    def ranges(self) -> dict[str, Real]:
-        """The soft scores (v3) and between which values nearly all photos of the first split lie."""
-        values = self.part(next(iter(self.splits))).properties
-        low, high = values.quantile(torch.tensor(RANGE), dim=0).tolist()
-        return {
-            name: Real(a, b if b > a else a + 1e-3)  # a score that no photo varies in
-            for name, a, b in zip(SOFT_SCORES, low, high, strict=True)
-        }
 
-    def best_accuracy(self, target: str) -> None:
-        """Nobody knows."""
-
-    @cached_property
-    def pixels(self) -> np.ndarray:
-        """Red, green, blue and label of every photo, uint8 [photos, 4, resolution, resolution].
-
-        All files are read here, once, so that a broken one is found before any training.
-        """
-        shape = (len(self.photos), 4, self.resolution, self.resolution)
-        if self.cache_dir is None:
-            pixels = np.zeros(shape, dtype=np.uint8)
-            self.read_into(pixels)
-            return pixels
-        path = Path(self.cache_dir) / "photos" / f"{self.key}.npy"
-        if not path.is_file():
-            with replacing(path) as part:
-                pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-                self.read_into(pixels)
-                pixels.flush()
-                del pixels
-        return np.load(path, mmap_mode="r")
-
-    @property
-    def key(self) -> str:
-        """Names everything that decides the pixels: the files, their sizes and times, and the resolution."""
-        digest = hashlib.sha256(f"{VERSION} {self.layout} {self.resolution}".encode())
-        for photo in self.photos:
-            for name, path in {"image": photo.image, **photo.masks}.items():
-                stat = path.stat()
-                digest.update(f"{photo.name} {name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-        return digest.hexdigest()[:16]
-
-    def read_into(self, pixels: np.ndarray) -> None:
-        """Read every photo; OhloraError names those that cannot be used."""
-        faults: dict[str, list[str]] = {}
-        scales = deep_scales(photo.image for photo in self.photos)
-        for row, photo in enumerate(self.photos):
-            try:
-                pixels[row, :3], shape = read_photo(photo.image, self.resolution, scales)
-                if photo.masks:
-                    pixels[row, 3] = read_map(photo, self.resolution, shape)
-            except BadPhoto as fault:
-                faults.setdefault(str(fault), []).append(photo.image.name)
-        if faults:
-            reasons = "; ".join(f"{why}: {some(names)}" for why, names in faults.items())
-            raise OhloraError(f"{self.root} as layout={self.layout}: {reasons}")
-
-    def part(self, split: str, count: int | None = None) -> PhotoPart:
-        """The first `count` photos of a split, or all of them where there are fewer."""
-        if split not in self.splits:
-            raise OhloraError(f"split={split} is not one of {' | '.join(self.splits)}")
-        rows = (self.split_of == list(self.splits).index(split)).nonzero()[:, 0]
-        if not len(rows):
-            raise OhloraError(
-                f"split={split} of {self.root} has none of the {len(self.photos):,} photos:"
-                " give more of them, or other dataset.splits"
-            )
-        assert self.pixels.shape[0] == len(self.photos)  # read now, not in the middle of a training
-        return PhotoPart(self, split, rows[:count])
-
-    def wanted(self, split: str, count: int) -> Tensor:
-        """What the photos of a split show, one after the other and again from the first."""
-        shown = self.part(split, count).properties
-        return shown[torch.arange(count) % len(shown)]
+def wanted_of(source: PhotoFaces, split: str, count: int) -> Tensor:
+    """What the photos of a split show, one after the other and again from the first."""
+    shown = source.part(split, count).properties
+    return shown[torch.arange(count) % len(shown)]
 
 
 def drawn_split(photo: Photo, splits: Mapping[str, float]) -> str:

@@ -9,11 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ohlora.errors import OhloraError
 from ohlora.laboratory.sources.faces import Faces
 from ohlora.space import Real
-
-MISSING = "missing"  # the origin of what a source does not know
 
 
 class FaceSource(Protocol):
@@ -64,7 +61,7 @@ class FacePart(Protocol):
     """Some faces of one split. Row i is the same face whoever asks, whenever."""
 
     @property
-    def source(self) -> FaceSource: ...
+    def source(self) -> Any: ...
 
     @property
     def split(self) -> str: ...
@@ -116,13 +113,3 @@ class InOrder:
     def __iter__(self) -> Iterator[Faces]:
         for rows in torch.arange(len(self.part)).split(self.batch_size):
             yield self.part.faces(rows, self.twins)
-
-
-def face_source(dataset: Any) -> FaceSource:
-    """The faces of a dataset's config; OhloraError where it has none."""
-    if not hasattr(dataset, "has_twins"):
-        raise OhloraError(
-            "models of faces are trained on faces: dataset=faces | faces_folder | faces_ffhq |"
-            " faces_celebamask"
-        )
-    return dataset

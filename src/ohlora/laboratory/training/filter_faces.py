@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,74 +13,53 @@ from ohlora.laboratory.measures.statistics import with_interval
 from ohlora.laboratory.networks.attributes import TARGETS, load_judge
 from ohlora.laboratory.sources.dataset import current_key
 from ohlora.laboratory.sources.source import FacePart, FaceSource
-from ohlora.laboratory.training.training_run import FaceTask
+from ohlora.laboratory.training.jobs import FilterFaces
 
 FILTER_KIND = "face_filter"
 FILTER = "kept"
 
 
-@dataclass(frozen=True)
-class FilterFaces(FaceTask):
-    """Keep the faces of the training part whose gender and quality are judged high enough."""
-
-    judges: str  # the folder of the ensembles
-    least: dict[str, float]  # probability, of each target
-
-    def run(self) -> float:
-        """Return the share of kept faces that are women's and good, 0 to 1; NaN where that is not told."""
-        source = self.prepare()
-        judges = {name: load_judge(self.judges, name) for name in self.least}
-        for judge in judges.values():
-            need_resolution(judge.card, source.resolution)
-        part = source.part("train", self.counts.train)
-        told: dict[str, list[Tensor]] = {name: [] for name in judges}
-        for faces in part.in_order():
-            for name, judge in judges.items():
-                told[name].append(judge.judge(faces.images))
-        probabilities = {name: torch.cat(values) for name, values in told.items()}
-        kept = torch.stack([probabilities[name] >= least for name, least in self.least.items()]).all(dim=0)
-        taught = max(int(judge.card["labels"]) for judge in judges.values())
-        unseen = torch.arange(len(part)) >= taught
-        scores = {"kept": int(kept.sum()), "faces": len(part), **filter_scores(kept, part)}
-        if unseen.any():  # the same without the faces whose labels taught the judges
-            rest = filter_scores(kept[unseen], part.keep(unseen))
-            scores |= {f"unseen_{key}": value for key, value in rest.items()}
-        card = {
-            "kind": FILTER_KIND,
-            "split": part.split,
-            "pictures": source.key,
-            "least": dict(self.least),
-            "judges": {name: judge.card["weights"]["sha256"] for name, judge in judges.items()},
-            "scores": scores,
-        }
-        self.keep(
-            FILTER,
-            {"positions": part.positions[kept], **probabilities},
-            card,
-            [
-                f"kept {scores['kept']} of {scores['faces']} faces ({scores['yield']:.1%})",
-                *(
-                    [f"precision {scores['precision']:.3f}, recall {scores['recall']:.3f} against the truth"]
-                    if "precision" in scores
-                    else []
-                ),
-            ],
-        )
-        return scores.get("precision", float("nan"))
-
-    def faults(self, source: FaceSource) -> list[str]:
-        return [
+def filter_faces(job: FilterFaces) -> float:
+    """Return the share of kept faces that are women's and good, 0 to 1; NaN where that is not told."""
+    source = job.prepare()
+    judges = {name: load_judge(job.judges, name) for name in job.least}
+    for judge in judges.values():
+        need_resolution(judge.card, source.resolution)
+    part = source.part("train", job.counts.train)
+    told: dict[str, list[Tensor]] = {name: [] for name in judges}
+    for faces in part.in_order():
+        for name, judge in judges.items():
+            told[name].append(judge.judge(faces.images))
+    probabilities = {name: torch.cat(values) for name, values in told.items()}
+    kept = torch.stack([probabilities[name] >= least for name, least in job.least.items()]).all(dim=0)
+    taught = max(int(judge.card["labels"]) for judge in judges.values())
+    unseen = torch.arange(len(part)) >= taught
+    scores = {"kept": int(kept.sum()), "faces": len(part), **filter_scores(kept, part)}
+    if unseen.any():  # the same without the faces whose labels taught the judges
+        rest = filter_scores(kept[unseen], part.keep(unseen))
+        scores |= {f"unseen_{key}": value for key, value in rest.items()}
+    card = {
+        "kind": FILTER_KIND,
+        "split": part.split,
+        "pictures": source.key,
+        "least": dict(job.least),
+        "judges": {name: judge.card["weights"]["sha256"] for name, judge in judges.items()},
+        "scores": scores,
+    }
+    job.keep(
+        FILTER,
+        {"positions": part.positions[kept], **probabilities},
+        card,
+        [
+            f"kept {scores['kept']} of {scores['faces']} faces ({scores['yield']:.1%})",
             *(
-                f"least.{name} is not one of {' | '.join(TARGETS)}"
-                for name in self.least
-                if name not in TARGETS
+                [f"precision {scores['precision']:.3f}, recall {scores['recall']:.3f} against the truth"]
+                if "precision" in scores
+                else []
             ),
-            *(
-                f"least.{name}={value} is outside 0 to 1"
-                for name, value in self.least.items()
-                if not 0 <= value <= 1
-            ),
-        ]
+        ],
+    )
+    return scores.get("precision", float("nan"))
 
 
 def filter_scores(kept: Tensor, part: FacePart) -> dict[str, float]:

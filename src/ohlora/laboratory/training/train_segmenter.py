@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -12,7 +11,6 @@ from torch import Tensor
 from ohlora.face.trained.evaluate import evaluating
 from ohlora.laboratory.measures.scores import SCORES, v2_scores
 from ohlora.laboratory.measures.statistics import pearson, with_interval
-from ohlora.laboratory.networks.augment import Augmentation
 from ohlora.laboratory.networks.segmenter import (
     SEGMENTER_KIND,
     Segmenter,
@@ -21,75 +19,57 @@ from ohlora.laboratory.networks.segmenter import (
     confusions,
     overlap_scores,
 )
-from ohlora.laboratory.roles import SUFFIX, Role
+from ohlora.laboratory.roles import SUFFIX
 from ohlora.laboratory.sources.source import FacePart, FaceSource
-from ohlora.laboratory.training.training_run import FaceJob, number_fault
+from ohlora.laboratory.training.jobs import TrainSegmenter
 from ohlora.processes import is_main
 
 FRAMES = 20  # timed
 
 
-@dataclass(frozen=True)
-class TrainSegmenter(FaceJob):
-    """A segmenter: the teacher trains other networks, the examiner only measures them."""
-
-    role: Role
-    seed: int
-    split: str  # whose people teach it
-    width: int  # channels at full resolution
-    augmentation: Augmentation
-    dice: float  # weight of the overlap beside the cross-entropy
-
-    def run(self) -> float:
-        """Return the mean intersection over union on test faces, 0 to 1."""
-        source = self.prepare()
-        settings = {
-            "scorer": SUFFIX[self.role],
-            "seed": self.seed,
-            "width": self.width,
-            "split": self.split,
-            "counts": asdict(self.counts),
-            "augmentation": asdict(self.augmentation),
-            "dice": self.dice,
-            "lesson": asdict(self.lesson),
-            "faces": source.key,
-        }
-        with self.training_run.seeded(self.seed):
-            network = UNet(self.width)
-            learner = SegmenterLearner(
-                network, self.augmentation, self.dice, **self.lesson.of_learner(), seed=self.seed
-            )
-            train, val = source.part(self.split, self.counts.train), source.part("val", self.counts.val)
-            training = self.fit(learner, train, val, settings)
-        if not is_main():
-            return float("nan")
-        card = {"kind": SEGMENTER_KIND, "resolution": source.resolution, "width": self.width}
-        scores = segmenter_scores(Segmenter(network, card), source.part("test_b", self.counts.test))
-        self.keep(
-            f"segmenter_{SUFFIX[self.role]}",
-            network.state_dict(),
-            {**card, "settings": settings, "training": training, "scores": scores},
-            [
-                f"segmenter of the {self.role}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
-                f"mean IoU {scores['mean_iou']:.3f}, worst of eyes and lips"
-                f" {scores['worst_eye_or_lip_iou']:.3f}",
-                f"hair IoU {scores['iou_hair']:.3f}, Dice {scores['hair_dice']:.3f}",
-                f"{scores['ms_a_frame']:.1f} ms a frame",
-            ],
+def train_segmenter(job: TrainSegmenter) -> float:
+    """Return the mean intersection over union on test faces, 0 to 1."""
+    source = job.prepare()
+    settings = {
+        "scorer": SUFFIX[job.role],
+        "seed": job.seed,
+        "width": job.width,
+        "split": job.split,
+        "counts": asdict(job.counts),
+        "augmentation": asdict(job.augmentation),
+        "dice": job.dice,
+        "lesson": asdict(job.lesson),
+        "faces": source.key,
+    }
+    with job.training_run.seeded(job.seed):
+        network = UNet(job.width)
+        learner = SegmenterLearner(
+            network, job.augmentation, job.dice, **job.lesson.of_learner(), seed=job.seed
         )
-        return scores["mean_iou"]
+        train, val = source.part(job.split, job.counts.train), source.part("val", job.counts.val)
+        training = job.fit(learner, train, val, settings)
+    if not is_main():
+        return float("nan")
+    card = {"kind": SEGMENTER_KIND, "resolution": source.resolution, "width": job.width}
+    scores = segmenter_scores(Segmenter(network, card), source.part("test_b", job.counts.test))
+    job.keep(
+        f"segmenter_{SUFFIX[job.role]}",
+        network.state_dict(),
+        {**card, "settings": settings, "training": training, "scores": scores},
+        [
+            f"segmenter of the {job.role}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+            f"mean IoU {scores['mean_iou']:.3f}, worst of eyes and lips {scores['worst_eye_or_lip_iou']:.3f}",
+            f"hair IoU {scores['iou_hair']:.3f}, Dice {scores['hair_dice']:.3f}",
+            f"{scores['ms_a_frame']:.1f} ms a frame",
+        ],
+    )
+    return scores["mean_iou"]
 
-    @property
-    def needs(self) -> Sequence[str]:
-        return ("label_maps",)
 
-    def faults(self, source: FaceSource) -> list[str]:
-        size = source.resolution
-        return [
-            *super().faults(source),
-            *number_fault("width", self.width, 1),
-            *([f"resolution={size} is not a multiple of 8"] if size % 8 else []),
-        ]
+def faults(job: TrainSegmenter, source: FaceSource) -> list[str]:
+    """Every setting that cannot work with these faces."""
+    size = source.resolution
+    return [f"resolution={size} is not a multiple of 8"] if size % 8 else []
 
 
 def segmenter_scores(segmenter: Segmenter, part: FacePart) -> dict[str, float]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -16,7 +15,6 @@ from ohlora.face.trained.vae import (
     VAE_KIND,
     FaceVae,
     VaeGenerator,
-    VaeSettings,
     in_half,
     load_generator,
 )
@@ -37,11 +35,10 @@ from ohlora.laboratory.networks.vae_learner import (
     settings_of,
     widen_prior,
 )
-from ohlora.laboratory.networks.variants import Variant
 from ohlora.laboratory.networks.warm_start import warm_start
 from ohlora.laboratory.sources.source import FacePart, FaceSource
 from ohlora.laboratory.training.filter_faces import filtered_faces, good
-from ohlora.laboratory.training.training_run import FaceJob, number_fault
+from ohlora.laboratory.training.jobs import TrainVae
 from ohlora.processes import is_main
 from ohlora.tracking import log_picture
 
@@ -49,198 +46,186 @@ SHEET_COLUMNS = 12
 WIDTH_FACES = 2048  # who tell how much people differ
 
 
-@dataclass(frozen=True)
-class TrainVae(FaceJob):
-    """Generator of one variant. Networks a teach it; networks b, which it never met, judge it."""
+def train_vae(job: TrainVae) -> float:
+    """Return the lowest correlation of what is asked and what is measured: of eyes, mouth, roll."""
+    source = job.prepare()
+    teachers, segmenter, regressor = networks_for(job, source)
+    train = filtered_faces(source, job.filtered_faces, job.counts.train)
+    val, test = (
+        good_faces(source, "val", job.counts.val),
+        good_faces(source, "test_b", job.counts.test),
+    )
+    names = list(source.properties)
+    settings = {
+        "variant": settings_of(job.variant),
+        "network": asdict(job.network),
+        "kept": job.filtered_faces is not None,
+        "counts": asdict(job.counts),
+        "lesson": asdict(job.lesson),
+        "seed": job.seed,
+        "ema": job.ema,
+        "prior_latents": job.prior_latents,
+        "faces": source.key,
+        "teachers": {
+            name: teacher.card["weights"]["sha256"] for name, teacher in vars(teachers).items() if teacher
+        },
+    }
+    with job.training_run.seeded(job.seed):
+        network = job.variant.network(job.network, source.properties, source.resolution)
+        settings["begins_with"] = begin(job, network)
+        lesson = {**job.lesson.of_learner(), "seed": job.seed}
+        learner = job.variant.learner(network, teachers, names, job.ema, **lesson)
+        asked = val.properties[: job.watched]
+        watch = Watch(regressor, asked, job.least_spread)
+        training = job.fit(learner, train, val, settings, twins=source.has_twins, callbacks=[watch])
+    if not is_main():
+        return float("nan")
+    card = {
+        "kind": VAE_KIND,
+        "resolution": source.resolution,
+        "network": asdict(network.settings),
+        "properties": {name: [axis.low, axis.high] for name, axis in source.properties.items()},
+        "variant": job.variant.name,
+    }
+    trained = learner.averaged.eval().requires_grad_(False)
+    generator = VaeGenerator(trained, card)
+    if job.variant.fitted_prior:
+        fit_prior(trained, train, max(1, job.prior_latents // BATCH), job.seed)
+        if teachers.embedder:
+            training["prior_width"] = widen_prior(generator, teachers.embedder, first(train, WIDTH_FACES))
+    weights = in_half(trained)
+    scores = generator_scores(generator, regressor, segmenter, test)
+    name = f"generator_{job.variant.name}"
+    sheet(job, generator, val, name)
+    job.keep(
+        name,
+        weights,
+        {
+            **card,
+            "settings": settings,
+            "training": {**training, "faces": len(train)},
+            "scores": scores,
+        },
+        [
+            f"generator {job.variant.name}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
+            *(
+                f"{name:16} r {scores[f'r_{name}']:.3f} ({scores[f'r_{name}_low']:.3f} to"
+                f" {scores[f'r_{name}_high']:.3f}), slope {scores[f'slope_{name}']:.2f}"
+                for name in names
+            ),
+            f"largest leak {scores['largest_leak']:.3f}"
+            + "".join(
+                f", {key} over strangers {scores[f'{key}_over_strangers']:.3f}"
+                for key in ("rebuilt", "counterfactual")
+                if f"{key}_over_strangers" in scores
+            ),
+            f"spread of people {scores['spread_of_people']:.3f} (photos"
+            f" {scores['spread_of_photos']:.3f}), mask head IoU {scores['mask_iou']:.3f},"
+            f" of hair {scores['hair_iou']:.3f}",
+        ],
+    )
+    return min(scores[f"r_{name}"] for name in ("eyes", "mouth", "roll"))
 
-    variant: Variant
-    network: VaeSettings
-    teachers: str  # the folder of segmenters, regressors and judges
-    filtered_faces: str | None  # the folder of a filter's answer; None: good pictures of women, by truth
-    seed: int
-    ema: float  # of the weights that are kept
-    prior_latents: int  # that the flow of the fitted prior sees
-    watched: int  # faces that are asked for at every validation
-    least_spread: float  # of pixels, -1 to 1, over people of whom the same is asked; below: collapsed
 
-    def run(self) -> float:
-        """Return the lowest correlation of what is asked and what is measured: of eyes, mouth, roll."""
-        source = self.prepare()
-        teachers, segmenter, regressor = self.networks(source)
-        train = filtered_faces(source, self.filtered_faces, self.counts.train)
-        val, test = self.good(source, "val", self.counts.val), self.good(source, "test_b", self.counts.test)
-        names = list(source.properties)
-        settings = {
-            "variant": settings_of(self.variant),
-            "network": asdict(self.network),
-            "kept": self.filtered_faces is not None,
-            "counts": asdict(self.counts),
-            "lesson": asdict(self.lesson),
-            "seed": self.seed,
-            "ema": self.ema,
-            "prior_latents": self.prior_latents,
-            "faces": source.key,
-            "teachers": {
-                name: teacher.card["weights"]["sha256"] for name, teacher in vars(teachers).items() if teacher
-            },
-        }
-        with self.training_run.seeded(self.seed):
-            network = self.variant.network(self.network, source.properties, source.resolution)
-            settings["begins_with"] = self.begin(network)
-            lesson = {**self.lesson.of_learner(), "seed": self.seed}
-            learner = self.variant.learner(network, teachers, names, self.ema, **lesson)
-            asked = val.properties[: self.watched]
-            watch = Watch(regressor, asked, self.least_spread)
-            training = self.fit(learner, train, val, settings, twins=source.has_twins, callbacks=[watch])
-        if not is_main():
-            return float("nan")
-        card = {
-            "kind": VAE_KIND,
-            "resolution": source.resolution,
-            "network": asdict(network.settings),
-            "properties": {name: [axis.low, axis.high] for name, axis in source.properties.items()},
-            "variant": self.variant.name,
-        }
-        trained = learner.averaged.eval().requires_grad_(False)
-        generator = VaeGenerator(trained, card)
-        if self.variant.fitted_prior:
-            fit_prior(trained, train, max(1, self.prior_latents // BATCH), self.seed)
-            if teachers.embedder:
-                training["prior_width"] = widen_prior(generator, teachers.embedder, first(train, WIDTH_FACES))
-        weights = in_half(trained)
-        scores = generator_scores(generator, regressor, segmenter, test)
-        name = f"generator_{self.variant.name}"
-        self.sheet(generator, val, name)
-        self.keep(
-            name,
-            weights,
-            {
-                **card,
-                "settings": settings,
-                "training": {**training, "faces": len(train)},
-                "scores": scores,
-            },
-            [
-                f"generator {self.variant.name}: {training['steps']} steps, {training['elapsed_s']:.0f} s",
-                *(
-                    f"{name:16} r {scores[f'r_{name}']:.3f} ({scores[f'r_{name}_low']:.3f} to"
-                    f" {scores[f'r_{name}_high']:.3f}), slope {scores[f'slope_{name}']:.2f}"
-                    for name in names
-                ),
-                f"largest leak {scores['largest_leak']:.3f}"
-                + "".join(
-                    f", {key} over strangers {scores[f'{key}_over_strangers']:.3f}"
-                    for key in ("rebuilt", "counterfactual")
-                    if f"{key}_over_strangers" in scores
-                ),
-                f"spread of people {scores['spread_of_people']:.3f} (photos"
-                f" {scores['spread_of_photos']:.3f}), mask head IoU {scores['mask_iou']:.3f},"
-                f" of hair {scores['hair_iou']:.3f}",
-            ],
-        )
-        return min(scores[f"r_{name}"] for name in ("eyes", "mouth", "roll"))
-
-    @property
-    def needs(self) -> Sequence[str]:
-        return ("properties", "label_maps")
-
-    def faults(self, source: FaceSource) -> list[str]:
-        names, known = list(source.properties), [*TERMS, ADVERSARIAL]
-        faults = [*super().faults(source), *self.network.faults(source.resolution)]
-        faults += [
-            f"variant.losses.{term} is not a term{nearest(term, known)}; allowed: {', '.join(known)}"
-            for term in self.variant.losses
-            if term not in known
+def faults(job: TrainVae, source: FaceSource) -> list[str]:
+    """Every setting that cannot work with these faces."""
+    names, known = list(source.properties), [*TERMS, ADVERSARIAL]
+    found = [*job.network.faults(source.resolution)]
+    found += [
+        f"variant.losses.{term} is not a term{nearest(term, known)}; allowed: {', '.join(known)}"
+        for term in job.variant.losses
+        if term not in known
+    ]
+    found += [
+        f"variant: {name} is not a property{nearest(name, names)}"
+        for name in {*getattr(job.variant, "conditions", ()), *job.variant.emphasis}
+        if name not in names
+    ]
+    if not source.has_twins:
+        found += [
+            f"variant.losses.{term} needs twins, which these faces lack (variant=photos needs none)"
+            for term in OF_TWINS
+            if job.variant.losses.get(term)
         ]
-        faults += [
-            f"variant: {name} is not a property{nearest(name, names)}"
-            for name in {*getattr(self.variant, "conditions", ()), *self.variant.emphasis}
-            if name not in names
-        ]
-        if not source.has_twins:
-            faults += [
-                f"variant.losses.{term} needs twins, which these faces lack (variant=photos needs none)"
-                for term in OF_TWINS
-                if self.variant.losses.get(term)
-            ]
-        faults += number_fault("prior_latents", self.prior_latents, 1)
-        if not any(self.variant.losses.values()):
-            faults.append("variant.losses has no term with a weight")
-        return faults
+    if not any(job.variant.losses.values()):
+        found.append("variant.losses has no term with a weight")
+    return found
 
-    def begin(self, network: FaceVae) -> dict[str, str]:
-        """Take over what the variant begins with: name and sha256. OhloraError where it does not fit."""
-        begun = {}
-        if name := self.variant.encoder_start:
-            known = load_embedder(self.teachers, name)
-            need_resolution(known.card, network.resolution)
-            if not warm_start(network.encoder, known.network):
+
+def begin(job: TrainVae, network: FaceVae) -> dict[str, str]:
+    """Take over what the variant begins with: name and sha256. OhloraError where it does not fit."""
+    begun = {}
+    if name := job.variant.encoder_start:
+        known = load_embedder(job.teachers, name)
+        need_resolution(known.card, network.resolution)
+        if not warm_start(network.encoder, known.network):
+            raise OhloraError(
+                f"{Path(job.teachers) / name} has other widths than"
+                f" network.encoder_widths={list(job.network.encoder_widths)}"
+            )
+        begun[name] = known.card["weights"]["sha256"]
+    if name := job.variant.start:
+        other = load_generator(job.teachers, name)
+        need_resolution(other.card, network.resolution)
+        if other.network.settings != network.settings:
+            raise OhloraError(
+                f"{Path(job.teachers) / name} has another network than this variant's; train it again"
+            )
+        if not torch.equal(other.network.told, network.told):
+            raise OhloraError(f"{Path(job.teachers) / name} is told of other properties than this variant")
+        network.load_state_dict(other.network.state_dict())
+        begun[name] = other.card["weights"]["sha256"]
+    return begun
+
+
+def networks_for(job: TrainVae, source: FaceSource) -> tuple[Teachers, Segmenter, Regressor]:
+    """Teachers a, of which no more are read than the variant asks; and both judges b."""
+    needed = {NEEDS[term] for term, weight in job.variant.losses.items() if weight and term in NEEDS}
+    teachers = Teachers(
+        load_segmenter(job.teachers, "segmenter_a") if "segmenter" in needed else None,
+        load_regressor(job.teachers, "regressor_a") if "regressor" in needed else None,
+        load_judge(job.teachers, "gender") if "gender" in needed else None,
+        load_embedder(job.teachers, "identity_a") if "embedder" in needed else None,
+    )
+    judges = load_segmenter(job.teachers, "segmenter_b"), load_regressor(job.teachers, "regressor_b")
+    names = tuple(source.properties)
+    for one in (*vars(teachers).values(), *judges):
+        if one is not None:
+            need_resolution(one.card, source.resolution)
+            if isinstance(one, Regressor) and one.properties != names:
                 raise OhloraError(
-                    f"{Path(self.teachers) / name} has other widths than"
-                    f" network.encoder_widths={list(self.network.encoder_widths)}"
+                    f"regressors in {job.teachers} tell of {', '.join(one.properties)};"
+                    f" these faces' properties are {', '.join(names)}"
                 )
-            begun[name] = known.card["weights"]["sha256"]
-        if name := self.variant.start:
-            other = load_generator(self.teachers, name)
-            need_resolution(other.card, network.resolution)
-            if other.network.settings != network.settings:
-                raise OhloraError(
-                    f"{Path(self.teachers) / name} has another network than this variant's; train it again"
-                )
-            if not torch.equal(other.network.told, network.told):
-                raise OhloraError(
-                    f"{Path(self.teachers) / name} is told of other properties than this variant"
-                )
-            network.load_state_dict(other.network.state_dict())
-            begun[name] = other.card["weights"]["sha256"]
-        return begun
+    return teachers, *judges
 
-    def networks(self, source: FaceSource) -> tuple[Teachers, Segmenter, Regressor]:
-        """Teachers a, of which no more are read than the variant asks; and both judges b."""
-        needed = {NEEDS[term] for term, weight in self.variant.losses.items() if weight and term in NEEDS}
-        teachers = Teachers(
-            load_segmenter(self.teachers, "segmenter_a") if "segmenter" in needed else None,
-            load_regressor(self.teachers, "regressor_a") if "regressor" in needed else None,
-            load_judge(self.teachers, "gender") if "gender" in needed else None,
-            load_embedder(self.teachers, "identity_a") if "embedder" in needed else None,
-        )
-        judges = load_segmenter(self.teachers, "segmenter_b"), load_regressor(self.teachers, "regressor_b")
-        names = tuple(source.properties)
-        for one in (*vars(teachers).values(), *judges):
-            if one is not None:
-                need_resolution(one.card, source.resolution)
-                if isinstance(one, Regressor) and one.properties != names:
-                    raise OhloraError(
-                        f"regressors in {self.teachers} tell of {', '.join(one.properties)};"
-                        f" these faces' properties are {', '.join(names)}"
-                    )
-        return teachers, *judges
 
-    def good(self, source: FaceSource, split: str, count: int) -> FacePart:
-        """Good pictures of women: what the generator should learn to draw."""
-        part = source.part(split, count)
-        return part.keep(good(part))
+def good_faces(source: FaceSource, split: str, count: int) -> FacePart:
+    """Good pictures of women: what the generator should learn to draw."""
+    part = source.part(split, count)
+    return part.keep(good(part))
 
-    def sheet(self, generator: VaeGenerator, part: FacePart, name: str) -> Path:
-        """Photos, the same rebuilt, their twins, the same imagined, samples, and their masks' hair.
 
-        Photos that have no twins are imagined with one another's properties.
-        """
-        twins = part.source.has_twins
-        faces = part.faces(torch.arange(min(SHEET_COLUMNS, len(part))), twins=twins)
-        assert faces.properties is not None
-        count = len(faces) // (2 if twins else 1)
-        images, true = faces.images[:count], [faces.images[count:]] if twins else []
-        own = faces.properties[:count]
-        other = faces.properties[count:] if twins else own.roll(1, 0)
-        z = generator.encode(to_network(images), own)
-        imagined = [to_uint8(generator.synthesis(generator.mapping(z, c))).cpu() for c in (own, other)]
-        w, samples = draw(generator, other)
-        hair = (generator.picture(w).hair * 255).byte().cpu()[:, None].expand(-1, 3, -1, -1)
-        path = self.training_run.folder / f"{name}.png"
-        save_rows([images, imagined[0], *true, imagined[1], samples, hair], path)
-        log_picture(self.logger, name, path)
-        return path
+def sheet(job: TrainVae, generator: VaeGenerator, part: FacePart, name: str) -> Path:
+    """Photos, the same rebuilt, their twins, the same imagined, samples, and their masks' hair.
+
+    Photos that have no twins are imagined with one another's properties.
+    """
+    twins = part.source.has_twins
+    faces = part.faces(torch.arange(min(SHEET_COLUMNS, len(part))), twins=twins)
+    assert faces.properties is not None
+    count = len(faces) // (2 if twins else 1)
+    images, true = faces.images[:count], [faces.images[count:]] if twins else []
+    own = faces.properties[:count]
+    other = faces.properties[count:] if twins else own.roll(1, 0)
+    z = generator.encode(to_network(images), own)
+    imagined = [to_uint8(generator.synthesis(generator.mapping(z, c))).cpu() for c in (own, other)]
+    w, samples = draw(generator, other)
+    hair = (generator.picture(w).hair * 255).byte().cpu()[:, None].expand(-1, 3, -1, -1)
+    path = job.training_run.folder / f"{name}.png"
+    save_rows([images, imagined[0], *true, imagined[1], samples, hair], path)
+    log_picture(job.training_run.logger, name, path)
+    return path
 
 
 def first(part: FacePart, count: int) -> FacePart:
