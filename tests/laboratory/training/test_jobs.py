@@ -13,7 +13,7 @@ from ohlora.errors import OhloraError
         ("face_seg", "lesson.batch_size=two", "lesson.batch_size=two is not a whole number from 2 up"),
         ("face_seg", "lesson.learning_rate=0", "lesson.learning_rate=0 is not a number above 0"),
         ("face_seg", "augmentation.jpeg_quality=[90,30]", "its first number is above its second"),
-        ("face_seg", "augmentation.hue=.nan", "augmentation.hue=nan is not a number"),
+        ("face_seg", "augmentation.hue=nan", "augmentation.hue=nan is not a number"),
         ("face_seg", "dataset.seed=-1", "dataset.seed=-1 is not a whole number from 0"),
         (
             "face_seg",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le, Lt, MinLen
@@ -22,7 +21,7 @@ class Augmentation:
     """How far pictures may stray. Shares are of the pictures of a batch."""
 
     light: Share  # brightness and contrast, each as a share, either way
-    hue: Annotated[float, Ge(0), Le(math.pi)]  # rad, about the grey axis: the mean of red, green, blue stays
+    hue: Annotated[float, Ge(0), Le(3.1416)]  # rad, about the grey axis: the mean of red, green, blue stays
     noise: Annotated[float, Ge(0), Le(2)]  # standard deviation at most, of pixels -1 to 1
     blur_share: Share
     jpeg_share: Share
