@@ -111,7 +111,7 @@ class Report:
         return self
 
     @property
-    def criteria(self) -> dict[Stage, dict[str, Criterion]]:
+    def criteria(self) -> dict[str, dict[str, Criterion]]:
         """Of the stages asked for."""
         return {
             stage: {name: criterion(f"acceptance.{stage}.{name}", told) for name, told in quantities.items()}

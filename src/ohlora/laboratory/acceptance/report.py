@@ -12,7 +12,7 @@ from rich.console import Console
 from ohlora.durable import write_json, write_text
 from ohlora.errors import OhloraError
 from ohlora.face.acting.person import Person
-from ohlora.laboratory.acceptance.jobs import GENERATOR, Report, Stage
+from ohlora.laboratory.acceptance.jobs import GENERATOR, Report
 from ohlora.laboratory.acceptance.model_folder import Missing, ModelFolder
 from ohlora.laboratory.acceptance.stages import Evaluation, of_generator, subjects
 from ohlora.laboratory.acceptance.table import (
@@ -27,7 +27,7 @@ from ohlora.laboratory.acceptance.table import (
 )
 from ohlora.progress import progress
 
-Criteria = Mapping[Stage, Mapping[str, Criterion]]
+Criteria = Mapping[str, Mapping[str, Criterion]]
 WIDTH = 140  # of a table that goes into a file
 
 
@@ -107,7 +107,7 @@ def header_of(job: Report, evaluation: Evaluation) -> list[str]:
     ]
 
 
-def checked(job: Report) -> tuple[dict[Stage, dict[str, Criterion]], Evaluation]:
+def checked(job: Report) -> tuple[dict[str, dict[str, Criterion]], Evaluation]:
     """Criteria of the stages asked for, and the evaluation; OhloraError where her looks cannot be."""
     if fault := Person(torch.zeros(0), job.rest).fault(job.dataset.properties):
         raise OhloraError(fault)

@@ -65,7 +65,7 @@ def faults(job: TrainIdentity, source: FaceSource) -> list[str]:
     return [] if isinstance(source, RenderedFaces) else [f"{source.domain} have no twins: dataset=faces"]
 
 
-def album(source: FaceSource, split: str, count: int) -> Album:
+def album(source: FaceSource | RenderedFaces, split: str, count: int) -> Album:
     """The first `count` people of a split in three pictures each."""
     part = source.part(split, count)
     assert isinstance(source, RenderedFaces)
