@@ -91,7 +91,7 @@ def imports(path: Path) -> set[str]:
                 package = path.relative_to(ROOT / "src").parts[: -node.level]
                 base = ".".join([*package, *([base] if base else [])])
             found |= {f"{base}.{name.name}" for name in node.names}
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "deferred":
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("deferred", "deferred_property"):
             found.add(".".join(ast.literal_eval(argument) for argument in node.args))
     return found
 

@@ -71,9 +71,17 @@ def config(cls: C) -> C:
     return checked
 
 
-class deferred:  # noqa: N801  reads as the function it stands for
+def deferred(module: str, function: str) -> Any:
     """A method that another module has, imported when first called: `run = deferred("ohlora.x", "run_x")`."""
+    return _Deferred(module, function)
 
+
+def deferred_property(module: str, function: str) -> Any:
+    """A cached property that another module has, worked out when first asked for."""
+    return _DeferredProperty(module, function)
+
+
+class _Deferred:
     def __init__(self, module: str, function: str) -> None:
         self.module, self.function = module, function
 
@@ -82,9 +90,7 @@ class deferred:  # noqa: N801  reads as the function it stands for
         return function if instance is None else MethodType(function, instance)
 
 
-class deferred_property(deferred):  # noqa: N801
-    """A cached property that another module has, worked out when first asked for."""
-
+class _DeferredProperty(_Deferred):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 

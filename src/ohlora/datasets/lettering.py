@@ -11,6 +11,7 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
+from typing import Any, cast
 
 from PIL import ImageDraw, ImageFont
 
@@ -59,7 +60,7 @@ def has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
     """Whether a font draws a letter otherwise than the box it draws for letters it lacks."""
     if letter.isspace():
         return True
-    shape, box = (font.getmask(c) for c in (letter, "\U0010fffd"))  # the last is in no font
+    shape, box = (cast(Any, font.getmask(c)) for c in (letter, "\U0010fffd"))  # the last is in no font
     return bool(shape.getbbox()) and (shape.size != box.size or bytes(shape) != bytes(box))
 
 
