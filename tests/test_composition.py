@@ -40,6 +40,11 @@ def test_all_is_well_with_ours():
         assert compose("battle", return_hydra_config=True).paths.output_dir == "outputs"
 
 
+def test_a_place_that_hangs_on_the_job_is_known_later():
+    with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs():
+        compose("train", ["paths.table=tables/${hydra:job.num}"], return_hydra_config=True)
+
+
 @pytest.mark.parametrize(
     ("override", "line"),
     [

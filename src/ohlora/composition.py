@@ -12,6 +12,7 @@ from unittest.mock import patch
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from ohlora.build import RESERVED, TRUSTED
 from ohlora.config import InvalidConfig, Name, config, shown
@@ -66,7 +67,7 @@ def check(composed: DictConfig) -> None:
     faults = called(composed.hydra) if "hydra" in composed else []
     paths = composed.get("paths")
     if isinstance(paths, DictConfig):
-        given = {str(key): paths[key] for key in paths if key != "run_dir"}
+        given = {str(key): known(paths, key) for key in paths if key != "run_dir"}
         try:
             Paths(**given)
         except InvalidConfig as invalid:
@@ -75,6 +76,14 @@ def check(composed: DictConfig) -> None:
         faults.append(f"paths={shown(paths)} is not a table of folders")
     if faults:
         raise OhloraError("; ".join(faults))
+
+
+def known(paths: DictConfig, name: Any) -> Any:
+    """A path; as it is written where it hangs on the job (`tables/${hydra:job.num}`), not known yet."""
+    try:
+        return paths[name]
+    except InterpolationResolutionError:
+        return OmegaConf.to_container(paths, resolve=False)[name]  # type: ignore[call-overload,index]
 
 
 def called(hydra: DictConfig) -> list[str]:
