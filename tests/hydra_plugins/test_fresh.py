@@ -132,7 +132,7 @@ def test_the_same_sweep_directory_runs_only_what_is_not_finished(door, tmp_path)
     (folder / "finished.json").unlink()  # as a kill leaves it
     last = door("train.py", *words, "dataset=digits", "subset.seed=5", cwd=tmp_path)
     assert last.returncode == 0, last.stderr
-    assert "1 trials, 1 of them new" in last.stdout
+    assert "one trial on" in last.stdout, "it has run again"
     done = door(
         "train.py", *words, "dataset=digits", "subset.seed=5", "hydra.launcher.n_jobs=2", cwd=tmp_path
     )
