@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -58,8 +57,11 @@ def checked_configs() -> Iterator[None]:
         check(composed)
         return composed
 
-    with patch.object(ConfigLoaderImpl, "load_configuration", checked):
+    ConfigLoaderImpl.load_configuration = checked
+    try:
         yield
+    finally:
+        ConfigLoaderImpl.load_configuration = compose
 
 
 def check(composed: DictConfig) -> None:
