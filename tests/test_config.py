@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import pytest
 from annotated_types import Ge, Le
-from pydantic import model_validator
 
 from ohlora.config import (
     Count,
@@ -18,6 +17,8 @@ from ohlora.config import (
     Positive,
     Share,
     Span,
+    Wrong,
+    compared,
     config,
     deferred,
     deferred_property,
@@ -42,11 +43,10 @@ class Outer:
     widths: Many[Count]
     rate: Positive = 0.1
 
-    @model_validator(mode="after")
-    def _not_both(self) -> Outer:
+    @compared
+    def _not_both(self) -> None:
         if self.rate > 5 and self.trials is None:
             raise ValueError("rate above 5 needs trials")
-        return self
 
 
 GOOD = {
@@ -84,6 +84,22 @@ def test_a_fault_says_what_came_and_what_is_allowed(field, value, fault):
     with pytest.raises(OhloraError) as caught:
         Outer(**{**GOOD, field: value})
     assert str(caught.value) == fault
+
+
+def test_fields_are_compared_though_another_is_wrong():
+    with pytest.raises(InvalidConfig) as caught:
+        Outer(**{**GOOD, "rate": 9.0, "language": "fr"})
+    assert caught.value.faults == [
+        ("language", "=fr is not one of ko | en"),
+        ("", "rate above 5 needs trials"),
+    ]
+
+
+@pytest.mark.parametrize("trials", [0, Wrong(), {"a": [Wrong()]}])
+def test_a_field_that_is_wrong_is_not_compared(trials):
+    with pytest.raises(InvalidConfig) as caught:
+        Outer(**{**GOOD, "rate": 9.0, "trials": trials})
+    assert [name for name, _ in caught.value.faults] == ["trials"]
 
 
 def test_every_fault_comes_at_once():

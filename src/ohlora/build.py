@@ -20,7 +20,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig
 from omegaconf.base import Node
 
-from ohlora.config import InvalidConfig, shown
+from ohlora.config import InvalidConfig, Wrong, holds_wrong, shown
 from ohlora.errors import OhloraError, nearest
 from ohlora.text import printable
 
@@ -35,14 +35,7 @@ RESERVED = ("_target_", "_partial_")
 HEAVY = ("ohlora.laboratory.sources.parsing",)
 
 
-class _Wrong:
-    """Stands for a part that could not be built, so that the rest of the tree is checked as well."""
-
-    def __repr__(self) -> str:
-        return "wrong"
-
-
-WRONG = _Wrong()
+WRONG = Wrong()
 
 
 def build(node: Any, added: Iterable[str] = ()) -> Any:
@@ -239,11 +232,3 @@ def check_arguments(target: Any, values: Mapping[str, Any], some: bool) -> None:
         ]
     if faults:
         raise InvalidConfig(faults)
-
-
-def holds_wrong(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(holds_wrong, value.values()))
-    if isinstance(value, list):
-        return any(map(holds_wrong, value))
-    return value is WRONG

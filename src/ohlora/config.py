@@ -22,6 +22,7 @@ from ohlora.errors import OhloraError, nearest
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., None])
 
 Share = Annotated[float, Ge(0), Le(1)]
 Positive = Annotated[float, Gt(0)]
@@ -58,17 +59,78 @@ def config(cls: C) -> C:
     settings = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
     checked: Any = pydantic_dataclass(frozen=True, config=settings)(cls)
     validate = checked.__init__
+    comparisons = [
+        check
+        for kind in reversed(cls.__mro__)
+        for check in vars(kind).values()
+        if hasattr(check, "_compares")
+    ]
 
     @wraps(validate)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = dict(zip(checked.__pydantic_fields__, args, strict=False)) | kwargs
+        found: list[tuple[str, str]] = []
         try:
             validate(self, *args, **kwargs)
         except ValidationError as error:
-            given = dict(zip(checked.__pydantic_fields__, args, strict=False)) | kwargs
-            raise InvalidConfig(faults(error, checked, given)) from None
+            found = faults(error, checked, given)
+        if not comparisons and not found:
+            return
+        wrong = {name.partition(".")[0] for name, _ in found}
+        wrong |= {name for name, value in given.items() if holds_wrong(value)}
+        if wrong:  # the others are still compared with one another
+            self = _stand_in(checked, {name: value for name, value in given.items() if name not in wrong})
+        for compare in comparisons:
+            try:
+                compare(self)
+            except (ValueError, OhloraError) as error:
+                found += getattr(error, "faults", [("", str(error))])
+            except AttributeError:
+                if not wrong:
+                    raise
+        if found:
+            raise InvalidConfig(found) from None
 
     checked.__init__ = init
     return checked
+
+
+def compared(check: F) -> F:
+    """Mark a config class's method as cross-field validation: it raises ValueError or OhloraError.
+
+    It is called whenever the fields it reads are right by themselves, whatever is wrong with others.
+    """
+    check._compares = True  # type: ignore[attr-defined]
+    return check
+
+
+def _stand_in(cls: Any, right: Mapping[str, Any]) -> Any:
+    """An object of the class with some of its fields; asking for another is an AttributeError."""
+
+    class StandIn(cls):
+        def __getattribute__(self, name: str) -> Any:
+            if name in cls.__pydantic_fields__ and name not in right:
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    some = object.__new__(StandIn)
+    some.__dict__.update(right)
+    return some
+
+
+class Wrong:
+    """Stands for a part of a config that could not be built, so that the rest is checked as well."""
+
+    def __repr__(self) -> str:
+        return "wrong"
+
+
+def holds_wrong(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(holds_wrong, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(holds_wrong, value))
+    return isinstance(value, Wrong)
 
 
 def deferred(module: str, function: str) -> Any:
@@ -121,7 +183,8 @@ def faults(error: ValidationError, cls: Any, given: Mapping[str, Any]) -> list[t
             fault = f" is not a setting here{nearest(name, types)} ({' | '.join(types)})"
         elif one["type"] == "value_error":  # of a validator of ours, which says it whole
             message = str(one.get("ctx", {}).get("error"))
-            fault = f"={shown(given.get(name))}: {message}" if name else message
+            part = is_dataclass(value := given.get(name))  # whose own settings have names of their own
+            fault = (f": {message}" if part else f"={shown(value)}: {message}") if name else message
         else:
             name, value, annotation = _at_fault(name, given.get(name), types.get(name, Any), one["loc"][1:])
             said = f"={shown(value)}" if value is not _KEY else ""
@@ -169,7 +232,10 @@ def shown(value: Any, most: int = 60) -> str:
     """A value as a person would write it in YAML, cut off where it is long."""
     if is_dataclass(value) and not isinstance(value, type):
         return type(value).__name__
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, list | tuple):
+        text = f"[{', '.join(map(shown, value))}]"
+    else:
+        text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

@@ -256,12 +256,10 @@ def explain(error: BaseException) -> str | None:
     if "faces@" in text and "more than once in the final defaults list" in text:
         return NO_CLASSES
     if found := re.search(r"Could not override '([\w./@]+)'", text):
-        name = found[1]
-        return f"{name} is not a setting{nearest(name, known_keys() - {name})}; --cfg job shows them all"
+        return unknown_setting(found[1])
     if found := re.search(r"Key '([\w.]+)' is not in struct", text):
         path = re.search(r"full_key: ([\w.]+)", text)
-        name = path[1] if path else found[1]
-        return f"{name} is not a setting{nearest(name, known_keys() - {name})}; --cfg job shows them all"
+        return unknown_setting(path[1] if path else found[1])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "; ".join(lines[:3]) if lines else type(error).__name__
 
@@ -280,6 +278,15 @@ def being_read(error: BaseException) -> str:
         name = printable(getattr(opened, "name", name))
         trace = trace.tb_next
     return name
+
+
+def unknown_setting(name: str) -> str:
+    """A setting that is none, and those it may be meant for: of the same last word, or spelled like it."""
+    known = known_keys() - {name}
+    deeper = [key for key in known if key.endswith(f".{name}")]
+    deeper.sort(key=lambda key: (not key.startswith("params."), key.count("."), key))
+    hint = f" (did you mean {' | '.join(deeper[:3])}?)" if deeper else nearest(name, known)
+    return f"{name} is not a setting{hint}; --cfg job shows them all"
 
 
 def known_keys() -> set[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ohlora.config import Many, config, deferred
+from ohlora.config import Many, compared, config, deferred
 from ohlora.errors import OhloraError, nearest
 
 Value = float | int | str
@@ -30,7 +30,8 @@ class Real:
     high: float
     log: bool = False
 
-    def __post_init__(self) -> None:
+    @compared
+    def _low_is_below_high(self) -> None:
         if not (self.low < self.high and (self.low > 0 or not self.log)):
             raise OhloraError(f"a range needs low < high (and low > 0 when log), not {self}")
 
@@ -77,7 +78,8 @@ class Choice:
 
     options: Many[Value]
 
-    def __post_init__(self) -> None:
+    @compared
+    def _leave_a_choice(self) -> None:
         if len(set(self.options)) != len(self.options) or len(self.options) < 2:
             raise OhloraError(f"a choice needs at least two different options, not {list(self.options)}")
 
@@ -129,7 +131,8 @@ class Space:
     params: Mapping[str, Any]  # axes and values
     within: Mapping[str, Axis]
 
-    def __post_init__(self) -> None:
+    @compared
+    def _values_are_within(self) -> None:
         faults = []
         for name, value in self.params.items():
             if name not in self.within:

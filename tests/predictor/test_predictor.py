@@ -115,7 +115,7 @@ class TestRefuses:
             ({"noise": float("nan")}, "noise=nan is not a number from 0 up"),
             ({"noise": None}, "noise=null is not a number"),
             ({"axes": [1, 2]}, "axes=.* is not a table of names and values"),
-            ({"axes": {"x": 3}}, "axes="),
+            ({"axes": {"x": 3}}, r"axes\.x=3 is not a table of names and values"),
             ({"axes": {"x": {"options": 5}}}, "options=5"),
             ({"axes": {"x": {"low": 1, "high": "a"}}}, "high=a is not a number"),
             ({"feature_names": "ease"}, "feature_names=ease"),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 from pydantic import AfterValidator
 
-from ohlora.config import Name, config, deferred
+from ohlora.config import Name, compared, config, deferred
 from ohlora.hardware import Hardware
 from ohlora.space import Space
 from ohlora.trials.protocol import Protocol
@@ -50,7 +50,8 @@ class PlayMatch:
     language: Literal["ko", "en"]
     logger: Any
 
-    def __post_init__(self) -> None:
+    @compared
+    def _can_be_played(self) -> None:
         self.challenger.check(self.space)
 
     run = deferred("ohlora.battle.play", "play")  # the challenger's best test macro-F1 less Oh-LoRA's

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Lt
-from pydantic import model_validator
 
-from ohlora.config import Count, Index, Many, Name, Positive, config, deferred
+from ohlora.config import Count, Index, Many, Name, Positive, compared, config, deferred
 from ohlora.errors import need_packages
 from ohlora.hardware import Hardware
 from ohlora.narrator.facts import Persona
@@ -48,8 +47,8 @@ class FineTune:
     output_dir: Name
     logger: Any
 
-    @model_validator(mode="after")
-    def settings_agree(self) -> FineTune:
+    @compared
+    def settings_agree(self) -> None:
         wrong = []
         if not self.model:
             wrong.append("fine_tuning.model is missing: the folder that pretraining leaves")
@@ -57,7 +56,6 @@ class FineTune:
             wrong.append(f"bits={self.bits} is not null where the model is merged")
         if wrong:
             raise ValueError("; ".join(wrong))
-        return self
 
     train = deferred("ohlora.narrator.fine_tuning", "fine_tune")
 

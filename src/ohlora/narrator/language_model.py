@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import Annotated, Any
 
 from annotated_types import Gt, Le
-from pydantic import model_validator
 
 from ohlora.battle.narration import Told
 from ohlora.battle.result import MatchResult
-from ohlora.config import Count, Index, Name, Positive, config, deferred
+from ohlora.config import Count, Index, Name, Positive, compared, config, deferred
 from ohlora.hardware import Device
 from ohlora.narrator.facts import Facts, Language, Persona
 from ohlora.narrator.prompt import narrator_prompt
@@ -57,11 +56,10 @@ class LanguageModelNarrator:
     max_tokens: Count
     device: Device
 
-    @model_validator(mode="after")
-    def persona_speaks_the_language(self) -> LanguageModelNarrator:
+    @compared
+    def persona_speaks_the_language(self) -> None:
         if self.persona and self.language not in self.persona:
             raise ValueError(f"persona has no {self.language} (it has {' | '.join(self.persona)})")
-        return self
 
     # Whether model and adapter are there, whole and of each other, without loading them.
     check = deferred("ohlora.narrator.model_folder", "check_narrator")

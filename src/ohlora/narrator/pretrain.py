@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
-from pydantic import model_validator
 
-from ohlora.config import Count, Index, Many, Name, Share, config, deferred
+from ohlora.config import Count, Index, Many, Name, Share, compared, config, deferred
 from ohlora.errors import need_packages
 from ohlora.hardware import Hardware
 from ohlora.narrator.corpus import TextSource
@@ -25,11 +24,10 @@ class NetworkShape:
     inner: Count  # width of the gated feed-forward layer
     context: Annotated[int, Ge(8)]  # tokens at most
 
-    @model_validator(mode="after")
-    def heads_divide_the_width(self) -> NetworkShape:
+    @compared
+    def heads_divide_the_width(self) -> None:
         if self.width % (2 * self.heads):  # rotary embeddings turn pairs
             raise ValueError(f"width={self.width} is not a multiple of 2 * heads={self.heads}")
-        return self
 
 
 @config

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
 
 from annotated_types import Ge, Le
-from pydantic import model_validator
 
-from ohlora.config import Count, Name, config, deferred
+from ohlora.config import Count, Name, compared, config, deferred
 from ohlora.datasets.families import Family
 from ohlora.datasets.readers import DatasetReader
 from ohlora.hardware import Hardware
@@ -48,15 +47,14 @@ class TrialPlan:
     chooser: Chooser | None  # of the params; None: evenly over the space
     seed: Annotated[int, Ge(0), Le(LEAGUE_SEEDS - 1)]  # of the first subset; above are the league's
 
-    @model_validator(mode="after")
-    def _stays_below_the_league(self) -> TrialPlan:
+    @compared
+    def _stays_below_the_league(self) -> None:
         last = self.seed + self.subsets - 1
         if last >= LEAGUE_SEEDS:
             raise ValueError(
                 f"subset.seed={self.seed} with {self.subsets} subsets goes up to {last}, but seeds from"
                 f" {LEAGUE_SEEDS} up are the league's; start at {LEAGUE_SEEDS - self.subsets} or below"
             )
-        return self
 
     @property
     def subsets(self) -> int:
@@ -90,14 +88,13 @@ class TrainTrials(TrialPlan):
     callbacks: dict[str, Any]
     logger: Any  # Lightning's classes are named where Lightning is imported
 
-    @model_validator(mode="after")
-    def _watches_one(self) -> TrainTrials:
+    @compared
+    def _watches_one(self) -> None:
         if self.driver == "trainer" and self.total > 1:
             raise ValueError(
                 f"driver=trainer watches one trial (trials=1, repeats=1), not {self.total};"
                 " many run under auto | stacked | lean"
             )
-        return self
 
     @property
     def watched(self) -> bool:

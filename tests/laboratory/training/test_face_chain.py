@@ -52,7 +52,10 @@ def test_the_smoke_chain(door: Callable[..., Any], tmp_path: Path) -> None:
     [
         (("model=face_vae", "paths.face=nowhere"), "ohlora: no face_segmenter at nowhere"),
         (("model=face_vae", "variant=v5"), "ohlora: variant=v5 is not one of"),
-        (("model=face_seg", "dataset=digits"), "ohlora: models of faces are trained on faces: dataset=faces"),
+        (
+            ("model=face_seg", "dataset=digits"),
+            "ohlora: dataset: models of faces are trained on faces: dataset=faces",
+        ),
         (("model=autoencoder", "dataset=faces"), "ohlora: dataset=faces has no classes to tell apart"),
         (("model=face_attr", "labels=20000"), "ohlora: labels=20000 leaves none of the pool's 10000"),
         (("model=face_seg", "resume=nowhere"), "ohlora: resume=nowhere is not a folder"),

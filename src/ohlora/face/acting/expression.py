@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
-from pydantic import model_validator
 
 from ohlora.battle.verdict import Verdict
-from ohlora.config import Many, Name, config
+from ohlora.config import Many, Name, compared, config
 from ohlora.errors import nearest
 from ohlora.space import Real
 
@@ -29,8 +28,8 @@ class Expressions:
     signs: Mapping[Name, Many[Name]]  # mood -> what a line says that sounds like it
     properties: Mapping[Name, Real]
 
-    @model_validator(mode="after")
-    def _fit_together(self) -> Expressions:
+    @compared
+    def _fit_together(self) -> None:
         faults = [f"moods has no {NEUTRAL}"] if NEUTRAL not in self.moods else []
         faults += [f"properties has no {name}" for name in MOVING if name not in self.properties]
         for mood, row in self.moods.items():
@@ -49,7 +48,6 @@ class Expressions:
             faults += [f"{where}: {fault}" for mood in moods if (fault := self.fault("mood", mood, known=()))]
         if faults:
             raise ValueError("; ".join(faults))
-        return self
 
     def fault(self, setting: str, word: object, known: Sequence[str] | None = None) -> str | None:
         """Why `word` means nothing here, or None."""

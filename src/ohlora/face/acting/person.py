@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 from annotated_types import Ge, Le
-from pydantic import model_validator
 
-from ohlora.config import Name, config
+from ohlora.config import Name, compared, config
 from ohlora.errors import OhloraError, nearest
 from ohlora.face.acting.expression import MOVING, NEUTRAL, Expressions
 from ohlora.face.drawing.generator import Generator, GeneratorSettings
@@ -71,11 +70,10 @@ class DrawnPerson:
     face: Number
     properties: Mapping[Name, float]  # raw; those that moods do not set
 
-    @model_validator(mode="after")
-    def _can_be_shown(self) -> DrawnPerson:
+    @compared
+    def _can_be_shown(self) -> None:
         if fault := looks_fault(self.properties, self.population.properties):
             raise ValueError(fault)
-        return self
 
     def load(self, face: int | None = None) -> Person:
         number = self.face if face is None else face

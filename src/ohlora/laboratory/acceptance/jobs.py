@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator
 
-from ohlora.config import Count, Many, Name, Positive, config, deferred
+from ohlora.config import Count, Many, Name, Positive, compared, config, deferred
 from ohlora.errors import OhloraError
 from ohlora.face.acting.expression import Expressions
 from ohlora.face.drawing.ombre import Ombre
@@ -97,8 +97,8 @@ class Report:
     run = deferred("ohlora.laboratory.acceptance.report", "print_report")
     checked = deferred("ohlora.laboratory.acceptance.report", "checked")
 
-    @model_validator(mode="after")
-    def _rows_say_what_must_be_reached(self) -> Report:
+    @compared
+    def _rows_say_what_must_be_reached(self) -> None:
         faults = []
         for stage, quantities in self.acceptance.items():
             for name, told in quantities.items():
@@ -108,7 +108,6 @@ class Report:
                     faults.append(str(error))
         if faults:
             raise ValueError("; ".join(faults))
-        return self
 
     @property
     def criteria(self) -> dict[str, dict[str, Criterion]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator
 
-from ohlora.config import Name, config, deferred
+from ohlora.config import Name, compared, config, deferred
 
 
 def _given(source: str | None) -> str | None:
@@ -32,12 +32,11 @@ class ConvertWeights:
 
     run = deferred("ohlora.laboratory.conversion.convert_weights", "convert_weights")
 
-    @model_validator(mode="after")
-    def _is_not_written_over(self) -> ConvertWeights:
+    @compared
+    def _is_not_written_over(self) -> None:
         source, out = self.files
         if source.resolve() == out.resolve():
             raise ValueError("out is the source itself")
-        return self
 
     @property
     def files(self) -> tuple[Path, Path]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MinLen
-from pydantic import BeforeValidator, Strict, model_validator
+from pydantic import BeforeValidator, Strict
 
-from ohlora.config import Name, config, deferred
+from ohlora.config import Name, compared, config, deferred
 from ohlora.face.drawing.population import Population
 from ohlora.face.drawing.renderer import Renderer
 from ohlora.laboratory.sources.settings import PhotoFaces, Seed
@@ -44,8 +44,8 @@ class ContactSheets:
 
     run = deferred("ohlora.laboratory.sheets.contact_sheet", "write_sheets")
 
-    @model_validator(mode="after")
-    def _moods_can_be_shown(self) -> ContactSheets:
+    @compared
+    def _moods_can_be_shown(self) -> None:
         axes = self.renderer.properties
         faults = [
             f"moods.{mood}.{name}{fault}"
@@ -55,7 +55,6 @@ class ContactSheets:
         ]
         if faults:
             raise ValueError("; ".join(faults))
-        return self
 
 
 @config

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import model_validator
 
-from ohlora.config import Count, Index, Many, Name, NotNegative, Positive, Share, config, deferred
+from ohlora.config import Count, Index, Many, Name, NotNegative, Positive, Share, compared, config, deferred
 from ohlora.face.trained.settings import VaeSettings
 from ohlora.hardware import Hardware
 from ohlora.laboratory.measures.settings import Screening
@@ -165,8 +164,8 @@ class TrainAttributes(FaceJob):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return (self.target,)
 
-    @model_validator(mode="after")
-    def _every_fold_has_labels(self) -> TrainAttributes:
+    @compared
+    def _every_fold_has_labels(self) -> None:
         few = [f"labels={self.labels}"] if self.labels < 2 * self.folds else []
         few += [f"curve={labels}" for labels in self.curve if labels < 2 * self.folds]
         if few:
@@ -174,7 +173,6 @@ class TrainAttributes(FaceJob):
                 f"{', '.join(few)} is not a whole number from {2 * self.folds} up, two to each of"
                 f" folds={self.folds}"
             )
-        return self
 
 
 @config
