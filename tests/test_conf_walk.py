@@ -75,23 +75,60 @@ def answer(cfg: DictConfig, node: DictConfig, key: str, value: Any) -> bool:
     return False
 
 
-# Of how many settings one is walked here, that the walk takes a few seconds; the slow test walks them all.
-SAMPLE = {"battle": 25, "train": 8, "say": 1, "pretrain": 4}
+def settings(commands: list[tuple[str, ...]]) -> list[tuple[DictConfig, DictConfig, str]]:
+    """Each setting of some commands once: config, the table it is in, and its key."""
+    found = {}
+    for command in commands:
+        cfg = composed(*command)
+        for node, key in taken(cfg):
+            kind = node._get_node("_target_")._value() if "_target_" in node else None
+            found.setdefault((named(node, key), kind), (cfg, node, key))
+    return list(found.values())
 
 
-def walk(command: str, *overrides: str, every: int = 1) -> None:
-    """Give one wrong value to each of a command's settings, another kind to the next."""
-    cfg = composed(command, *overrides)
-    places = list(enumerate(taken(cfg)))[::every]
-    refused = [answer(cfg, *place, WRONG[(i // every) % len(WRONG)]) for i, place in places]
+def accepts_everything(cfg: DictConfig, node: DictConfig, key: str, first: int) -> bool:
+    values = (WRONG[(first + i) % len(WRONG)] for i in range(len(WRONG)))
+    return not any(answer(cfg, node, key, value) for value in values)
+
+
+MODELS = sorted(file.stem for file in (CONF / "model").glob("*.yaml"))
+WALKS = {
+    "battle": [
+        ("battle",),
+        *(("battle", f"challenger={name}") for name in ("optuna", "prompt", "random", "static")),
+        ("battle", "drawn_by=network"),
+    ],
+    "train": [
+        ("train",),
+        *(("train", f"dataset={name}") for name in ("digits", "folder", "faces_folder")),
+        *(("train", f"model={name}") for name in MODELS),
+    ],
+    "voice": [("say",), ("say", "narrator=kanana"), ("pretrain",), ("fine_tune",), ("measure",)],
+    "face": [("animate",), ("live",), ("contact_sheet",), ("photo_sheet",), ("convert_weights",)],
+    "report": [("face_report",)],
+}
+
+
+def test_every_command_is_walked():
+    files = {file.stem for file in CONF.glob("*.yaml") if "job:" in file.read_text(encoding="utf-8")}
+    assert {command for commands in WALKS.values() for command, *_ in commands} == files
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_some_settings(walk):
+    """A single wrong value to some settings, another kind to the next: a few seconds of the test below."""
+    first = WALKS[walk][:1]
+    places = settings(first)
+    every = max(1, len(places) // 10)
+    refused = [answer(*place, WRONG[i % len(WRONG)]) for i, place in enumerate(places[::every])]
     assert any(refused)
 
 
-@pytest.mark.parametrize("command", SAMPLE)
-def test_some_settings(command):
-    walk(command, every=SAMPLE[command])
-
-
 @pytest.mark.slow
-def test_all_settings_of_a_trial():
-    walk("train")
+@pytest.mark.parametrize("walk", WALKS)
+def test_every_setting_refuses_something_and_names_it(walk):
+    assert not [
+        named(*place)
+        for i, (cfg, *place) in enumerate(settings(WALKS[walk]))
+        if accepts_everything(cfg, *place, i)
+    ]

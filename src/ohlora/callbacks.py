@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from ohlora.config import Name, Positive, config, deferred
+from ohlora.config import Name, Positive, config, deferred, having
+
+# One of the classes below or the Lightning Callback it makes, by a name of its own.
+Callbacks = Mapping[Name, Annotated[Any, having("make", "state_dict")]]
 
 
 @config

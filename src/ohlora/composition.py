@@ -52,7 +52,8 @@ def checked_configs() -> Iterator[None]:
         except ValueError as error:
             if not str(error).startswith("Config group override must be"):
                 raise
-            words = [word for word in kwargs["overrides"] if re.fullmatch(r"[\w/@]+=(null|[\d.]+)", word)]
+            found = [re.fullmatch(r"([\w/]+)(@[\w.]+)?=(null|[\d.]+)", word) for word in kwargs["overrides"]]
+            words = [one[0] for one in found if one and self.repository.group_exists(one[1])]
             raise OhloraError(f"{' '.join(words)}: a group takes the name of one of its files") from None
         check(composed)
         return composed

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
 from importlib import import_module
+from inspect import getattr_static
 from types import MethodType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin
 
@@ -37,6 +38,17 @@ def _ascending(pair: tuple[Any, Any]) -> tuple[Any, Any]:
     if pair[0] > pair[1]:
         raise ValueError("its first number is above its second")
     return pair
+
+
+def having(*methods: str) -> AfterValidator:
+    """Of a field for any object with one of `methods`, found without importing what defers them."""
+
+    def check(part: Any) -> Any:
+        if all(getattr_static(type(part), method, None) is None for method in methods):
+            raise ValueError("choose one by its name (--help lists them)")
+        return part
+
+    return AfterValidator(check)
 
 
 Span = Annotated[tuple[T, T], Strict(False), AfterValidator(_ascending)]  # [low, high] in YAML
@@ -200,15 +212,25 @@ _KEY = object()  # in place of a value: it is the name of the row that is wrong
 def _at_fault(name: str, value: Any, annotation: Any, keys: tuple[Any, ...]) -> tuple[str, Any, Any]:
     """Name, value and type of the row of a table that `keys` lead to."""
     for key in keys:
-        plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-        rows = get_origin(plain) in (dict, Mapping) and isinstance(value, Mapping) and key in value
-        if not rows:
+        plain = _table(annotation)
+        if plain is None or not isinstance(value, Mapping):
             break
+        if key not in value:  # pydantic's name for one of the types that a field may have
+            continue
         name = f"{name}.{key}"
         if keys[-1] == "[key]" and key == keys[-2]:
             return name, _KEY, get_args(plain)[0]
         value, annotation = value[key], get_args(plain)[1]
     return name, value, annotation
+
+
+def _table(annotation: Any) -> Any:
+    """The type of a table among those that a field may have, or None."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in (dict, Mapping):
+        return annotation
+    some = args[:1] if origin is Annotated else args if origin in (Union, UnionType) else ()
+    return next(filter(None, map(_table, some)), None)
 
 
 def _meant(value: Any, annotation: Any) -> str:

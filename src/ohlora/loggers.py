@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from ohlora.config import Name, config, deferred
+from ohlora.config import Name, config, deferred, having
+
+# One of the classes below or the Lightning Logger it makes, which is not imported to be named.
+LoggerChoice = Annotated[Any, having("make", "log_metrics")]
 
 
 @config

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator
 
-from ohlora.config import Name, compared, config, deferred
+from ohlora.config import Name, compared, config, deferred, having
 from ohlora.hardware import Hardware
+from ohlora.loggers import LoggerChoice
 from ohlora.space import Space
 from ohlora.trials.protocol import Protocol
-
-
-def having(method: str) -> AfterValidator:
-    """A part of the config that was built into something with `method`."""
-
-    def check(part: Any) -> Any:
-        if inspect.getattr_static(type(part), method, None) is None:
-            raise ValueError("choose one by its name (--help lists them)")
-        return part
-
-    return AfterValidator(check)
-
 
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 
@@ -42,13 +29,13 @@ class PlayMatch:
     hardware: Hardware
     challenger: Annotated[Any, having("attempts")]
     narrator: Annotated[Any, having("tell")]
-    face: Any  # None: her face is not shown
+    face: Annotated[Any, having("make", "react")] | None  # None: her face is not shown
     predictor: Name
     encoders: Name
     cache_dir: Name
     output_dir: Name
     language: Literal["ko", "en"]
-    logger: Any
+    logger: LoggerChoice
 
     @compared
     def _can_be_played(self) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge, Le, MinLen
 from pydantic import Strict
 
+from ohlora.callbacks import Callbacks
 from ohlora.config import Count, Name, NotNegative, Positive, Share, config, deferred
 from ohlora.datasets.families import Family
 from ohlora.datasets.readers import DatasetReader
 from ohlora.hardware import Hardware
+from ohlora.loggers import LoggerChoice
 from ohlora.seeds import LEAGUE_SEEDS
 from ohlora.trainer import TrainerSettings
 
@@ -97,7 +99,7 @@ class TrainAutoencoder:
     cache_dir: Name
     output_dir: Name
     trainer: TrainerSettings
-    callbacks: dict[str, Any]
-    logger: Any  # Lightning's classes are named where Lightning is imported
+    callbacks: Callbacks
+    logger: LoggerChoice
 
     run = deferred("ohlora.features.train_autoencoder", "train_autoencoder")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import MinLen
 from pydantic import Strict
@@ -10,6 +10,7 @@ from pydantic import Strict
 from ohlora.config import Name, config, deferred
 from ohlora.datasets.families import Family
 from ohlora.datasets.readers import DatasetReader
+from ohlora.loggers import LoggerChoice
 from ohlora.space import Space
 from ohlora.trials.protocol import Protocol
 
@@ -31,6 +32,6 @@ class ShipTable:
     cache_dir: Name
     save_to: Name
     output_dir: Name
-    logger: Any  # Lightning's classes are named where Lightning is imported
+    logger: LoggerChoice
 
     run = deferred("ohlora.features.target_table", "ship_table")

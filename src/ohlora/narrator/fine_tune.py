@@ -5,13 +5,14 @@ TRL's supervised fine-tuning of a PEFT LoRA adapter on what `lessons.py` makes.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 
 from ohlora.config import Count, Index, Many, Name, Positive, compared, config, deferred
 from ohlora.errors import need_packages
 from ohlora.hardware import Hardware
+from ohlora.loggers import LoggerChoice
 from ohlora.narrator.facts import Persona
 from ohlora.narrator.lessons import Lessons, Rehearsal
 from ohlora.narrator.schedule import Schedule
@@ -45,7 +46,7 @@ class FineTune:
     resume: Name | None  # the folder of a killed run
     save_to: Name | None  # a folder: keep what was trained there as well
     output_dir: Name
-    logger: Any
+    logger: LoggerChoice
 
     @compared
     def settings_agree(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ohlora.config import Count, Index, Name, config, deferred
+from ohlora.loggers import LoggerChoice
 from ohlora.narrator.facts import Language
 from ohlora.narrator.language_model import LanguageModelNarrator
 from ohlora.narrator.lessons import Lessons, Rehearsal
@@ -25,6 +25,6 @@ class Measure:
     lessons: Lessons | Rehearsal  # what the fine-tuned one was trained on
     seed: Index
     output_dir: Name
-    logger: Any
+    logger: LoggerChoice
 
     run = deferred("ohlora.narrator.measuring", "measure")

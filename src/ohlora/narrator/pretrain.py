@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge, Lt
 
 from ohlora.config import Count, Index, Many, Name, Share, compared, config, deferred
 from ohlora.errors import need_packages
 from ohlora.hardware import Hardware
+from ohlora.loggers import LoggerChoice
 from ohlora.narrator.corpus import TextSource
 from ohlora.narrator.schedule import Schedule
 
@@ -44,7 +45,7 @@ class Pretrain:
     seed: Index
     resume: Name | None  # the folder of a killed run
     output_dir: Name
-    logger: Any
+    logger: LoggerChoice
 
     train = deferred("ohlora.narrator.pretraining", "pretrain")
 

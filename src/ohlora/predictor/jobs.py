@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge, Le, Lt, MinLen
 from pydantic import Strict
@@ -11,6 +11,7 @@ from ohlora.config import Count, Name, NotNegative, Positive, config, deferred
 from ohlora.datasets.families import Family
 from ohlora.datasets.readers import DatasetReader
 from ohlora.hardware import Hardware
+from ohlora.loggers import LoggerChoice
 from ohlora.space import Space
 from ohlora.trainer import TrainerSettings
 from ohlora.trials.protocol import Protocol
@@ -53,6 +54,6 @@ class FitPredictor:
     output_dir: Name
     hardware: Hardware
     trainer: TrainerSettings  # its `devices`: processes that share the fits
-    logger: Any  # Lightning's classes are named where Lightning is imported
+    logger: LoggerChoice
 
     run = deferred("ohlora.predictor.fit", "fit_predictor")

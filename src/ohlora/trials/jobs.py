@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, runtime_checkable
 
 from annotated_types import Ge, Le
 
+from ohlora.callbacks import Callbacks
 from ohlora.config import Count, Name, compared, config, deferred
 from ohlora.datasets.families import Family
 from ohlora.datasets.readers import DatasetReader
 from ohlora.hardware import Hardware
+from ohlora.loggers import LoggerChoice
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS
 from ohlora.space import Params, Space
 from ohlora.trainer import TrainerSettings
@@ -85,8 +87,8 @@ class TrainTrials(TrialPlan):
     cache_dir: Name
     output_dir: Name
     trainer: TrainerSettings
-    callbacks: dict[str, Any]
-    logger: Any  # Lightning's classes are named where Lightning is imported
+    callbacks: Callbacks
+    logger: LoggerChoice
 
     @compared
     def _watches_one(self) -> None:

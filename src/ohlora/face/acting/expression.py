@@ -44,8 +44,9 @@ class Expressions:
             for verdict in self.verdicts
             if verdict not in known
         ]
-        for where, moods in (("verdicts", self.verdicts.values()), ("signs", self.signs)):
-            faults += [f"{where}: {fault}" for mood in moods if (fault := self.fault("mood", mood, known=()))]
+        named = [(f"verdicts.{verdict}", mood) for verdict, mood in self.verdicts.items()]
+        named += [(f"signs.{mood}: mood", mood) for mood in self.signs]
+        faults += [fault for place, mood in named if (fault := self.fault(place, mood, known=()))]
         if faults:
             raise ValueError("; ".join(faults))
 

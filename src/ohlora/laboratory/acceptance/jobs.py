@@ -16,6 +16,7 @@ from ohlora.hardware import Hardware
 from ohlora.laboratory.acceptance.table import Criterion, criterion
 from ohlora.laboratory.measures.settings import Screening
 from ohlora.laboratory.sources.settings import RenderedFaces, Seed
+from ohlora.loggers import LoggerChoice
 
 GENERATOR = "generator_"  # how the names of generators begin
 Stage = Literal[
@@ -92,7 +93,7 @@ class Report:
     seed: Seed
     hardware: Hardware
     output_dir: Name
-    logger: Any
+    logger: LoggerChoice
 
     run = deferred("ohlora.laboratory.acceptance.report", "print_report")
     checked = deferred("ohlora.laboratory.acceptance.report", "checked")

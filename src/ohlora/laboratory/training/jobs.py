@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from ohlora.callbacks import Callbacks
 from ohlora.config import Count, Index, Many, Name, NotNegative, Positive, Share, compared, config, deferred
 from ohlora.face.trained.settings import VaeSettings
 from ohlora.hardware import Hardware
@@ -26,6 +26,7 @@ from ohlora.laboratory.networks.settings import (
 from ohlora.laboratory.networks.variants import Variant
 from ohlora.laboratory.roles import Role
 from ohlora.laboratory.sources.settings import FaceCounts, FaceDataset, Seed
+from ohlora.loggers import LoggerChoice
 from ohlora.trainer import TrainerSettings
 
 
@@ -58,27 +59,19 @@ class TrainingRun:
 
     hardware: Hardware
     trainer: TrainerSettings
-    callbacks: dict[str, Any]  # Lightning's classes are named where Lightning is imported
-    logger: Any
+    callbacks: Callbacks
+    logger: LoggerChoice
     output_dir: Name
     resume: Name | None  # the folder of a killed run
 
     check = deferred("ohlora.laboratory.training.training_run", "check_run")
     seeded = deferred("ohlora.laboratory.training.training_run", "seeded")
     train = deferred("ohlora.laboratory.training.training_run", "train_module")
+    inside = deferred("ohlora.laboratory.training.training_run", "inside")
 
     @property
     def folder(self) -> Path:
         return Path(self.resume or self.output_dir).expanduser()
-
-    def inside(self, name: str) -> TrainingRun:
-        """A folder within, for one of several small networks of a run, each trained in one go."""
-        folder = self.folder / name
-        resumed = str(folder) if self.resume and folder.is_dir() else None
-        quiet = replace(self.trainer, enable_checkpointing=False)
-        return replace(
-            self, output_dir=str(folder), resume=resumed, logger=False, callbacks={}, trainer=quiet
-        )
 
 
 @config

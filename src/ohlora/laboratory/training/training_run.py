@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers.logger import DummyLogger
 from rich.console import Console
 from torch import Tensor
 
@@ -42,6 +44,19 @@ def seeded(run: TrainingRun, seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
+
+
+def inside(run: TrainingRun, name: str) -> TrainingRun:
+    """A folder within, for one of several small networks of a run, each trained in one go."""
+    folder = run.folder / name
+    return replace(
+        run,
+        output_dir=str(folder),
+        resume=str(folder) if run.resume and folder.is_dir() else None,
+        logger=DummyLogger(),
+        callbacks={},
+        trainer=replace(run.trainer, enable_checkpointing=False),
+    )
 
 
 def train_module(
