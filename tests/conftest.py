@@ -15,6 +15,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import DictConfig
+from tests.fork_server import ForkServer
 
 import ohlora.door  # noqa: F401  registers the config's resolvers
 from ohlora.build import build
@@ -196,19 +197,27 @@ def stripes() -> Callable[..., ImageData]:
 
 
 @pytest.fixture(scope="session")
-def door() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`door("train.py", "dataset=digits", cwd=tmp_path)`: the real program in its own process.
+def fork_server(own_world: Path) -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.stop()
 
-    Another word is a verb: `python -m ohlora say`.
+
+@pytest.fixture(scope="session")
+def door(fork_server: ForkServer) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`door("train.py", "dataset=digits", cwd=tmp_path)`: the real program in a process of its own.
+
+    Another word is a verb: `python -m ohlora say`. The process is a fork that has torch imported already,
+    unless variables of its environment are given, which may have been read by then.
     """
 
     def run(program: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        start = [str(ROOT / program)] if program.endswith(".py") else ["-m", "ohlora", program]
+        words = [*start, *arguments]
+        if hasattr(os, "fork") and not environment:
+            return fork_server.run(words, cwd, timeout=240)
         return subprocess.run(
-            [
-                sys.executable,
-                *([str(ROOT / program)] if program.endswith(".py") else ["-m", "ohlora", program]),
-                *arguments,
-            ],
+            [sys.executable, *words],
             cwd=cwd,
             env={**os.environ, **environment},
             capture_output=True,

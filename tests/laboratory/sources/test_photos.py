@@ -203,8 +203,8 @@ def test_celebamask(source, celebamask, five):
     turned = everything(source("celebamask", celebamask, yaw_sign=-1))
     torch.testing.assert_close(turned.properties[:, SOFT_SCORES.index("yaw")], -yaw)
     part = read.part("train")
-    assert part.told("young").tolist() == [1, 1]
-    assert part.told("glasses").tolist() == [0, 0]
+    assert part.label("young").tolist() == [1, 1]
+    assert part.label("glasses").tolist() == [0, 0]
 
 
 def test_people_never_cross_splits(source, celebamask):

@@ -19,16 +19,17 @@ LARGEST_GRADIENT = 10.0
 
 
 class Coupling(nn.Module):
-    """Half of the numbers, seen from an angle of its own, are scaled and shifted by what the other half says.
+    """An affine coupling layer (RealNVP, arXiv:1605.08803) after a fixed random rotation.
 
-    Untrained it changes nothing.
+    Half of the rotated numbers are scaled and shifted by a network of the other half; the identity before
+    it is trained.
     """
 
     def __init__(self, latent: int) -> None:
         super().__init__()
         self.kept = latent // 2
         moved = latent - self.kept
-        self.told = nn.Sequential(
+        self.told = nn.Sequential(  # a name that weights files have
             nn.Linear(self.kept, HIDDEN),
             nn.SiLU(),
             nn.Linear(HIDDEN, HIDDEN),
@@ -60,9 +61,9 @@ class Coupling(nn.Module):
 
 
 class Prior(nn.Module):
-    """Standard normal z [n, latent] -> latents as faces have them. Before it is fitted it changes nothing.
+    """A normalising flow, standard normal z [n, latent] -> latents of faces; the identity before `fit`.
 
-    Whitening first, so that the flow has shapes alone to learn.
+    Latents are whitened before the couplings, which then have only shapes to learn.
     """
 
     def __init__(self, latent: int) -> None:
@@ -98,8 +99,8 @@ class Prior(nn.Module):
             determinant = determinant + change
         return x, determinant
 
-    def surprise(self, latents: Tensor) -> Tensor:
-        """Negative log likelihood of whitened latents, nats [n]."""
+    def negative_log_likelihood(self, latents: Tensor) -> Tensor:
+        """Of latents, after whitening, nats [n]."""
         z, determinant = self.flattened(self.whitened(latents))
         return 0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=1) - determinant
 
@@ -122,7 +123,7 @@ class Prior(nn.Module):
             for _ in range(steps):
                 rows = torch.randint(len(means), (BATCH,), generator=drawn).to(means.device)
                 noise = torch.randn(BATCH, means.shape[1], generator=drawn).to(means.device)
-                loss = self.surprise(means[rows] + spread[rows] * noise).mean()
+                loss = self.negative_log_likelihood(means[rows] + spread[rows] * noise).mean()
                 optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(weights, LARGEST_GRADIENT)

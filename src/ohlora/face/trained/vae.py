@@ -137,12 +137,12 @@ class StyleDecoder(nn.Module):
     def channel_styles(self, w: Tensor) -> list[Tensor]:
         """What scales every convolution's input channels, [n, inputs] each: StyleSpace (arXiv:2011.12799)."""
         given = list(w.expand(self.layers, *w.shape) if w.ndim == 2 else w.unbind(dim=1))
-        told = []
+        styles = []
         for i, block in enumerate(self.blocks):
             assert isinstance(block, Block)
             own = given[max(0, 2 * i - 1) : 2 * i + 1]
-            told += [conv.affine(one) for conv, one in zip(block.modulated, [*own, own[-1]], strict=True)]
-        return told
+            styles += [conv.affine(one) for conv, one in zip(block.modulated, [*own, own[-1]], strict=True)]
+        return styles
 
     def painted(self, styles: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Images and map logits of `channel_styles`."""
@@ -186,14 +186,17 @@ class FaceEncoder(nn.Module):
 
 
 class FaceVae(nn.Module):
-    """Encoder and decoder, with the ranges of the properties, and which they are `told` of (None: all)."""
+    """A conditional VAE: encoder, style decoder, prior, and the ranges of the properties.
+
+    `conditioned_on` names the properties it is conditioned on (None: all).
+    """
 
     def __init__(
         self,
         settings: VaeSettings,
         properties: Mapping[str, Real],
         resolution: int,
-        told: Collection[str] | None = None,
+        conditioned_on: Collection[str] | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -202,8 +205,10 @@ class FaceVae(nn.Module):
         self.decoder = StyleDecoder(settings, len(properties), resolution)
         self.register_buffer("low", torch.tensor([axis.low for axis in properties.values()]))
         self.register_buffer("high", torch.tensor([axis.high for axis in properties.values()]))
-        heard = [told is None or name in told for name in properties]
-        self.register_buffer("told", torch.tensor(heard, dtype=torch.float32))
+        mask = [conditioned_on is None or name in conditioned_on for name in properties]
+        self.register_buffer(
+            "told", torch.tensor(mask, dtype=torch.float32)
+        )  # a name that weights files have
         self.prior = Prior(settings.latent)
 
     low: Tensor
@@ -213,7 +218,7 @@ class FaceVae(nn.Module):
     def conditions(self, properties: Tensor) -> Tensor:
         """Raw property values [n, properties] as the networks take them, -1 to 1 over their ranges.
 
-        Those the network is not told of are 0 whatever they are.
+        Those that it is not conditioned on are 0 whatever they are.
         """
         return (2 * (properties - self.low) / (self.high - self.low) - 1) * self.told
 

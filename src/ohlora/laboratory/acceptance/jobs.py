@@ -102,9 +102,9 @@ class Report:
     def _rows_say_what_must_be_reached(self) -> None:
         faults = []
         for stage, quantities in self.acceptance.items():
-            for name, told in quantities.items():
+            for name, entry in quantities.items():
                 try:
-                    criterion(f"acceptance.{stage}.{name}", told)
+                    criterion(f"acceptance.{stage}.{name}", entry)
                 except OhloraError as error:
                     faults.append(str(error))
         if faults:
@@ -114,7 +114,9 @@ class Report:
     def criteria(self) -> dict[str, dict[str, Criterion]]:
         """Of the stages asked for."""
         return {
-            stage: {name: criterion(f"acceptance.{stage}.{name}", told) for name, told in quantities.items()}
+            stage: {
+                name: criterion(f"acceptance.{stage}.{name}", entry) for name, entry in quantities.items()
+            }
             for stage, quantities in self.acceptance.items()
             if self.stages is None or stage in self.stages
         }

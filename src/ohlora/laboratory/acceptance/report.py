@@ -37,8 +37,8 @@ def print_report(job: Report) -> float:
     folder, header = Path(job.output_dir), header_of(job, evaluation)
     rows = rows_of_table(job, criteria, evaluation)
     beside = rows_beside(job, criteria, evaluation, rows)
-    told = {"rows": [row.plain for row in rows], "beside": [row.plain for row in beside]}
-    write_json(folder / "report.json", {"header": header, **told})
+    tables = {"rows": [row.plain for row in rows], "beside": [row.plain for row in beside]}
+    write_json(folder / "report.json", {"header": header, **tables})
     write_text(folder / "report.md", markdown(rows, header, beside))
     console = Console(highlight=False)
     if not console.is_terminal:

@@ -71,17 +71,17 @@ class Evaluation:
     ombre: Ombre
     rest: Mapping[str, float]  # her properties but for those that moods set
     seed: int  # of the people asked for; other than any training's
-    told: dict[str, Any] = field(default_factory=dict)  # what two stages need
+    measured: dict[str, Any] = field(default_factory=dict)  # what two stages need
 
     def once(self, name: str, measure: Callable[[], Any]) -> Any:
         """What `measure` says, which is asked a single time."""
-        if name not in self.told:
-            self.told[name] = measure()
-        return self.told[name]
+        if name not in self.measured:
+            self.measured[name] = measure()
+        return self.measured[name]
 
     def of(self, generator: str) -> Evaluation:
         """The same for another generator of the folder."""
-        return replace(self, models=replace(self.models, generator_name=generator), told={})
+        return replace(self, models=replace(self.models, generator_name=generator), measured={})
 
     @property
     def names(self) -> list[str]:
@@ -127,18 +127,18 @@ class Evaluation:
 
 def mean_of(name: str, values: Tensor) -> Scores:
     """The mean of a value a face, with its interval."""
-    told = values.double()
-    return with_interval(name, lambda rows: float(told[rows].mean()), len(told))
+    values = values.double()
+    return with_interval(name, lambda rows: float(values[rows].mean()), len(values))
 
 
 def renderer(evaluation: Evaluation) -> Scores:
     """r(parameter, v2 score of the exact map); people alike in a fresh process; twins that are twins."""
     part = evaluation.source.part("train", evaluation.counts.renders)
-    told = []
+    scored = []
     for faces in part.in_order():
         assert faces.label_maps is not None
-        told.append(v2_scores(faces.label_maps, faces.images))
-    truth, answer, scores = part.properties, torch.cat(told), {}
+        scored.append(v2_scores(faces.label_maps, faces.images))
+    truth, answer, scores = part.properties, torch.cat(scored), {}
     for i, name in enumerate(SCORES):
         asked = truth[:, evaluation.names.index(name)]
         scores |= with_interval(
@@ -277,8 +277,8 @@ def samples(evaluation: Evaluation) -> Scores:
     _, images = draw(evaluation.models.generator, evaluation.asked, evaluation.seed)
     judged = {target: evaluation.models.judge(target).judge(images) for target in TARGETS}
     scores: Scores = {}
-    for target, told in judged.items():
-        scores |= mean_of(target, told > 0.5)
+    for target, answers in judged.items():
+        scores |= mean_of(target, answers > 0.5)
     return scores
 
 
@@ -399,10 +399,10 @@ def expression(evaluation: Evaluation) -> Scores:
     for word in (*table.moods, *table.verdicts):
         mood = table.mood(word)
         performance = Performance.of(rest, table, evaluation.seed).feel(mood, 0.1, until_s=30.0)
-        told = performance.pose(performance.height_s)
+        pose = performance.pose(performance.height_s)
         for name in MOVING:
             own = table.moods[mood][name]
-            shown = told[list(table.properties).index(name)]
+            shown = pose[list(table.properties).index(name)]
             others = [row[name] for row in table.moods.values() if row[name] != own]
             right.append(all(abs(shown - own) < abs(shown - other) for other in others))
     return mean_of("cells", torch.tensor(right))

@@ -62,23 +62,23 @@ KINDS: dict[str, Callable[[Any], Range]] = {
 }
 
 
-def criterion(place: str, told: object) -> Criterion:
+def criterion(place: str, entry: object) -> Criterion:
     """A row of conf: `{what: ..., least | most | inside: [gate, target]}`; OhloraError where it is none.
 
     A bound is a number, of `inside` a pair of numbers; null: nothing is asked.
     """
-    if not isinstance(told, Mapping) or not isinstance(told.get("what"), str):
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("what"), str):
         raise OhloraError(f"{place} does not say what it is (what: ...)")
-    kinds = [key for key in told if key != "what"]
+    kinds = [key for key in entry if key != "what"]
     if not kinds:
-        return Criterion(told["what"], None, None)
-    kind, bounds = kinds[0], told[kinds[0]]
+        return Criterion(entry["what"], None, None)
+    kind, bounds = kinds[0], entry[kinds[0]]
     if kind not in KINDS or len(kinds) > 1 or not isinstance(bounds, Sequence) or len(bounds) != 2:
         raise OhloraError(f"{place} has no single one of {' | '.join(KINDS)}: [gate, target]")
     if not all(bound is None or is_bound(kind, bound) for bound in bounds):
         raise OhloraError(f"{place}.{kind}={bounds} is not two bounds, gate and target")
     gate, target = (None if bound is None else KINDS[kind](bound) for bound in bounds)
-    return Criterion(told["what"], gate, target)
+    return Criterion(entry["what"], gate, target)
 
 
 def is_bound(kind: str, bound: object) -> bool:
@@ -169,8 +169,8 @@ def lines(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
         if why is None or len(group) == 1:
             yield from (row.cells for row in group)
         else:
-            told = f"{len(group)} quantities: {', '.join(row.name for row in group)}"
-            yield subject, told, "-", "-", "-", "-", f"not measured: {why}"
+            summary = f"{len(group)} quantities: {', '.join(row.name for row in group)}"
+            yield subject, summary, "-", "-", "-", "-", f"not measured: {why}"
 
 
 def rich_table(rows: Sequence[Row]) -> Table:
@@ -184,8 +184,8 @@ def rich_table(rows: Sequence[Row]) -> Table:
 
 def not_measured(rows: Sequence[Row]) -> list[str]:
     """What was not, a line to each reason of a subject."""
-    told = lines([row for row in rows if row.why is not None])
-    return [f"{subject}, {what}: {why}" for subject, what, *_, why in told]
+    missing = lines([row for row in rows if row.why is not None])
+    return [f"{subject}, {what}: {why}" for subject, what, *_, why in missing]
 
 
 def side_by_side(rows: Sequence[Row]) -> list[tuple[str, ...]]:

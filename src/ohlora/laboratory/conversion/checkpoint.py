@@ -30,7 +30,7 @@ class Source:
 
     tensors: dict[str, Tensor]
     conv_clamp: float | None
-    told: dict[str, Any]  # file, size, hash and part, for the card
+    provenance: dict[str, Any]  # file, size, hash and part, for the card
 
 
 def read_source(path: Path, trust: bool) -> Source:
@@ -54,8 +54,8 @@ def read_source(path: Path, trust: bool) -> Source:
         tensors = {str(name): value for name, value in tensors.items() if isinstance(value, Tensor)}
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else sha256(file)
-    told = {"file": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest(), "part": part}
-    return Source(tensors, conv_clamp, told)
+    provenance = {"file": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest(), "part": part}
+    return Source(tensors, conv_clamp, provenance)
 
 
 def sha256(file: Any) -> Any:

@@ -55,7 +55,7 @@ def write(source: Source, out: Path) -> Path:
         "channels": list(plan.channels),
         "conv_clamp": source.conv_clamp,
         "w_mean": mean_from,
-        "source": {**source.told, "naming": naming},
+        "source": {**source.provenance, "naming": naming},
         "licence": "that of the source, which this file is a copy of in another format",
     }
     return save_model(out.parent, out.stem, network.state_dict(), card)

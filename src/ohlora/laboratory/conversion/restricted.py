@@ -135,19 +135,19 @@ class PlainUnpickler(pickle.Unpickler):
         return self.names[module_name, global_name]
 
 
-def read_snapshot(file: BinaryIO, told: str) -> Mapping[str, Any]:
-    """The dictionary an official file holds; OhloraError where it is anything else. `told` names the file."""
+def read_snapshot(file: BinaryIO, name: str) -> Mapping[str, Any]:
+    """The dictionary an official file holds; OhloraError where it is anything else. `name` names the file."""
     seen = Seen()
     try:
         snapshot = PlainUnpickler(file, seen).load()
     except Exception as error:  # a broken or hostile stream can raise anything
         if seen.refused:
             raise OhloraError(
-                f"{told} is refused: it names {seen.refused[0]}, which no generator is made of;"
+                f"{name} is refused: it names {seen.refused[0]}, which no generator is made of;"
                 " nothing of it was run"
             ) from None
         why = " ".join(f"{type(error).__name__}: {error}".split())[:160]
-        raise OhloraError(f"{told} is damaged or no pickle of a StyleGAN2-ADA network ({why})") from None
+        raise OhloraError(f"{name} is damaged or no pickle of a StyleGAN2-ADA network ({why})") from None
     if not isinstance(snapshot, Mapping):
-        raise OhloraError(f"{told} holds a {type(snapshot).__name__}, not a dictionary with G_ema")
+        raise OhloraError(f"{name} holds a {type(snapshot).__name__}, not a dictionary with G_ema")
     return snapshot

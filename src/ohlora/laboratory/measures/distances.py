@@ -100,11 +100,11 @@ def untrained_features(images: Tensor) -> Tensor:
     for level, (inputs, outputs) in enumerate(zip((3, *UNTRAINED), UNTRAINED, strict=False)):
         drawn = normal([level], "untrained", outputs * inputs * 9) * math.sqrt(2 / (9 * inputs))
         layers.append(torch.from_numpy(drawn).float().view(outputs, inputs, 3, 3))
-    told = []
+    features = []
     for some in images.split(TOGETHER):
         x, seen = to_network(some), []
         for weight in layers:
             x = F.relu(F.conv2d(x, weight, stride=2, padding=1))
             seen += [x.mean((2, 3)), x.std((2, 3), correction=0)]
-        told.append(torch.cat(seen, dim=1))
-    return torch.cat(told)
+        features.append(torch.cat(seen, dim=1))
+    return torch.cat(features)

@@ -95,14 +95,14 @@ def examine(
     asked = sheet(generator.properties, base)
     w = generator.mapping(latent.expand(len(asked), -1), asked)
     images = to_uint8(generator.synthesis(w)).cpu()
-    told = measure(images)
+    measured = measure(images)
     columns = {name: list(generator.properties).index(name) for name in MOVED}
     behind = (label_maps(images) == classes.BACKGROUND).all(dim=0)
     pixels = images.float()[:, :, behind] / 255
     change = float((pixels - pixels.mean(dim=0)).abs().mean()) if behind.any() else 0.0
     return ScreeningReport(
-        {name: pearson(asked[:, i], told[:, i]) for name, i in columns.items()},
-        {name: slope(asked[:, i], told[:, i]) for name, i in columns.items()},
+        {name: pearson(asked[:, i], measured[:, i]) for name, i in columns.items()},
+        {name: slope(asked[:, i], measured[:, i]) for name, i in columns.items()},
         change,
         float(quality(images).min()) if quality else 1.0,
     )

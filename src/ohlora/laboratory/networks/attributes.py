@@ -64,14 +64,14 @@ class RegionNetwork(nn.Module):
 
     def forward(self, images: Tensor, p: Tensor) -> Tensor:
         areas = p.mean(dim=(2, 3))
-        told, x = [areas], images.contiguous(memory_format=torch.channels_last)
+        features, x = [areas], images.contiguous(memory_format=torch.channels_last)
         for level, down in enumerate(self.down):
             x = down(F.max_pool2d(x, 2) if level else x)
             some = (F.avg_pool2d(p, 1 << level) if level else p).flatten(2)
             # One pixel more: a class that is not there has no colour, and does not divide by nothing.
             weights = some / (some.sum(dim=2, keepdim=True) + 1)
-            told.append(torch.einsum("nkp,ncp->nkc", weights, x.float().flatten(2)).flatten(1))
-        return self.head(torch.cat(told, dim=1))
+            features.append(torch.einsum("nkp,ncp->nkc", weights, x.float().flatten(2)).flatten(1))
+        return self.head(torch.cat(features, dim=1))
 
 
 KINDS: dict[str, type[PictureSettings | RegionSettings]] = {

@@ -141,16 +141,16 @@ def sweep(
     """
     faces = torch.arange(len(points)).repeat_interleave(len(weights))
     moved = points[faces] + weights.repeat(len(points))[:, None] * vector
-    told = torch.cat(
+    readings = torch.cat(
         [
             measure(to_uint8(show(some, which)).cpu())
             for some, which in zip(moved.split(256), faces.split(256), strict=True)
         ]
     ).view(len(points), len(weights), -1)
-    centred = (told - told.mean(dim=1, keepdim=True)).flatten(0, 1)
+    centred = (readings - readings.mean(dim=1, keepdim=True)).flatten(0, 1)
     asked = weights.repeat(len(points))
-    slopes = torch.tensor([slope(asked, centred[:, j]) for j in range(told.shape[2])])
-    each = torch.tensor([pearson(weights, face) for face in told[:, :, column]])
+    slopes = torch.tensor([slope(asked, centred[:, j]) for j in range(readings.shape[2])])
+    each = torch.tensor([pearson(weights, face) for face in readings[:, :, column]])
     return Sweep(each, float(slopes[column]), slopes / spread)
 
 

@@ -150,7 +150,7 @@ def identity_scores(embedder: Embedder, part: Any) -> dict[str, float]:
         for kind, images in zip(kinds, faces.images.chunk(3), strict=True):
             kind.append(embedder.embed(images))
     photos, twins, others = (torch.cat(kind) for kind in kinds)
-    women = part.told("gender") > 0.5
+    women = part.label("gender") > 0.5
     scores: dict[str, float] = {"people": len(part)}
     for name, first, second in (
         ("auroc", photos, others),

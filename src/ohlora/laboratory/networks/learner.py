@@ -42,14 +42,14 @@ class Learner(LightningModule):
 
     def training_step(self, faces: Faces, batch_idx: int) -> Tensor:
         parts = self.losses(faces, self.generator())
-        told = {f"train_{name}": value.detach() for name, value in parts.items()}
-        self.log_dict(told, batch_size=len(faces), sync_dist=world_size() > 1)
+        metrics = {f"train_{name}": value.detach() for name, value in parts.items()}
+        self.log_dict(metrics, batch_size=len(faces), sync_dist=world_size() > 1)
         return parts["loss"] * share(len(faces))
 
     def validation_step(self, faces: Faces, batch_idx: int) -> None:
         parts = self.losses(faces, torch.Generator().manual_seed(batch_idx))
-        told = {f"val_{name}": value for name, value in parts.items()}
-        self.log_dict(told, batch_size=len(faces), sync_dist=self.trainer.world_size > 1)
+        metrics = {f"val_{name}": value for name, value in parts.items()}
+        self.log_dict(metrics, batch_size=len(faces), sync_dist=self.trainer.world_size > 1)
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         optimizer = torch.optim.AdamW(

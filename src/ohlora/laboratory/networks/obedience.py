@@ -35,8 +35,8 @@ def obedience(names: Sequence[str], asked: Tensor, measured: Tensor) -> dict[str
     scores: dict[str, float] = {}
     for i, name in enumerate(names):
         a, b = asked[:, i], measured[:, i]
-        for told, measure in ((f"r_{name}", pearson), (f"slope_{name}", slope)):
-            scores |= with_interval(told, lambda rows, f=measure, a=a, b=b: f(a[rows], b[rows]), len(a))
+        for label, measure in ((f"r_{name}", pearson), (f"slope_{name}", slope)):
+            scores |= with_interval(label, lambda rows, f=measure, a=a, b=b: f(a[rows], b[rows]), len(a))
 
     def largest_leak(rows: Tensor) -> float:
         return float(leakage(asked[rows], measured[rows]).fill_diagonal_(0).abs().max())
@@ -122,6 +122,6 @@ def probe(latents: Tensor, properties: Tensor) -> float:
     c = properties.double()
     # A little ridge: fewer faces than latents have no unique fit.
     gram = z[:half].T @ z[:half] + 1e-3 * half * torch.eye(z.shape[1], dtype=torch.float64)
-    told = z[half:] @ torch.linalg.solve(gram, z[:half].T @ c[:half])
-    unexplained = (c[half:] - told).square().mean(0) / c[half:].var(dim=0, correction=0).clamp_min(1e-12)
+    predicted = z[half:] @ torch.linalg.solve(gram, z[:half].T @ c[:half])
+    unexplained = (c[half:] - predicted).square().mean(0) / c[half:].var(dim=0, correction=0).clamp_min(1e-12)
     return float((1 - unexplained).clamp_min(0).mean())

@@ -96,10 +96,10 @@ class PartRegressor(nn.Module):
         # In the mode of the whole, or Lightning warns; it is asked in eval mode whatever that is.
         self.segmenter = segmenter.requires_grad_(False).train(self.training)
         self.resolution = resolution
-        told = [name for crop in CROPS for name in crop.properties]
-        if set(told) != set(properties):
-            raise ValueError(f"crops tell of {', '.join(told)}; asked for {', '.join(properties)}")
-        self.order = [told.index(name) for name in properties]
+        names = [name for crop in CROPS for name in crop.properties]
+        if set(names) != set(properties):
+            raise ValueError(f"crops tell of {', '.join(names)}; asked for {', '.join(properties)}")
+        self.order = [names.index(name) for name in properties]
         self.stems = nn.ModuleList()
         for crop in CROPS:
             rows, columns = self.size(crop)
@@ -119,13 +119,13 @@ class PartRegressor(nn.Module):
         with evaluating(self.segmenter):
             p = self.segmenter(images).float().softmax(dim=1)
             solid = ((p - FAINT) / (1 - FAINT)).clamp_min(0)
-        told = []
+        readings = []
         for crop, network in zip(CROPS, self.stems, strict=True):
             seen = images
             if crop.shown:
                 seen = torch.cat([images, solid[:, crop.shown].sum(1, keepdim=True)], dim=1)
-            told.append(network(self.window(seen, solid, crop)))
-        return torch.cat(told, dim=1)[:, self.order]
+            readings.append(network(self.window(seen, solid, crop)))
+        return torch.cat(readings, dim=1)[:, self.order]
 
     def window(self, images: Tensor, solid: Tensor, crop: Crop) -> Tensor:
         """The crop of every picture; where its part is not to be seen, about the middle."""

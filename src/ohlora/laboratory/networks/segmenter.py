@@ -159,8 +159,8 @@ def confusion(label_maps: Tensor, predicted: Tensor) -> Tensor:
 def overlap_scores(counts: Tensor) -> dict[str, float]:
     """Intersection over union of every class, their mean, and the hair's other scores, all 0 to 1."""
     counts = counts.double()
-    hit, truth, told = counts.diagonal(), counts.sum(1), counts.sum(0)
-    iou = (hit / (truth + told - hit).clamp_min(1)).tolist()
+    hit, truth, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
+    iou = (hit / (truth + predicted - hit).clamp_min(1)).tolist()
     hair = classes.HAIR
     return {
         "mean_iou": sum(iou) / len(iou),
@@ -168,8 +168,8 @@ def overlap_scores(counts: Tensor) -> dict[str, float]:
             iou[label] for label in SMALL if label not in (classes.LEFT_BROW, classes.RIGHT_BROW)
         ),
         "pixel_accuracy": float(hit.sum() / counts.sum()),
-        "hair_dice": float(2 * hit[hair] / (truth[hair] + told[hair]).clamp_min(1)),
-        "hair_precision": float(hit[hair] / told[hair].clamp_min(1)),
+        "hair_dice": float(2 * hit[hair] / (truth[hair] + predicted[hair]).clamp_min(1)),
+        "hair_precision": float(hit[hair] / predicted[hair].clamp_min(1)),
         "hair_recall": float(hit[hair] / truth[hair].clamp_min(1)),
         **{f"iou_{name}": value for name, value in zip(classes.CLASSES, iou, strict=True)},
     }

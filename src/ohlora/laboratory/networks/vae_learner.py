@@ -297,7 +297,7 @@ class AdversarialLearner(VaeLearner):
         generator = self.generator()
         scene = self.scene(faces, generator)
         generate, judge = self.optimizers()  # type: ignore[misc]
-        told = self.judged(scene, judge.optimizer)
+        judge_losses = self.judged(scene, judge.optimizer)
         parts = self.terms(scene)
         self.discriminator.requires_grad_(False)
         parts[ADVERSARIAL] = losses.fooled(self.discriminator(scene.samples[0], scene.sample_conditions))
@@ -309,7 +309,7 @@ class AdversarialLearner(VaeLearner):
         self.discriminator.requires_grad_(True)
         for scheduler in self.lr_schedulers():  # type: ignore[union-attr]
             scheduler.step()
-        everything = {f"train_{name}": value.detach() for name, value in {**parts, **told}.items()}
+        everything = {f"train_{name}": value.detach() for name, value in {**parts, **judge_losses}.items()}
         self.log_dict(everything, batch_size=len(faces))
 
     def judged(self, scene: Scene, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -377,7 +377,7 @@ class Watch(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, VaeLearner)
-        network, told = pl_module.averaged, {}
+        network, metrics = pl_module.averaged, {}
         drawn = torch.Generator().manual_seed(0)
         latents = torch.randn(len(self.asked) + self.people, network.settings.latent, generator=drawn)
         with evaluating(network):
@@ -388,14 +388,14 @@ class Watch(Callback):
         obeying, people = images.split([len(self.asked), self.people])
         measured = self.judge.measure(to_uint8(obeying).cpu())
         for i, name in enumerate(self.judge.properties):
-            told[f"val_r_{name}"] = pearson(self.asked[:, i], measured[:, i])
-        told["val_spread"] = float(people.float().std(dim=0).mean())
+            metrics[f"val_r_{name}"] = pearson(self.asked[:, i], measured[:, i])
+        metrics["val_spread"] = float(people.float().std(dim=0).mean())
         for logger in trainer.loggers:
-            logger.log_metrics(told, step=pl_module.global_step)
-        if told["val_spread"] < self.least_spread:
+            logger.log_metrics(metrics, step=pl_module.global_step)
+        if metrics["val_spread"] < self.least_spread:
             print(
                 f"ohlora: step {pl_module.global_step}: people from the prior look alike (pixel spread"
-                f" {told['val_spread']:.3f}, below {self.least_spread}): the latent has collapsed",
+                f" {metrics['val_spread']:.3f}, below {self.least_spread}): the latent has collapsed",
                 file=sys.stderr,
             )
 

@@ -40,7 +40,7 @@ def write_sheet(job: PhotoSheet) -> None:
 
 def tell_yaw(part: PhotoPart) -> None:
     """Whether the set's yaw and the nose's place in the map turn the same way."""
-    yaw = part.told("yaw")
+    yaw = part.label("yaw")
     faces = part.whole()
     if yaw is None or faces.label_maps is None or len(part) < 3:
         return

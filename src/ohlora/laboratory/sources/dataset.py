@@ -120,7 +120,7 @@ class RenderedPart:
     def properties(self) -> Tensor:
         return self.source.renderer.bounded(self.draws.properties)
 
-    def told(self, name: str) -> Tensor:
+    def label(self, name: str) -> Tensor:
         """gender or quality of each, float32: 1 a woman or good, 0 a man or bad."""
         return self.draws.quality_label if name == "quality" and self.labelled else getattr(self.draws, name)
 

@@ -97,8 +97,8 @@ def labelled(photos: list[Photo], root: Path, faults: list[str]) -> list[Photo]:
         if name in seen:
             twice.append(row["file"])
         seen.add(name)
-        told = {key: (row.get(key) or "").strip() for key in header if key != "file"}
-        values, bad = read_row({key: value for key, value in told.items() if value})
+        cells = {key: (row.get(key) or "").strip() for key in header if key != "file"}
+        values, bad = read_row({key: value for key, value in cells.items() if value})
         wrong += [f"line {line} {fault}" for fault in bad]
         photos[known[name]] = replace(photos[known[name]], **values)
     for what, found in (
@@ -114,11 +114,11 @@ def labelled(photos: list[Photo], root: Path, faults: list[str]) -> list[Photo]:
     return photos
 
 
-def read_row(told: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
+def read_row(cells: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
     """The values of one line of labels.csv, and those that are not allowed."""
     values: dict[str, object] = {}
     bad = []
-    for key, text in told.items():
+    for key, text in cells.items():
         try:
             if key == "split":
                 values["splits"] = FOLDER_SPLITS[text]

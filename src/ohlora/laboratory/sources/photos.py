@@ -232,7 +232,7 @@ class PhotoPart:
             raise OhloraError(f"no photo is left of {len(self):,} of split={self.split}")
         return replace(self, positions=self.positions[rows])
 
-    def told(self, name: str) -> Tensor | None:
+    def label(self, name: str) -> Tensor | None:
         """gender, quality, young, glasses or yaw of each photo, float32, NaN where missing; or None."""
         photos = self.source.photos
         values = torch.tensor([getattr(photos[row], name) for row in self.positions.tolist()])
@@ -268,7 +268,7 @@ class PhotoPart:
         properties = None
         if label_maps is not None:
             properties = soft_scores(one_hot(label_maps), to_network(images))
-            yaw = part.told("yaw")
+            yaw = part.label("yaw")
             if yaw is not None:
                 column = SOFT_SCORES.index("yaw")
                 properties[:, column] = torch.where(yaw.isnan(), properties[:, column], source.yaw_sign * yaw)
@@ -277,8 +277,8 @@ class PhotoPart:
             images=images,
             label_maps=label_maps,
             properties=properties,
-            gender=part.told("gender"),
-            quality=part.told("quality"),
+            gender=part.label("gender"),
+            quality=part.label("quality"),
             identity=None if None in people else torch.tensor(people),
             twin_of=torch.full((len(part),), -1),
             split=source.split_of[part.positions],

@@ -114,7 +114,7 @@ class RenderedFaces:
     def fingerprint(self) -> str:
         """Names everything that decides a clean picture: the renderer's version and all it is given."""
         renderer, population = asdict(self.renderer), asdict(self.population)
-        told = {
+        content = {
             "pictures": PICTURES,
             "renderer": {key: renderer[key] for key in renderer if key not in ("chunk", "device")},
             "population": {
@@ -122,7 +122,7 @@ class RenderedFaces:
             },
             "seed": self.seed,
         }
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @config

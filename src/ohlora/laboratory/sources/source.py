@@ -78,7 +78,7 @@ class FacePart(Protocol):
 
     def __len__(self) -> int: ...
 
-    def told(self, name: str) -> Tensor | None:
+    def label(self, name: str) -> Tensor | None:
         """gender or quality of each face, float32, NaN where not known; None where of nobody."""
         ...
 

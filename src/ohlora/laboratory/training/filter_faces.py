@@ -26,11 +26,11 @@ def filter_faces(job: FilterFaces) -> float:
     for judge in judges.values():
         need_resolution(judge.card, source.resolution)
     part = source.part("train", job.counts.train)
-    told: dict[str, list[Tensor]] = {name: [] for name in judges}
+    answers: dict[str, list[Tensor]] = {name: [] for name in judges}
     for faces in part.in_order():
         for name, judge in judges.items():
-            told[name].append(judge.judge(faces.images))
-    probabilities = {name: torch.cat(values) for name, values in told.items()}
+            answers[name].append(judge.judge(faces.images))
+    probabilities = {name: torch.cat(values) for name, values in answers.items()}
     kept = torch.stack([probabilities[name] >= least for name, least in job.least.items()]).all(dim=0)
     taught = max(int(judge.card["labels"]) for judge in judges.values())
     unseen = torch.arange(len(part)) >= taught
@@ -68,7 +68,7 @@ def filter_scores(kept: Tensor, part: FacePart) -> dict[str, float]:
     Where anything was kept, precision comes with its interval.
     """
     scores = {"yield": float(kept.float().mean())}
-    truth = [part.told(name) for name in TARGETS]
+    truth = [part.label(name) for name in TARGETS]
     known = torch.stack([torch.zeros(len(part)) if one is None else one.isfinite() for one in truth]).all(0)
     if known.any():
         kept, wanted = kept[known], good(part)[known]
@@ -87,9 +87,9 @@ def good(part: FacePart) -> Tensor:
     """Good pictures of women, as far as that is told of them, bool [faces]."""
     rows = torch.ones(len(part), dtype=torch.bool)
     for name in TARGETS:
-        told = part.told(name)
-        if told is not None:
-            rows &= ~(told <= 0.5)
+        label = part.label(name)
+        if label is not None:
+            rows &= ~(label <= 0.5)
     return rows
 
 

@@ -32,7 +32,7 @@ def find_directions(job: FindDirections) -> float:
     latents = torch.randn(len(asked), generator.latent_dim, generator=torch.Generator().manual_seed(0))
     points, show = points_of(generator, job.space, latents, asked)
     kept, held = slice(job.samples), torch.arange(job.samples, len(asked))
-    told = torch.cat(
+    readings = torch.cat(
         [
             teacher.measure(to_uint8(show(points[rows], rows)).cpu())
             for rows in torch.arange(job.samples).split(256)
@@ -42,11 +42,11 @@ def find_directions(job: FindDirections) -> float:
     def show_held(moved: Tensor, faces: Tensor) -> Tensor:
         return show(moved, held[faces])
 
-    found = [direction(points[kept], told[:, i], job.method, job.share) for i in range(len(names))]
+    found = [direction(points[kept], readings[:, i], job.method, job.share) for i in range(len(names))]
     vectors = torch.stack([vector for vector, _ in found])
     vectors = freed(vectors) if job.free else vectors
     weights = torch.linspace(-job.reach, job.reach, job.steps)
-    spread = told.std(dim=0).clamp_min(1e-6)
+    spread = readings.std(dim=0).clamp_min(1e-6)
     moves = [
         sweep(show_held, judge.measure, points[held], vector, i, weights, spread)
         for i, vector in enumerate(vectors)

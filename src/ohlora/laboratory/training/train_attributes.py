@@ -76,8 +76,8 @@ def train_attributes(job: TrainAttributes) -> float:
 def labelled_pool(job: TrainAttributes, source: FaceSource) -> FacePart:
     """The faces of the pool of which the target is told."""
     pool = source.part("train", job.pool)
-    told = pool.told(job.target)
-    return pool if told is None else pool.keep(told.isfinite())
+    label = pool.label(job.target)
+    return pool if label is None else pool.keep(label.isfinite())
 
 
 def faults(job: TrainAttributes, source: FaceSource) -> list[str]:
@@ -88,8 +88,8 @@ def faults(job: TrainAttributes, source: FaceSource) -> list[str]:
         for name, labels in (("labels", job.labels), *(("curve", one) for one in job.curve))
         if labels >= len(pool)
     ]
-    told = pool.told(job.target)
-    if told is None or len((told > 0.5).unique()) < 2:
+    label = pool.label(job.target)
+    if label is None or len((label > 0.5).unique()) < 2:
         found.append(f"target={job.target}: every picture is alike (dataset=faces needs spoilt=true)")
     return found
 
@@ -120,9 +120,9 @@ def ensemble(
     job: TrainAttributes, labelled: FacePart, found: Segmenter | None
 ) -> tuple[Ensemble, dict[str, float]]:
     """A network to each fold, and the folds' mean accuracy on the labels they were not taught."""
-    told = labelled.told(job.target)
-    assert told is not None
-    labels = (told > 0.5).float()
+    label = labelled.label(job.target)
+    assert label is not None
+    labels = (label > 0.5).float()
     finder = found.network if found else None
     fold_of = stratified_folds(labels, job.folds, job.seed)
     members, accuracies = [], []
@@ -173,9 +173,9 @@ def attribute_scores(judge: Judge, part: FacePart, target: str) -> dict[str, flo
     `recall_of_0` is the share of men, or of bad pictures, found while four in five so named are.
     """
     judged = torch.cat([judge.judge(faces.images) for faces in part.in_order()])
-    told = part.told(target)
-    assert told is not None
-    truth = (told > 0.5).float()
+    label = part.label(target)
+    assert label is not None
+    truth = (label > 0.5).float()
     common = float(truth.mean())
     scores = {"constant_accuracy": max(common, 1 - common), "faces": len(part)}
     for name, measure in (

@@ -50,8 +50,8 @@ def train_identity(job: TrainIdentity) -> float:
             f"AUROC {scores['auroc']:.4f} ({scores['auroc_low']:.4f} to {scores['auroc_high']:.4f}) on"
             f" {len(album(source, 'test_b', job.counts.test))} unseen people",
             *(
-                f"{told} {scores[name]:.4f}"
-                for name, told in (("auroc_of_twins", "of twins"), ("auroc_of_women", "among women"))
+                f"{pairs} {scores[name]:.4f}"
+                for name, pairs in (("auroc_of_twins", "of twins"), ("auroc_of_women", "among women"))
                 if name in scores
             ),
             f"found again among all of them {scores['found_again']:.3f}",

@@ -71,13 +71,13 @@ def train_regressor(job: TrainRegressor) -> float:
 
 def regressor_scores(regressor: Regressor, part: FacePart) -> dict[str, float]:
     """Correlation with the truth, slope on it, and mean absolute error in spreads of the truth."""
-    told = torch.cat([regressor.measure(faces.images) for faces in part.in_order()])
+    predicted = torch.cat([regressor.measure(faces.images) for faces in part.in_order()])
     truth = part.properties
     scores: dict[str, float] = {"faces": len(part)}
     for i, name in enumerate(regressor.properties):
         scores |= with_interval(
-            f"r_{name}", lambda rows, i=i: pearson(truth[rows, i], told[rows, i]), len(part)
+            f"r_{name}", lambda rows, i=i: pearson(truth[rows, i], predicted[rows, i]), len(part)
         )
-        scores[f"slope_{name}"] = slope(truth[:, i], told[:, i])
-        scores[f"mae_{name}"] = float((truth[:, i] - told[:, i]).abs().mean() / regressor.std[i])
+        scores[f"slope_{name}"] = slope(truth[:, i], predicted[:, i])
+        scores[f"mae_{name}"] = float((truth[:, i] - predicted[:, i]).abs().mean() / regressor.std[i])
     return scores

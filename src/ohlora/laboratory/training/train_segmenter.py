@@ -74,14 +74,14 @@ def faults(job: TrainSegmenter, source: FaceSource) -> list[str]:
 
 def segmenter_scores(segmenter: Segmenter, part: FacePart) -> dict[str, float]:
     """Overlap with the exact maps, agreement of the v2 scores of both maps, and what a single frame takes."""
-    found, exact, told = [], [], []
+    found, exact, read = [], [], []
     for faces in part.in_order():
         assert faces.label_maps is not None
         predicted = segmenter.label_maps(faces.images)
         found.append(confusions(faces.label_maps, predicted))
         exact.append(v2_scores(faces.label_maps, faces.images))
-        told.append(v2_scores(predicted, faces.images))
-    truth, answer, counts = torch.cat(exact), torch.cat(told), torch.cat(found)
+        read.append(v2_scores(predicted, faces.images))
+    truth, answer, counts = torch.cat(exact), torch.cat(read), torch.cat(found)
     scores = overlap_scores(counts.sum(dim=0))
     for name in ("mean_iou", "iou_hair", "hair_dice", "worst_eye_or_lip_iou"):
         scores |= with_interval(

@@ -47,7 +47,7 @@ def styled(layer: str, name: str) -> str:
     return "filter" if name.endswith(".kernel") else f"{layer}.{INSIDE.get(name, name)}"
 
 
-def told(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Some names and how many there are."""
     return f"{', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''}"
 
@@ -62,7 +62,7 @@ def in_our_names(tensors: Tensors) -> tuple[str, str, dict[str, Tensor]]:
     if any(name.startswith(("convs.", "to_rgb1.")) for name in names):
         return "stylegan2", "rosinality", from_rosinality(tensors)
     raise OhloraError(
-        f"no generator that is known: {told(sorted(names))} (known:"
+        f"no generator that is known: {listed(sorted(names))} (known:"
         " StyleGAN 1 in GenForce's naming, StyleGAN2 and 2-ADA in the official PyTorch one or rosinality's)"
     )
 
@@ -171,7 +171,7 @@ def fill(network: nn.Module, tensors: Tensors) -> None:
         if tensors[name].shape != places[name].shape
     ]
     faults = [
-        f"{len(found)} {what}: {told(found)}"
+        f"{len(found)} {what}: {listed(found)}"
         for what, found in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
         if found
     ]
@@ -181,5 +181,5 @@ def fill(network: nn.Module, tensors: Tensors) -> None:
         name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor.float()).all())
     ]
     if numbers_only:
-        raise OhloraError(f"not finite: {told(sorted(numbers_only))}")
+        raise OhloraError(f"not finite: {listed(sorted(numbers_only))}")
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
