@@ -127,6 +127,10 @@ def watch_children(processes: Sequence[Popen[bytes]], count: int) -> None:
     """End this process, saying why, when one of those it started ends badly; `count` are in the group."""
     global _group_size
     _group_size = count
+    for thread in threading.enumerate():
+        if thread.name == "child-process-observer":
+            # Lightning's own watch would kill this process, which then says and keeps nothing.
+            vars(thread)["_child_processes"] = []
     if processes:
         threading.Thread(target=_watch, args=(list(processes),), daemon=True).start()
 

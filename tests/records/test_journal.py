@@ -128,7 +128,7 @@ class TestJournal:
             ("steps", 1.5, "steps=1.5 is not a whole number"),
             ("key.seed", 2**70, "key.seed=1180591620717411303424 is not a whole number from 0 to 9223372036"),
             ("key.subset.seed", -1, "key.subset.seed=-1 is not a whole number"),
-            ("key.subset.family", ["a"], "key.subset.family=['a'] is not text"),
+            ("key.subset.family", ["a"], "key.subset.family=[a] is not text"),
             ("key.subset.family", "\ud800", "Invalid JSON"),
             ("key.subset", 3, "key.subset=3 is not a SubsetRecipe"),
             ("key.params", None, "key.params=null is not a table of names and values"),

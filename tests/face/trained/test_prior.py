@@ -72,7 +72,7 @@ def test_who_wears_glasses_or_not_is_drawn_so():
     assert not any(weight.requires_grad for weight in prior.couplings.parameters())
     held = means[:500] + 0.1 * torch.randn(500, 4)
     normal = 0.5 * (prior.whitened(held).square() + math.log(2 * math.pi)).sum(dim=1)
-    assert float(prior.surprise(held).mean()) < float(normal.mean()) - 0.5
+    assert float(prior.negative_log_likelihood(held).mean()) < float(normal.mean()) - 0.5
 
 
 def test_fitted_again_it_forgets_where_it_was(prior):

@@ -139,11 +139,11 @@ class TestItIsAGenerator:
 
 def test_what_cannot_be_built_is_told():
     with pytest.raises(OhloraError) as caught:
-        replace(SHAPE, latent=0, style=1.5, encoder_widths=(), direct="yes")
+        replace(SHAPE, latent=0, style=1.5, encoder_widths=[], direct="yes")
     for fault in (
         "latent=0 is not a whole number from 1 to 65536",
         "style=1.5",
-        "encoder_widths=() is not a list",
+        "encoder_widths=[] is not a list",
         "direct=yes is not true or false",
     ):
         assert fault in str(caught.value)

@@ -45,7 +45,7 @@ def test_every_fault_at_once(job):
     with pytest.raises(OhloraError) as caught:
         replace(job, sheets=["peeple"], people=0, steps=1, face=-1, moods={"odd": {"eyes": "wide"}})
     told = str(caught.value)
-    assert "sheets=['peeple'] is not a list, each one of people | properties" in told
+    assert "sheets=[peeple] is not a list, each one of people | properties" in told
     assert "did you mean people" in told
     for fault in ("people=0", "steps=1", "face=-1", "moods"):
         assert fault in told

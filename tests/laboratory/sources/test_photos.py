@@ -472,7 +472,7 @@ def test_the_photo_sheet_names_wrong_settings(composed, folder):
     with pytest.raises(OhloraError, match=r"columns=0 .*zoom=99"):
         build(config.job).run()
     config = composed("photo_sheet", "dataset=digits", "~dataset.limit")
-    with pytest.raises(OhloraError, match=r"dataset=Digits: not one of faces_folder"):
+    with pytest.raises(OhloraError, match=r"dataset: not one of faces_folder"):
         build(config.job).run()
 
 

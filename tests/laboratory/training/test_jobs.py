@@ -18,7 +18,7 @@ from ohlora.errors import OhloraError
         (
             "face_seg",
             "dataset=digits",
-            "dataset=Digits: models of faces are trained on faces: dataset=faces",
+            "dataset: models of faces are trained on faces: dataset=faces",
         ),
         ("face_props", "role.regressor.widths=[]", "widths=[] is not a list, each a whole number"),
         ("face_attr", "attribute_networks.gender.levels=9", "levels=9 is not a whole number from 1 to 4"),
@@ -27,7 +27,7 @@ from ohlora.errors import OhloraError
         ("face_vae", "variant.losses.kl=much", "variant.losses.kl=much is not a number from 0 up"),
         ("face_vae", "job.ema=1", "job.ema=1 is not a number from 0 up and below 1"),
         ("face_bank", "screening.least_r.eyes=2", "screening.least_r.eyes=2 is not a number from -1 to 1"),
-        ("face_bank", "favourites=[first]", "favourites=['first'] is not a list"),
+        ("face_bank", "favourites=[first]", "favourites=[first] is not a list"),
         ("face_directions", "job.share=0.9", "job.share=0.9 is not a number above 0 and up to 0.5"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from ohlora.processes import share, world_size
 from ohlora.schedules import one_cycle
 
 
-class Learner(LightningModule):
+class Learner(LightningModule, ABC):
     """A network and what it should do less wrongly (`losses`), by AdamW under one cycle.
 
     Whatever a step draws at random depends on seed and step alone, so a run that was stopped ends where it
@@ -32,9 +33,9 @@ class Learner(LightningModule):
         self.seed = seed
         self.save_hyperparameters("learning_rate", "weight_decay", "total_steps", "seed")
 
+    @abstractmethod
     def losses(self, faces: Faces, generator: torch.Generator) -> dict[str, Tensor]:
         """`loss`, which is to fall, and its parts."""
-        raise NotImplementedError
 
     def generator(self) -> torch.Generator:
         """What this step draws from."""
