@@ -11,14 +11,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from ohlora.config import Many, compared, config, deferred
 from ohlora.errors import OhloraError, nearest
 
 Value = float | int | str
+Finite = Annotated[float, Ge(-1e30), Le(1e30)]  # in single precision, too
 Params = dict[str, Value]
 
 
@@ -26,8 +28,8 @@ Params = dict[str, Value]
 class Real:
     """A number between `low` and `high`, both included, drawn evenly or evenly in its logarithm."""
 
-    low: float
-    high: float
+    low: Finite
+    high: Finite
     log: bool = False
 
     @compared

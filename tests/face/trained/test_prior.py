@@ -63,7 +63,7 @@ def test_who_wears_glasses_or_not_is_drawn_so():
     means = torch.cat([side, other, 0.3 * other.square(), side * other], dim=1) + 2
     log_variances = torch.full_like(means, 2 * math.log(0.1))
     prior = Prior(4)
-    prior.fit(means, log_variances, steps=600, seed=0)
+    prior.fit(means, log_variances, steps=300, seed=0)
     drawn = prior(torch.randn(4000, 4)).detach() - 2
     assert float(drawn[:, 0].abs().sub(1).abs().mean()) < 0.3  # a normal one: 0.5
     assert float((drawn[:, 0] > 0).float().mean()) == pytest.approx(0.5, abs=0.08)
@@ -78,7 +78,7 @@ def test_who_wears_glasses_or_not_is_drawn_so():
 def test_fitted_again_it_forgets_where_it_was(prior):
     wobble(prior)
     means = torch.randn(2000, 4) * torch.tensor([0.5, 1.0, 2.0, 4.0]) - 3
-    prior.fit(means, torch.full_like(means, -9.0), steps=300, seed=0)
+    prior.fit(means, torch.full_like(means, -9.0), steps=60, seed=0)
     drawn = prior(torch.randn(4000, 4)).detach()
     assert torch.allclose(drawn.mean(dim=0), means.mean(dim=0), atol=0.3)
     assert torch.allclose(drawn.std(dim=0) / means.std(dim=0), torch.ones(4), atol=0.15)

@@ -56,7 +56,7 @@ def evaluation_with(evaluation) -> Callable[..., Evaluation]:
     def build(counts: dict[str, int] | None = None, **networks: Any) -> Evaluation:
         models = replace(evaluation.models, kept=dict(networks))
         settings: Counts = replace(evaluation.counts, **(counts or {}))
-        return replace(evaluation, models=models, counts=settings, told={})
+        return replace(evaluation, models=models, counts=settings, measured={})
 
     return build
 

@@ -1,4 +1,4 @@
-"""The whole table: without networks, with wrong settings, and after the smoke chain."""
+"""The whole table: without networks, with wrong settings, and after a chain from renders to a bank."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from lightning.pytorch.loggers import CSVLogger
 
 from ohlora.errors import OhloraError
+from ohlora.face.trained.vae import load_generator
 
 SMALL = ("renderer.resolution=32", "renderer.supersample=1", "hardware.threads=1")
 TRAINING = ("size=smoke", "trainer.enable_progress_bar=false")
@@ -92,14 +93,13 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
         kept = ["filtered_faces=face"] if words[0] == "model=face_vae" else []
         done = door("train.py", *SMALL, *TRAINING, *words, *here, *kept, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-    done = door(
-        "face-report",
-        *SMALL,
-        *COUNTS,
-        *here[1:],
-        "hydra.run.dir=report",
-        cwd=tmp_path,
-    )
+    ours, polished = (load_generator(tmp_path / "face", f"generator_{one}") for one in ("ours", "polished"))
+    assert ours.card["settings"]["kept"] is True
+    assert ours.card["domain"] == "rendered faces"
+    begun = polished.card["settings"]["begins_with"]
+    assert begun["generator_ours"] == ours.card["weights"]["sha256"] != polished.card["weights"]["sha256"]
+
+    done = door("face-report", *SMALL, *COUNTS, *here[1:], "hydra.run.dir=report", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     kept = json.loads((tmp_path / "report" / "report.json").read_text())
     rows = kept["rows"]
