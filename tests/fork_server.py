@@ -24,8 +24,13 @@ PRELOADED = (
     "scipy.stats",
     "sklearn.ensemble",
     "torchvision",
+    "transformers.models.llama.modeling_llama",
     "ohlora.battle.play",
     "ohlora.door",
+    "ohlora.face.acting.reaction",
+    "ohlora.laboratory.training.train_vae",
+    "ohlora.narrator.generation",
+    "ohlora.predictor.fit",
     "ohlora.trials.training",
 )
 
