@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ohlora.door import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.processes import SharedStatistics, process_count, share, summed, trainer_arguments
 from ohlora.records.journal import Journal
@@ -150,7 +151,15 @@ AUTOENCODER = (
     *STILL,
     *EXACT,
 )
-PREDICTOR = ("model=hp_predictor", "predictor_epochs=1")
+PREDICTOR = ("model=hp_predictor", "predictor_epochs=1", "tables=[small.parquet]")
+
+
+@pytest.fixture
+def small_table(tmp_path):
+    """The first subsets of each dataset of the shipped table, beside where the command runs."""
+    table = pd.read_parquet(ASSETS / "target_table.parquet")
+    table = table[table.groupby("dataset").seed.rank(method="dense") <= 12]
+    table.to_parquet(tmp_path / "small.parquet")
 
 
 def both(door, folder: Path, *words: str) -> tuple[Path, Path]:
@@ -196,7 +205,7 @@ def test_an_autoencoder_by_two_processes(door, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_predictor_by_two_processes_is_the_very_same(door, tmp_path):
+def test_a_predictor_by_two_processes_is_the_very_same(door, small_table, tmp_path):
     one, two = both(door, tmp_path, *PREDICTOR)
     assert (two / "report.json").read_text() == (one / "report.json").read_text()
     predictors = [load_file(run / "hp_predictor.safetensors") for run in (one, two)]
@@ -226,8 +235,11 @@ def test_a_multirun_over_devices_gives_the_values_of_the_single_runs(door, tmp_p
 
 
 @pytest.mark.slow
-def test_two_processes_without_a_trainer_under_a_multirun(door, tmp_path):
-    done = door("train.py", "-m", *PREDICTOR, "trainer=ddp_cpu", "hydra.sweep.dir=sweep", cwd=tmp_path)
+def test_two_processes_without_a_trainer_under_a_multirun(door, small_table, tmp_path):
+    table = f"tables=[{tmp_path / 'small.parquet'}]"  # a job's own process has a folder of its own
+    done = door(
+        "train.py", "-m", *PREDICTOR[:2], table, "trainer=ddp_cpu", "hydra.sweep.dir=sweep", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()] == ["0"]
     assert json.loads((tmp_path / "sweep" / "0" / "finished.json").read_text())["answer"] > 0

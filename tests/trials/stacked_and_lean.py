@@ -28,7 +28,7 @@ SAME = ("status", "val_f1", "test_f1", "val_loss", "steps", "epochs", "n_train",
 
 def main(cache: str) -> None:
     torch.set_num_threads(1)
-    protocol = Protocol(CnnSettings(5, 16, (32, 64), 4), Budget(epochs=3, min_steps=24, checks=6, patience=2))
+    protocol = Protocol(CnnSettings(5, 16, (32, 64), 4), Budget(epochs=1, min_steps=18, checks=6, patience=2))
     hardware = Hardware("cpu", "32", 1)
     family = SubsetFamily(
         name="exact", classes=(3, 10), train_images=(300, 600), train_images_log=True, imbalance=(1, 3),
