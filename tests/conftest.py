@@ -78,12 +78,12 @@ def real_data() -> str:
 
 
 @pytest.fixture(scope="session")
-def composed() -> Callable[..., DictConfig]:
+def composed(own_world: Path) -> Callable[..., DictConfig]:
     """`composed("train", "dataset=digits")`: the config a door would see."""
 
     def build(name: str, *overrides: str) -> DictConfig:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            return compose(name, [*overrides, "paths.run_dir=run"])
+            return compose(name, [f"paths.run_dir={own_world / 'run'}", *overrides])
 
     return build
 
