@@ -22,7 +22,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import product
 from typing import Any, Literal, cast
@@ -38,6 +38,15 @@ Party = Literal["me", "you", "them"]  # Oh-LoRA, whoever reads, a machine
 Scope = Literal["first", "second", "both", "overall"]
 
 
+NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?![A-Za-z_]*\d)")
+SENTENCE_END = re.compile(rf"{EMOJI}|[!?…~]+|\.(?!\d)|[.]{{2,}}")
+CLAUSE_END = re.compile(
+    r",(?!\d)|[;—]|\s-\s|\b(?:but|then|and|yet|so|while|though|because|since)\b(?! (?:close|far|even))"
+    r"|(?:지만|는데|은데|인데|더니|니까|면서|겼고|졌고|이기고|비기고|(?<![가-힣])지고|승리고|무승부고)(?=\s)"
+)
+
+
+@cache  # compiling takes a quarter of a second, which a wrong setting of a battle need not wait for
 def read_claims() -> tuple[dict[str, list[tuple[re.Pattern[str], Any]]], dict[str, re.Pattern[str]]]:
     """claims.yaml as tables of (pattern, what it says), and its patterns that stand alone."""
     content = yaml.safe_load(files("ohlora.narrator").joinpath("claims.yaml").read_text(encoding="utf-8"))
@@ -49,23 +58,22 @@ def read_claims() -> tuple[dict[str, list[tuple[re.Pattern[str], Any]]], dict[st
             pattern = pattern.replace(name, meaning)
         return re.compile(pattern)
 
-    tables, alone = {}, {}
+    tables, patterns = {}, {}
     for name, rows in content.items():
         if isinstance(rows, str):
-            alone[name] = compiled(rows)
+            patterns[name] = compiled(rows)
         else:
             says = [None if row["says"] == "nothing" else row["says"] for row in rows]
             tables[name] = [(compiled(row["words"]), said) for row, said in zip(rows, says, strict=True)]
-    return tables, alone
+    return tables, patterns
 
 
-TABLES, ALONE = read_claims()
-NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?![A-Za-z_]*\d)")
-SENTENCE_END = re.compile(rf"{EMOJI}|[!?…~]+|\.(?!\d)|[.]{{2,}}")
-CLAUSE_END = re.compile(
-    r",(?!\d)|[;—]|\s-\s|\b(?:but|then|and|yet|so|while|though|because|since)\b(?! (?:close|far|even))"
-    r"|(?:지만|는데|은데|인데|더니|니까|면서|겼고|졌고|이기고|비기고|(?<![가-힣])지고|승리고|무승부고)(?=\s)"
-)
+def table(name: str) -> list[tuple[re.Pattern[str], Any]]:
+    return read_claims()[0][name]
+
+
+def alone(name: str) -> re.Pattern[str]:
+    return read_claims()[1][name]
 
 
 @dataclass(frozen=True)
@@ -110,10 +118,10 @@ def without_names(text: str, facts: Facts) -> str:
 
 
 @lru_cache(maxsize=4096)  # asked several times of every clause
-def take(table: str, text: str) -> tuple[tuple[re.Match[str], Any], ...]:
+def take(name: str, text: str) -> tuple[tuple[re.Match[str], Any], ...]:
     """Every row of a table found in `text`; an earlier row takes its text away from those after it."""
     taken: list[tuple[re.Match[str], Any]] = []
-    for pattern, meaning in TABLES[table]:
+    for pattern, meaning in table(name):
         free = [found for found in pattern.finditer(text) if "\0" not in found[0]]
         taken += [(found, meaning) for found in free]
         for found in free:
@@ -180,16 +188,16 @@ def people_in(text: str, human: bool, player: str) -> tuple[Person, ...]:
     taken = text
     found: list[Person] = []
     challenger: Party = "you" if human else "them"
-    names: list[tuple[str, Party]] = [(pattern.pattern, "them") for pattern, _ in TABLES["machines"]]
+    names: list[tuple[str, Party]] = [(pattern.pattern, "them") for pattern, _ in table("machines")]
     # A player called "네가 이겼어" is read as the claim it is.
     if player and not take("results", player):
         names.append((rf"(?<![a-z0-9]){re.escape(player)}(?![a-z0-9])", challenger))
-    particle = ALONE["object_particle"].pattern
+    particle = alone("object_particle").pattern
     rows: list[tuple[re.Pattern[str], Party, bool]] = []
     for name, party in names:
         rows.append((re.compile(f"(?:{name}){particle}"), party, True))
         rows.append((re.compile(name), party, False))
-    for pattern, said in TABLES["people"]:
+    for pattern, said in table("people"):
         rows.append((pattern, cast(Party, said.split()[0]), said.endswith("as object")))
     for pattern, party, is_object in rows:
         for match in list(pattern.finditer(taken)):
@@ -220,16 +228,16 @@ def subject_of(
         return other[party] if is_object else party
     if after:
         _, _, party, is_object = after[0]
-        verb = not korean and not ALONE["owned"].fullmatch(found[0])
+        verb = not korean and not alone("owned").fullmatch(found[0])
         return other[party] if is_object or verb else party
     if clause.person:
         return clause.person
     if {"first", "second", "both"} & set(clause.scopes):
         return other["me"]
     ending = clause.text[found.end() :]
-    if korean and ALONE["listener_ending"].match(ending):
+    if korean and alone("listener_ending").match(ending):
         return other["me"]
-    return "me" if korean and ALONE["speaker_ending"].match(ending) else "anybody"
+    return "me" if korean and alone("speaker_ending").match(ending) else "anybody"
 
 
 def scoped(position: int, clause: Clause, facts: Facts) -> tuple[Scope, tuple[Verdict, ...]]:
@@ -361,7 +369,7 @@ def wrong_closeness(clause: Clause, facts: Facts) -> Iterator[str]:
         if not all(verdict.margin in allowed for verdict in verdicts):
             yield f"'{found[0]}' ({scope}): the difference is {', '.join(v.margin for v in verdicts)}"
     read = [found.span() for found, _ in take("closeness", clause.text)]
-    for found in ALONE["some_margin"].finditer(clause.text):
+    for found in alone("some_margin").finditer(clause.text):
         start, end = found.span()
         known = NUMBER.search(found[0]) or any(begin < end and start < stop for begin, stop in read)
         _, verdicts = scoped(start, clause, facts)
@@ -373,11 +381,11 @@ def wrong_scopes(clause: Clause, facts: Facts) -> Iterator[str]:
     """A second attempt in a match of one, a single one in a match of two, a third in any."""
     if facts.human:
         for found, number in take("attempt_counts", clause.text):
-            if number != len(facts.challenger) and not ALONE["invitation"].search(clause.text):
+            if number != len(facts.challenger) and not alone("invitation").search(clause.text):
                 yield f"'{found[0]}': there were {len(facts.challenger)} attempts"
-    if facts.human and (found := ALONE["too_many"].search(clause.text)):
+    if facts.human and (found := alone("too_many").search(clause.text)):
         yield f"'{found[0]}': there were {len(facts.challenger)} attempts"
-    if len(facts.challenger) == 1 and not ALONE["invitation"].search(clause.text):
+    if len(facts.challenger) == 1 and not alone("invitation").search(clause.text):
         claims = any(meaning for _, meaning in take("results", clause.text))
         for found, scope in take("scopes", clause.text):
             if scope == "second" or (scope in ("both", "first") and claims):
@@ -412,7 +420,7 @@ def wrong_language(plain: str, facts: Facts) -> Iterator[str]:
     if facts.language == "ko":
         plain = re.sub(r"oh-?lora|\bai\b", "", plain)
         for pattern, _ in (
-            row for name in ("machines", "choices", "datasets", "roles") for row in TABLES[name]
+            row for name in ("machines", "choices", "datasets", "roles") for row in table(name)
         ):
             plain = pattern.sub("", plain)
     names = [name for name in map(unicodedata.name, filter(str.isalpha, plain)) if name]
@@ -463,7 +471,7 @@ def wrong_numbers(clause: Clause, facts: Facts) -> Iterator[str]:
     """Numbers that are not the match's, or not of the kind or owner named beside them."""
     roles = list(take("roles", clause.text))
     for found in NUMBER.finditer(clause.text):
-        text, unit = found[0], ALONE["hundredths"].match(clause.text, found.end())
+        text, unit = found[0], alone("hundredths").match(clause.text, found.end())
         near = [(gap(found, word), word, role) for word, role in roles if gap(found, word) <= 20]
         _, word, role = min(near, key=lambda entry: entry[0], default=(0, found, ""))
         owner = owner_at(min(word.start(), found.start()), clause.text, facts)

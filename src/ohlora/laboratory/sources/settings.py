@@ -75,7 +75,7 @@ class RenderedFaces:
     block = deferred("ohlora.laboratory.sources.dataset", "block_of")
 
     def load(self) -> Any:
-        """Told to whoever wants a classification dataset."""
+        """Raise OhloraError: where a classification dataset is wanted, faces are none."""
         raise OhloraError(
             "dataset=faces has no classes to tell apart: it is for model=face_seg | face_props | face_attr |"
             " face_filter | face_vae | face_identity"
@@ -153,7 +153,7 @@ class PhotoFaces:
     wanted = deferred("ohlora.laboratory.sources.photos", "wanted_of")
 
     def load(self) -> Any:
-        """Told to whoever wants a classification dataset."""
+        """Raise OhloraError: where a classification dataset is wanted, faces are none."""
         raise OhloraError("photos of faces have no classes to tell apart: they are for model=face_*")
 
     @property
@@ -188,7 +188,7 @@ class PhotoFaces:
         return self.ranges
 
     def best_accuracy(self, target: str) -> None:
-        """Nobody knows."""
+        """None: what the best possible judge of photos reaches is not known."""
 
 
 def _faces(dataset: Any) -> Any:
