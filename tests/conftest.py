@@ -207,15 +207,15 @@ def fork_server(own_world: Path) -> Iterator[ForkServer]:
 def door(fork_server: ForkServer) -> Callable[..., subprocess.CompletedProcess[str]]:
     """`door("train.py", "dataset=digits", cwd=tmp_path)`: the real program in a process of its own.
 
-    Another word is a verb: `python -m ohlora say`. The process is a fork that has torch imported already,
-    unless variables of its environment are given, which may have been read by then.
+    Another word is a verb: `python -m ohlora say`. The process is a fork that has torch imported already
+    (tests/fork_server.py), where there are forks.
     """
 
     def run(program: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         start = [str(ROOT / program)] if program.endswith(".py") else ["-m", "ohlora", program]
         words = [*start, *arguments]
-        if hasattr(os, "fork") and not environment:
-            return fork_server.run(words, cwd, timeout=240)
+        if hasattr(os, "fork"):
+            return fork_server.run(words, cwd, environment, timeout=240)
         return subprocess.run(
             [sys.executable, *words],
             cwd=cwd,

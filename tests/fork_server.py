@@ -2,7 +2,7 @@
 
 A new interpreter takes ten seconds of a core to import torch, Lightning and what they import; a fork of one
 that has done so takes none, and runs train.py, battle.py or a verb as that would, exit included. Python
-lines, not arguments, come in: {"words": [...], "cwd": ..., "out": file, "err": file}; the exit code goes out.
+lines, not arguments, come in: JSON with the arguments of `become`; the exit code goes out.
 """
 
 from __future__ import annotations
@@ -41,8 +41,13 @@ class ForkServer:
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
 
-    def run(self, words: list[str], cwd: Path, timeout: float) -> subprocess.CompletedProcess[str]:
-        """What subprocess.run([sys.executable, *words], capture_output=True, text=True) would return."""
+    def run(
+        self, words: list[str], cwd: Path, environment: dict[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """What subprocess.run([sys.executable, *words], capture_output=True, text=True) would return.
+
+        What is imported already has read its variables: OHLORA_TRUST or HF_HOME here would change nothing.
+        """
         if self.process is None:
             self.process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).resolve())],
@@ -54,7 +59,8 @@ class ForkServer:
         assert self.process.stdout
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "out", Path(folder) / "err"
-            asked = {"words": words, "cwd": str(cwd), "out": str(out), "err": str(err), "timeout": timeout}
+            files = {"out": str(out), "err": str(err)}
+            asked = {"words": words, "cwd": str(cwd), "environment": environment, "timeout": timeout, **files}
             self.process.stdin.write(json.dumps(asked) + "\n")
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
@@ -88,8 +94,11 @@ def serve() -> dict:
     raise SystemExit
 
 
-def become(words: list[str], cwd: str, out: str, err: str, timeout: float) -> None:
+def become(
+    words: list[str], cwd: str, environment: dict[str, str], timeout: float, out: str, err: str
+) -> None:
     """Be the process that [python, *words] would be."""
+    os.environ.update(environment)
     signal.alarm(int(timeout))
     os.chdir(cwd)
     for number, (file, flags) in enumerate(

@@ -12,7 +12,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from ohlora.build import build
+from ohlora.build import _Builder, build
 from ohlora.door import CONF
 from ohlora.errors import OhloraError
 
@@ -40,13 +40,10 @@ def named(node: DictConfig, key: str) -> str:
 
 def taken(cfg: DictConfig) -> list[tuple[DictConfig, str]]:
     """The leaves that the job is built from."""
-    places = [(node, key) for node, key in leaves(cfg) if not named(node, key).startswith("paths.")]
-    try:
-        build(cfg.job, [named(*place) for place in places])
-    except OhloraError as error:
-        told = {fault.split(" ")[0] for fault in str(error).split("; ") if " is not a setting here" in fault}
-        return [place for place in places if named(*place) not in told]
-    return places
+    walk = _Builder(made=False)
+    walk.value(cfg.job)
+    places = [(node, key) for node, key in leaves(cfg) if named(node, key) in walk.taken]
+    return [(node, key) for node, key in places if not named(node, key).startswith("paths.")]
 
 
 @contextmanager
@@ -61,27 +58,37 @@ def holding(node: DictConfig, key: str, value: Any) -> Iterator[None]:
         content[key] = before
 
 
-def faults(cfg: DictConfig) -> set[str]:
+def faults(part: DictConfig) -> set[str]:
     try:
-        build(cfg.job)
+        build(part)
     except OhloraError as error:
         return set(str(error).split("; "))
     return set()
 
 
+def nearest_object(node: DictConfig) -> DictConfig | None:
+    """The object that a table belongs to."""
+    while node is not None and "_target_" not in node:
+        node = node._get_parent()
+    return node
+
+
 def answer(cfg: DictConfig, node: DictConfig, key: str, value: Any) -> bool:
-    """Whether a value is refused, which must name the setting."""
+    """Whether a value is refused, which must name the setting.
+
+    By the object it belongs to, which is built in a moment, or else by the whole job.
+    """
     place = f"{named(node, key)}={value!r}"
-    with holding(node, key, value):
-        try:
-            new = faults(cfg)
-        except Exception as error:
-            raise AssertionError(f"{place}: {type(error).__name__}: {error}") from error
-    if any(key in fault for fault in new):
-        return True
-    assert new <= faults(cfg), (
-        f"{place} is told as: {new}"
-    )  # some commands ask for settings that have no default
+    for part in [part for part in (nearest_object(node), cfg.job) if part is not None]:
+        with holding(node, key, value):
+            try:
+                new = faults(part)
+            except Exception as error:
+                raise AssertionError(f"{place}: {type(error).__name__}: {error}") from error
+        if any(key in fault for fault in new):
+            return True
+        # Some commands ask for settings that have no default, which are faults too.
+        assert new <= faults(part), f"{place} is told as: {new}"
     return False
 
 
