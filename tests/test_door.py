@@ -119,6 +119,7 @@ def one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 class TestMistakes:
+    @pytest.mark.slow
     def test_a_misspelt_option_alone_and_in_a_multirun(self, door, tmp_path):
         one_line(door("train.py", "dataset=digitz", cwd=tmp_path), "did you mean digits?")
         one_line(

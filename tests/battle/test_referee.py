@@ -49,6 +49,7 @@ def trained(judge: Referee, params: Params, fresh: int = 0) -> float:
     return judge.start(params, fresh).result(lambda step: None).val_f1
 
 
+@pytest.mark.slow
 def test_house_rules_score_every_attempt(judge: Referee, good_params: Params, heard: Heard) -> None:
     other = {**good_params, "batch_size": 64}
     hers, first, second = judge.play(OhLora(), human(good_params, other))

@@ -81,6 +81,7 @@ def rehearsal():
     )
 
 
+@pytest.mark.slow
 def test_a_rehearsal_keeps_true_lines_and_draws_them_once(rehearsal, parrot, tmp_path):
     rows, held = rehearsal.rows(str(parrot), None, seed=0, folder=tmp_path)
     # The parrot says that it has won by far: true of such an attempt, and in Korean only.

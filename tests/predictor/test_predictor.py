@@ -19,6 +19,7 @@ from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.space import Space
 
 
+@pytest.mark.slow
 def test_ranks_trials_of_subsets_it_never_saw(table: PredictorTable, space: Space) -> None:
     held_out = folds(table.group, 4, seed=0)[:2]
     shown = held_out[0] | held_out[1]

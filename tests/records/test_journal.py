@@ -254,6 +254,7 @@ class TestClaims:
         with other:
             assert [name for name in names if not other.claim(name)] == names[:1]
 
+    @pytest.mark.slow
     @pytest.mark.skipif(os.name == "nt", reason="no such limit there")
     def test_a_window_of_4096_fits_under_any_limit_on_open_files(self, tmp_path):
         names = [f"{i:016x}" for i in range(4096)]

@@ -55,6 +55,7 @@ def result(record) -> dict:
     return {k: v for k, v in record.row().items() if k not in (*OCCASION, "trial", "protocol")}
 
 
+@pytest.mark.slow
 def test_members_equal_the_lean_loop_to_the_last_bit(cache_dir):
     done = subprocess.run(
         [sys.executable, str(HERE / "stacked_and_lean.py"), str(cache_dir)],

@@ -84,6 +84,7 @@ def test_a_property_moves_its_score_evenly_and_no_other(make_renderer, populatio
             assert moved[:, other].std() < 0.125 * scores[:, other].std(), score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["eyes", "hair_colour", "hair_length", "mouth", "roll", "background_mean", "background_std", "yaw"],

@@ -55,6 +55,7 @@ def test_odd_numbers_of_latents(latent):
     assert torch.allclose(prior.back(prior(z)), z, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_who_wears_glasses_or_not_is_drawn_so():
     """Two far clusters and a bend, which no normal distribution has."""
     torch.manual_seed(0)

@@ -98,6 +98,7 @@ def judged(face_job, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_leaves_an_ensemble_and_its_learning_curve(judged, batch):
     report = json.loads((judged / "gender" / "gender.report.json").read_text())
     assert set(report["curve"]) == {"20", "60"}

@@ -226,6 +226,7 @@ def test_a_collapse_is_told(learner, teachers, batch, capsys):
     assert not capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_generator_its_sheet_and_its_report(face_job, taught, tmp_path):
     job = face_job("face_vae", tmp_path, f"paths.face={taught}", "job.watched=8")
     assert -1 <= job.run() <= 1
@@ -246,6 +247,7 @@ def test_a_run_leaves_a_generator_its_sheet_and_its_report(face_job, taught, tmp
         begun.run()
 
 
+@pytest.mark.slow
 def test_a_prior_that_is_too_narrow_is_widened_to_where_people_differ_as_they_do(renderer, teachers):
     torch.manual_seed(0)
     card = {"properties": {name: [axis.low, axis.high] for name, axis in renderer.properties.items()}}

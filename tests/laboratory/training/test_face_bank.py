@@ -142,6 +142,7 @@ def test_a_bank_is_for_its_generator_alone(tmp_path):
             bank.face(number)
 
 
+@pytest.mark.slow
 def test_anybody_may_choose_among_those_who_pass(face_job, taught, tmp_path):
     face_job("face_vae", tmp_path, f"paths.face={taught}", f"save_to={tmp_path}", "job.watched=8").run()
     for path in taught.iterdir():

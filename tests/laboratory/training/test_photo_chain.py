@@ -61,6 +61,7 @@ def taught(photo_job, tmp_path_factory) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_teachers_know_what_the_folder_tells(taught):
     told = json.loads((taught / "gender" / "gender.report.json").read_text())
     assert told["domain"].startswith("photos")
@@ -72,6 +73,7 @@ def test_teachers_know_what_the_folder_tells(taught):
     assert 0 <= card["scores"]["precision"] <= 1
 
 
+@pytest.mark.slow
 def test_a_generator_of_photos(photo_job, taught, tmp_path):
     words = (f"paths.face={taught}", f"filtered_faces={taught}", "job.watched=8")
     photo_job("face_vae", tmp_path, "variant=photos", *words).run()
