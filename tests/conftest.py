@@ -223,13 +223,13 @@ def door(fork_server: ForkServer) -> Callable[..., subprocess.CompletedProcess[s
 
     def run(program: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         start = [str(ROOT / program)] if program.endswith(".py") else ["-m", "ohlora", program]
-        words = [*start, *arguments]
+        words, env = [*start, *arguments], {**os.environ, **environment}
         if hasattr(os, "fork"):
-            return fork_server.run(words, cwd, environment, timeout=240)
+            return fork_server.run(words, cwd, env, timeout=240)
         return subprocess.run(
             [sys.executable, *words],
             cwd=cwd,
-            env={**os.environ, **environment},
+            env=env,
             capture_output=True,
             text=True,
             timeout=240,

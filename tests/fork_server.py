@@ -1,8 +1,8 @@
 """A fork server (as multiprocessing has one) for the commands that tests run.
 
 A new interpreter takes ten seconds of a core to import torch, Lightning and what they import; a fork of one
-that has done so takes none, and runs train.py, battle.py or a verb as that would, exit included. Python
-lines, not arguments, come in: JSON with the arguments of `become`; the exit code goes out.
+that has done so takes none, and runs train.py, battle.py or a verb as that would, exit included. Lines of
+JSON with the arguments of `become` come in, exit codes go out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ForkServer:
         self.process: subprocess.Popen[str] | None = None
 
     def run(
-        self, words: list[str], cwd: Path, environment: dict[str, str], timeout: float
+        self, words: list[str], cwd: Path, env: dict[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
         """What subprocess.run([sys.executable, *words], capture_output=True, text=True) would return.
 
@@ -60,7 +60,7 @@ class ForkServer:
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "out", Path(folder) / "err"
             files = {"out": str(out), "err": str(err)}
-            asked = {"words": words, "cwd": str(cwd), "environment": environment, "timeout": timeout, **files}
+            asked = {"words": words, "cwd": str(cwd), "env": env, "timeout": timeout, **files}
             self.process.stdin.write(json.dumps(asked) + "\n")
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
@@ -94,11 +94,10 @@ def serve() -> dict:
     raise SystemExit
 
 
-def become(
-    words: list[str], cwd: str, environment: dict[str, str], timeout: float, out: str, err: str
-) -> None:
+def become(words: list[str], cwd: str, env: dict[str, str], timeout: float, out: str, err: str) -> None:
     """Be the process that [python, *words] would be."""
-    os.environ.update(environment)
+    os.environ.clear()
+    os.environ.update(env)
     signal.alarm(int(timeout))
     os.chdir(cwd)
     for number, (file, flags) in enumerate(

@@ -95,6 +95,24 @@ def test_fields_are_compared_though_another_is_wrong():
     ]
 
 
+@config
+class Windowed:
+    images: Count
+    name: Name
+    window: Count = 8
+
+    @compared
+    def _fits(self) -> None:
+        if self.window > self.images:
+            raise ValueError("the window is larger than the images")
+
+
+def test_a_default_is_compared_too():
+    with pytest.raises(InvalidConfig) as caught:
+        Windowed(images=4, name="")
+    assert [name for name, _ in caught.value.faults] == ["name", ""]
+
+
 @pytest.mark.parametrize("trials", [0, Wrong(), {"a": [Wrong()]}])
 def test_a_field_that_is_wrong_is_not_compared(trials):
     with pytest.raises(InvalidConfig) as caught:

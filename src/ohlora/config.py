@@ -7,7 +7,7 @@ wrong value is answered before anything heavy is imported; `deferred` names the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
 from importlib import import_module
@@ -91,7 +91,7 @@ def config(cls: C) -> C:
         wrong = {name.partition(".")[0] for name, _ in found}
         wrong |= {name for name, value in given.items() if holds_wrong(value)}
         if wrong:  # the others are still compared with one another
-            self = _stand_in(checked, {name: value for name, value in given.items() if name not in wrong})
+            self = _stand_in(checked, given, wrong)
         for compare in comparisons:
             try:
                 compare(self)
@@ -116,17 +116,17 @@ def compared(check: F) -> F:
     return check
 
 
-def _stand_in(cls: Any, right: Mapping[str, Any]) -> Any:
-    """An object of the class with some of its fields; asking for another is an AttributeError."""
+def _stand_in(cls: Any, given: Mapping[str, Any], wrong: Collection[str]) -> Any:
+    """An object of the class without the fields that are wrong; asking for one is an AttributeError."""
 
     class StandIn(cls):
         def __getattribute__(self, name: str) -> Any:
-            if name in cls.__pydantic_fields__ and name not in right:
+            if name in wrong:
                 raise AttributeError(name)
             return super().__getattribute__(name)
 
     some = object.__new__(StandIn)
-    some.__dict__.update(right)
+    some.__dict__.update(given)
     return some
 
 

@@ -93,6 +93,7 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
         kept = ["filtered_faces=face"] if words[0] == "model=face_vae" else []
         done = door("train.py", *SMALL, *TRAINING, *words, *here, *kept, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+        assert ".safetensors" in done.stdout
     ours, polished = (load_generator(tmp_path / "face", f"generator_{one}") for one in ("ours", "polished"))
     assert ours.card["settings"]["kept"] is True
     assert ours.card["domain"] == "rendered faces"

@@ -206,9 +206,8 @@ class FaceVae(nn.Module):
         self.register_buffer("low", torch.tensor([axis.low for axis in properties.values()]))
         self.register_buffer("high", torch.tensor([axis.high for axis in properties.values()]))
         mask = [conditioned_on is None or name in conditioned_on for name in properties]
-        self.register_buffer(
-            "told", torch.tensor(mask, dtype=torch.float32)
-        )  # a name that weights files have
+        # "told" is a name that weights files have.
+        self.register_buffer("told", torch.tensor(mask, dtype=torch.float32))
         self.prior = Prior(settings.latent)
 
     low: Tensor
