@@ -5,39 +5,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ohlora.classify.loading import load
     from ohlora.errors import OhloraError
     from ohlora.features.describe import describe
     from ohlora.predictor.advice import Advice, advise
-    from ohlora.predictor.predictor import Predictor, load
+    from ohlora.predictor.predictor import Predictor
     from ohlora.predictor.sampler import OhLoRASampler
     from ohlora.space import Choice, Real, Space
+    from ohlora.trials.classifier import ImageClassifier, Prediction
+    from ohlora.verbs import fit
 
 __version__ = "0.1.0"
 __all__ = [
     "Advice",
     "Choice",
+    "ImageClassifier",
     "OhLoRASampler",
     "OhloraError",
+    "Prediction",
     "Predictor",
     "Real",
     "Space",
     "__version__",
     "advise",
     "describe",
+    "fit",
     "load",
 ]
 
 _HOME = {  # imported when first asked for: `import ohlora` is light
     "Advice": "predictor.advice",
     "Choice": "space",
+    "ImageClassifier": "trials.classifier",
     "OhLoRASampler": "predictor.sampler",
     "OhloraError": "errors",
+    "Prediction": "trials.classifier",
     "Predictor": "predictor.predictor",
     "Real": "space",
     "Space": "space",
     "advise": "predictor.advice",
     "describe": "features.describe",
-    "load": "predictor.predictor",
+    "fit": "verbs",
+    "load": "classify.loading",
 }
 
 

@@ -14,6 +14,9 @@ from ohlora.provenance import VERB
 VERBS = {
     "battle": "a hyperparameter battle against Oh-LoRA; writes outputs/battle/",
     "train": "train what model= names: cnn (a sweep of trials), autoencoder, hp_predictor",
+    "advise": "hyperparameters for a folder of images, at once: advise DIR",
+    "fit": "a classifier of the images in a folder: fit DIR save_to=MODEL",
+    "predict": "what a classifier sees on images: predict MODEL FILES...",
     "say": "one line of hers about a match that ended so: verdicts=won_by_far",
     "fine-tune": "fine-tune a voice with TRL and LoRA: narrator=tiny|kanana",
     "pretrain": "train a small language model from nothing",

@@ -15,7 +15,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -35,6 +35,7 @@ from ohlora.command_help import choices, command
 from ohlora.composition import added_settings, checked_configs
 from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
+from ohlora.positional import WORDS, as_settings
 from ohlora.signals import INTERRUPTED, end_told, end_with_parent, mean_ctrl_c
 from ohlora.streams import make_steady
 from ohlora.text import printable
@@ -189,8 +190,11 @@ def as_hydra_reads(argument: str) -> str:
     return f"{name}={value}"
 
 
-def enter(main: Callable[[], Any]) -> None:
-    """Run a Hydra main; print a user's mistake as one line and leave with exit code 2."""
+def enter(main: Callable[[], Any], words: Sequence[str] = ()) -> None:
+    """Run a Hydra main; print a user's mistake as one line and leave with exit code 2.
+
+    `words`: the settings that a verb's plain words are (ohlora.positional).
+    """
     # Hydra's own handler prints an error its way and exits 1; with this set it raises instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     mean_ctrl_c()
@@ -198,14 +202,27 @@ def enter(main: Callable[[], Any]) -> None:
     end_with_parent()
     warnings.showwarning = one_line_warning
     make_steady()
-    sys.argv[1:] = map(as_hydra_reads, sys.argv[1:])
     with one_line_errors(), checked_configs():
+        if words:
+            sys.argv[1:] = as_settings(sys.argv[1:], words, known_keys)
+        sys.argv[1:] = map(as_hydra_reads, sys.argv[1:])
         main()
 
 
 def open_door(config_name: str) -> None:
     """Enter by conf/<config_name>.yaml: a verb of `python -m ohlora`."""
-    enter(hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(run_job))
+    run = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(run_job)
+    enter(run, WORDS.get(config_name, ()))
+
+
+def named_job(config_name: str, settings: Iterable[str]) -> Any:
+    """The job of conf/<config_name>.yaml with settings as the command line takes them, for use in Python."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"), checked_configs():
+        try:
+            cfg = hydra.compose(config_name, [*map(as_hydra_reads, settings)])
+        except (HydraException, OmegaConfBaseException) as error:
+            raise OhloraError(explain(error) or str(error)) from None
+        return build(cfg.job)
 
 
 @contextmanager

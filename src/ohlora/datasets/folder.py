@@ -43,7 +43,15 @@ FLAT = 8  # of 255: a picture whose channels vary by less shows nothing
 LEAST = 3  # images of a class: one each to learn from, to validate and to test on
 
 
-def load_folder(reader: Folder) -> ImageData:
+@dataclass(frozen=True)
+class FolderData(ImageData):
+    """Images of a folder, and what is needed to read further ones like them."""
+
+    test_files: tuple[Path, ...] = ()  # below the folder, a row of `test` each
+    scales: Mapping[str, float] = field(default_factory=dict)  # Pillow's mode -> the value that became white
+
+
+def load_folder(reader: Folder) -> FolderData:
     """Read every image, squashed to `image_size` square; grey only if all of them are.
 
     Without a test folder a fifth of each class is held out; without test but with val, val is the test.
@@ -56,8 +64,8 @@ def load_folder(reader: Folder) -> ImageData:
     layout = find_layout(root)
     notes = list(layout.notes)
     classes, listings = list_images(root, layout, notes)
-    images = read_all(root, listings, reader.image_size, notes)
-    data = assemble(root, classes, listings, images, notes)
+    images, scales = read_all(root, listings, reader.image_size, notes)
+    data = assemble(root, classes, listings, images, scales, notes)
     if is_main():
         for note in notes:
             log.warning("%s: %s", printable(root.name), note)
@@ -165,8 +173,8 @@ def check_counts(layout: Layout, found: Mapping[str, Mapping[str, list[Path]]], 
 
 def read_all(
     root: Path, listings: Mapping[str, Listing], image_size: int, notes: list[str]
-) -> dict[str, np.ndarray]:
-    """The images of each split, uint8 [n, 3, image_size, image_size]."""
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """The images of each split, uint8 [n, 3, image_size, image_size]; what became white of deeper ones."""
     pictures: dict[str, list[Image.Image]] = {}
     broken, peaks = [], dict[str, list[float]]()
     total = sum(len(listing.paths) for listing in listings.values())
@@ -190,9 +198,10 @@ def read_all(
     scales = {mode: full_scale(max(values), mode) for mode, values in peaks.items()}
     for mode, values in peaks.items():
         notes.append(f"{counted(len(values), 'picture')} deeper than 8 bits: {scales[mode]:g} becomes white")
-    return {
+    arrays = {
         role: np.stack([pixels(picture, scales) for picture in squares]) for role, squares in pictures.items()
     }
+    return arrays, scales
 
 
 def unreadable(broken: list[tuple[str, str]]) -> str:
@@ -216,8 +225,9 @@ def assemble(
     classes: list[str],
     listings: Mapping[str, Listing],
     images: Mapping[str, np.ndarray],
+    scales: Mapping[str, float],
     notes: list[str],
-) -> ImageData:
+) -> FolderData:
     """The dataset, and notes on pictures that stand on both sides or show nothing."""
     grey = all(bool((array == array[:, :1]).all()) for array in images.values())
     kept = slice(0, 1) if grey else slice(None)
@@ -245,8 +255,9 @@ def assemble(
         learn, learn_paths = learn.take(rows), [learn_paths[row] for row in rows]
     notes += look_over(learn, learn_paths, test, test_paths)
     name = "".join(c if c.isalnum() else "_" for c in unicodedata.normalize("NFC", root.resolve().name))
-    return ImageData(
-        identity(name, learn, test, val_rows), f"folder {name}", tuple(classes), learn, test, val_rows
+    title, identified = f"folder {name}", identity(name, learn, test, val_rows)
+    return FolderData(
+        identified, title, tuple(classes), learn, test, val_rows, test_files=tuple(test_paths), scales=scales
     )
 
 

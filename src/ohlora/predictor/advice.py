@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ohlora.assets import assets_dir
+from ohlora.config import deferred
 from ohlora.datasets.families import WholeDataset
+from ohlora.datasets.images import ImageData
 from ohlora.datasets.readers import Folder
+from ohlora.datasets.subset import Subset
+from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
+from ohlora.predictor.explain import Effect, KnownSubset, effects, nearest_known
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import search
 from ohlora.space import Params, Space
@@ -21,24 +28,63 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """What was looked at."""
+
+    title: str
+    classes: dict[str, int]  # name -> training images
+    image_shape: tuple[int, int, int]  # channels, height, width
+    train: int
+    val: int
+    test: int
+
+    @classmethod
+    def of(cls, subset: Subset) -> Counts:
+        classes = dict(zip(subset.class_names, subset.class_counts, strict=True))
+        sizes = len(subset.train), len(subset.val), len(subset.test)
+        return cls(subset.title, classes, subset.image_shape, *sizes)
+
+
+@dataclass(frozen=True)
 class Advice:
-    """Params for one dataset, what they should score, and what that was read from."""
+    """Params for one dataset, what they should score, and what that was read from.
+
+    `print(advice)` explains it, `advice.as_json()` is the same as data.
+    """
 
     params: Params
     predicted_f1: float  # macro-F1 on unseen images, 0 to 1
     predicted_sd: float  # how far off such a prediction tends to be
     features: dict[str, float]
     predictor: Predictor
-
-    @property
-    def space(self) -> Space:
-        return self.predictor.space
+    space: Space
+    counts: Counts
 
     def sampler(self, seed: int = 0) -> OhLoRASampler:
         """An Optuna sampler whose first trial is this advice."""
         from ohlora.predictor.sampler import OhLoRASampler
 
         return OhLoRASampler(self.predictor, self.space, self.features, seed)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the score should lie in 95 of 100 cases, as such predictions go on unseen subsets."""
+        reach = 1.96 * self.predicted_sd
+        return max(self.predicted_f1 - reach, 0.0), min(self.predicted_f1 + reach, 1.0)
+
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        """What each hyperparameter is expected to change, the most important first."""
+        return effects(self.predictor, self.space, self.predictor.vector(self.features), self.params)
+
+    @cached_property
+    def nearest(self) -> tuple[KnownSubset, ...]:
+        """The subsets most like this one among those the predictor was fitted on."""
+        return nearest_known(self.predictor, self.predictor.vector(self.features))
+
+    __str__ = deferred("ohlora.predictor.advice_report", "as_text")
+    as_json = deferred("ohlora.predictor.advice_report", "as_json")
+    save_picture = deferred("ohlora.predictor.advice_report", "save_picture")
 
 
 def advise(folder: str | Path, image_size: int = 32) -> Advice:
@@ -48,9 +94,19 @@ def advise(folder: str | Path, image_size: int = 32) -> Advice:
     OhloraError for a folder nothing can be learned from.
     """
     data = Folder(str(folder), image_size).load()
-    predictor = Predictor.load(assets_dir(), "hp_predictor")
     family = WholeDataset("none", val_share=0.2, max_val_images=5000)
     subset = family.draw(data, seed=0, cache_dir=Path(tempfile.gettempdir()))
-    features = describe(subset, encoder_for(data, assets_dir() / "encoders"))
-    found = search(predictor, predictor.space, predictor.vector(features), seed=0)
-    return Advice(found.params, found.predicted_f1, found.predicted_sd, features, predictor)
+    predictor = Predictor.load(assets_dir(), "hp_predictor")
+    return advise_on(subset, data, predictor, predictor.space, assets_dir() / "encoders")
+
+
+def advise_on(subset: Subset, data: ImageData, predictor: Predictor, space: Space, encoders: Path) -> Advice:
+    """Advice for one subset of `data`, with what is fixed in `space` left as it is."""
+    predictor.check_space(space)
+    features: dict[str, Any] = describe(subset, encoder_for(data, encoders))
+    if odd := [name for name, value in features.items() if not math.isfinite(value)]:
+        raise OhloraError(f"{subset.title}: {', '.join(odd[:3])} is not a number: too few images a class")
+    found = search(predictor, space, predictor.vector(features), seed=0)
+    return Advice(
+        found.params, found.predicted_f1, found.predicted_sd, features, predictor, space, Counts.of(subset)
+    )

@@ -1,23 +1,52 @@
-"""The classifier that a watched trial leaves: weights as safetensors, and a card with all it needs."""
+"""A trained classifier on disk: weights as safetensors, and a card. Loading runs nothing."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 import torch
+from annotated_types import Ge, Gt, Le, MinLen
+from PIL import Image
+from pydantic import Strict
 from torch import Tensor
 
-from ohlora.assets import load_network, save_model
-from ohlora.datasets.loading import SubsetDataModule
+from ohlora.assets import DOES_NOT_FIT, load_model, save_model
+from ohlora.config import Name, Positive, compared, config, deferred
+from ohlora.datasets.image_files import (
+    UnreadableImage,
+    eight_bits,
+    find_images,
+    full_scale,
+    open_upright,
+    peak,
+)
+from ohlora.datasets.loading import EVAL_BATCH, SubsetDataModule
 from ohlora.datasets.subset import Subset
+from ohlora.errors import OhloraError
+from ohlora.text import printable
 from ohlora.trials.cnn import CnnClassifier
-from ohlora.trials.drivers import TrialOutcome
 from ohlora.trials.protocol import CnnSettings, Protocol
 
 KIND = "image_classifier"
 NAME = "classifier"
+FILES_NAMED = 5  # in a message
+
+Side = Annotated[int, Ge(1), Le(4096)]
+Numbers = Annotated[tuple[float, ...], Strict(False), MinLen(1)]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier sees on one image."""
+
+    file: str
+    label: str
+    probability: float  # of that label, 0 to 1
+    probabilities: dict[str, float]  # of every class
 
 
 @dataclass(frozen=True)
@@ -36,35 +65,156 @@ class ImageClassifier:
         """Logits float32 [n, classes] of images uint8 [n, channels, height, width] of `image_shape`."""
         return self.network((images.float() / 255 - self.mean) / self.std)
 
+    def predict(
+        self, files: str | Path | Iterable[str | Path], skip_unreadable: bool = False
+    ) -> list[Prediction]:
+        """What is seen on image files, in their order; a folder stands for every image below it.
 
-def save_classifier(folder: Path, outcome: TrialOutcome, subset: Subset, protocol: Protocol) -> Path:
-    """Write `classifier.safetensors` and `classifier.json`; return the path of the weights."""
-    record = outcome.record
+        Raises OhloraError naming what is no image, unless that is to be skipped.
+        """
+        given = [files] if isinstance(files, str | Path) else list(files)
+        pictures = self.read(image_files(given), skip_unreadable)
+        return [
+            Prediction(file, self.class_names[int(row.argmax())], float(row.max()), self.named(row))
+            for file, row in zip(pictures, self.probabilities(pictures.values()), strict=True)
+        ]
+
+    def probabilities(self, images: Iterable[Tensor]) -> Tensor:
+        """Of each class, float64 [n, classes]; images are uint8 [channels, height, width]."""
+        every = list(images)
+        batches = [torch.stack(every[i : i + EVAL_BATCH]) for i in range(0, len(every), EVAL_BATCH)]
+        return torch.cat([self.logits(batch).double().softmax(dim=1) for batch in batches])
+
+    def named(self, row: Tensor) -> dict[str, float]:
+        return dict(zip(self.class_names, row.tolist(), strict=True))
+
+    def read(self, files: Sequence[Path], skip_unreadable: bool = False) -> dict[str, Tensor]:
+        """Image files as the network takes them, uint8 [channels, height, width]."""
+        found, broken = {}, []
+        for file in files:
+            try:
+                found[str(file)] = self.as_input(open_upright(file))
+            except UnreadableImage:
+                broken.append(printable(file))
+        if broken and not skip_unreadable:
+            names = f"{', '.join(broken[:FILES_NAMED])}{' ...' * (len(broken) > FILES_NAMED)}"
+            raise OhloraError(f"{len(broken)} of {len(files)} files cannot be read as images: {names}")
+        if not found:
+            raise OhloraError("none of the files can be read as an image")
+        return found
+
+    def as_input(self, picture: Image.Image) -> Tensor:
+        """A picture scaled and squashed as the training images were."""
+        channels, height, width = self.image_shape
+        small = picture.resize((width, height), Image.Resampling.BILINEAR)
+        if small.mode != "RGB":
+            scale = self.card.get("scales", {}).get(small.mode) or full_scale(peak(picture), small.mode)
+            small = eight_bits(small, scale)
+        array = np.array(small.convert("L"))[None] if channels == 1 else np.array(small).transpose(2, 0, 1)
+        return torch.from_numpy(array)
+
+    save_onnx = deferred("ohlora.trials.onnx_file", "save_onnx")
+
+
+def image_files(given: Iterable[str | Path]) -> list[Path]:
+    """Files as named, and every image below folders; OhloraError for what is not there."""
+    files: list[Path] = []
+    faults: list[str] = []
+    for one in given:
+        path = Path(one).expanduser()
+        if path.is_dir():
+            inside = find_images(path).images
+            faults += [] if inside else [f"{printable(path)} has no images in it"]
+            files += inside
+        elif path.exists():
+            files.append(path)
+        else:
+            faults.append(f"{printable(path)}: no such file or folder")
+    if faults:
+        raise OhloraError(f"{'; '.join(faults[:FILES_NAMED])}{' ...' * (len(faults) > FILES_NAMED)}")
+    if not files:
+        raise OhloraError("no image files were named")
+    return files
+
+
+def save_classifier(
+    folder: Path, module: CnnClassifier, subset: Subset, protocol: Protocol, said: Mapping[str, Any]
+) -> Path:
+    """Write `classifier.safetensors` and `classifier.json`; return the path of the weights.
+
+    `subset.train` is what the network was trained on; `said` goes on the card: scores, how it came about.
+    """
+    return save_model(folder, NAME, module.state_dict(), card_of(module, subset, protocol, said))
+
+
+def card_of(
+    module: CnnClassifier, subset: Subset, protocol: Protocol, said: Mapping[str, Any]
+) -> dict[str, Any]:
     data = SubsetDataModule(subset, batch_size=1, seed=0)
-    card = {
+    return {
         "kind": KIND,
         "class_names": list(subset.class_names),
         "image_shape": list(subset.image_shape),
         "mean": data.mean.flatten().tolist(),
         "std": data.std.flatten().tolist(),
-        "params": record.key.params,
+        "params": module.params,
         "protocol": {"fingerprint": protocol.fingerprint, **asdict(protocol)},
         "subset": {**asdict(subset.recipe), "title": subset.title},
-        "scores": {"val_f1": record.val_f1, "test_f1": record.test_f1},
+        **said,
     }
-    return save_model(folder, NAME, outcome.module.state_dict(), card)
+
+
+@config
+class ClassifierCard:
+    """What a classifier's card must say for its weights to mean anything."""
+
+    class_names: Annotated[tuple[Name, ...], Strict(False), MinLen(2)]
+    image_shape: Annotated[tuple[Side, Side, Side], Strict(False)]
+    mean: Numbers
+    std: Annotated[tuple[Annotated[float, Gt(0)], ...], Strict(False), MinLen(1)]
+    params: dict[Name, float | int | str]
+    protocol: dict[Name, Any]
+    scales: dict[Name, Positive]  # Pillow's mode -> the value that becomes white in deeper pictures
+
+    @compared
+    def _fits_together(self) -> None:
+        channels = self.image_shape[0]
+        if channels not in (1, 3):
+            raise ValueError(f"image_shape has {channels} channels; 1 or 3 are known")
+        if {len(self.mean), len(self.std)} != {channels}:
+            raise ValueError(f"mean and std are not of {channels} channels")
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError("class_names has a name twice")
+
+    @classmethod
+    def read(cls, card: Mapping[str, Any]) -> ClassifierCard:
+        given = {"scales": {}} | {one.name: card[one.name] for one in fields(cls) if one.name in card}  # type: ignore[arg-type]
+        return cls(**given)
 
 
 def load_classifier(folder: Path) -> ImageClassifier:
     """What `save_classifier` wrote; OhloraError where it is missing, damaged or something else."""
-    network, card = load_network(folder, NAME, KIND, network_of)
-    mean, std = (torch.tensor(card[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
-    channels, height, width = card["image_shape"]
-    return ImageClassifier(network, tuple(card["class_names"]), (channels, height, width), mean, std, card)
+    tensors, card = load_model(folder, NAME, KIND)
+    try:
+        return classifier_of(ClassifierCard.read(card), tensors, card)
+    except (*DOES_NOT_FIT, OhloraError) as error:
+        why = " ".join(str(error).split())[:300]
+        raise OhloraError(f"{folder / NAME}: the card and the weights are of no classifier ({why})") from None
 
 
-def network_of(card: dict[str, Any]) -> CnnClassifier:
-    """An untrained network as the card describes it."""
-    settings = asdict(CnnSettings(**card["protocol"]["network"]))
-    shape, classes = tuple(card["image_shape"]), len(card["class_names"])
-    return CnnClassifier(card["params"], settings, shape, classes, total_steps=1)  # type: ignore[arg-type]
+def classifier_of(
+    said: ClassifierCard, tensors: Mapping[str, Tensor], card: dict[str, Any]
+) -> ImageClassifier:
+    """The classifier that a card describes; raises where the tensors are not what it says."""
+    settings = asdict(CnnSettings(**said.protocol["network"]))
+    with torch.device("meta"):  # no memory for what a card merely says: shapes are compared first
+        network = CnnClassifier(dict(said.params), settings, said.image_shape, len(said.class_names), 1)
+    expected = network.state_dict()
+    if odd := [n for n, t in tensors.items() if n in expected and t.dtype != expected[n].dtype]:
+        raise OhloraError(f"{', '.join(odd[:3])} has another type of numbers")
+    network.load_state_dict(dict(tensors), assign=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (said.mean, said.std))
+    return ImageClassifier(
+        network.eval().requires_grad_(False), said.class_names, said.image_shape, mean, std, card
+    )

@@ -65,6 +65,30 @@ class EarlyStopping:
         return self.since_best >= self.patience
 
 
+@dataclass
+class LastWeights(EarlyStopping):
+    """Trains to the end and keeps what is there then; stops early only where the loss is no number.
+
+    The best validation loss of many is luck where few images validate: on folders of 60 to 300 images the
+    last weights are worth more (docs/advise.md).
+    """
+
+    patience: int = 0
+
+    def see(
+        self,
+        weights: Callable[[], dict[str, Tensor]],
+        step: int,
+        train_loss: float,
+        val_loss: float,
+        val_f1: float,
+    ) -> bool:
+        self.curve.append({"step": step, "train_loss": train_loss, "val_loss": val_loss, "val_f1": val_f1})
+        self.best_loss, self.val_f1 = val_loss, val_f1
+        self.diverged = not math.isfinite(val_loss)
+        return self.diverged
+
+
 @dataclass(frozen=True)
 class Training:
     """A network with its best weights by validation loss; the test split has not been opened for it."""
@@ -101,18 +125,20 @@ def train(
     hardware: Hardware,
     trainer_settings: dict[str, Any] | None = None,
     on_step: OnStep = nothing,
+    stopping: EarlyStopping | None = None,
 ) -> Training:
     """Train one CNN on `subset`; its test images are not touched.
 
     Without `trainer_settings` the lean loop drives; with them Lightning's Trainer does, built from
     them. Both call the module's own `training_step` and `configure_optimizers`, and give the same
-    weights for the same seed. The lean loop tells `on_step` how far it is.
+    weights for the same seed. The lean loop tells `on_step` how far it is. `stopping` says when to stop
+    and which weights to keep; None: as the protocol has it.
     """
     device, precision = hardware.resolve()
     batch_size = int(params["batch_size"])
     data = SubsetDataModule(subset, batch_size, seed)
     steps = protocol.budget.steps(len(subset.train), batch_size)
-    stopping = EarlyStopping(protocol.budget.patience)
+    stopping = stopping or EarlyStopping(protocol.budget.patience)
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)

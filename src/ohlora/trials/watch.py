@@ -20,7 +20,7 @@ from ohlora.trials.classifier import save_classifier
 from ohlora.trials.drivers import TrialOutcome, train_and_score
 from ohlora.trials.jobs import TrainTrials
 from ohlora.trials.plan import spread_params
-from ohlora.trials.report import plot_confusion, plot_curve
+from ohlora.trials.report import confusion, plot_confusion, plot_curve
 from ohlora.trials.summary import summary, winner
 
 
@@ -79,8 +79,11 @@ def leave(job: TrainTrials, outcome: TrialOutcome, subset: Subset, out: Path) ->
     """Write and log what can be looked at, and the classifier."""
     record = outcome.record
     write_json(out / "trial.json", {**record.row(), "curve": outcome.curve})
-    save_classifier(out, outcome, subset, job.protocol)
-    confusion = plot_confusion(outcome, subset.class_names, out / "confusion.png")
-    log_picture(job.logger, "curve", plot_curve(outcome, out / "curve.png"))
-    log_picture(job.logger, "confusion", confusion)
+    scores = {"val_f1": record.val_f1, "test_f1": record.test_f1}
+    save_classifier(out, outcome.module, subset, job.protocol, {"scores": scores})
+    counts = confusion(outcome.test_logits, outcome.test_labels)
+    title = f"test macro-F1 {record.test_f1:.3f}"
+    drawn = plot_confusion(counts, subset.class_names, title, out / "confusion.png")
+    log_picture(job.logger, "curve", plot_curve(outcome.curve, record.test_f1, out / "curve.png"))
+    log_picture(job.logger, "confusion", drawn)
     job.logger.log_metrics({"best_val_f1": record.val_f1, "test_f1": record.test_f1}, step=record.steps)

@@ -1,0 +1,45 @@
+"""Say which hyperparameters suit a folder of images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from ohlora.classify.jobs import Advise
+from ohlora.classify.reading import read_folder, whole_subset
+from ohlora.durable import write_json
+from ohlora.predictor.advice import Advice, advise_on
+from ohlora.predictor.predictor import Predictor
+
+
+def run_advise(job: Advise) -> None:
+    """Print the advice; leave it as JSON and as a picture in the run's folder."""
+    with redirect_stdout(sys.stderr):  # what is printed may be read by a program
+        advice = advise(job)
+        out = Path(job.output_dir)
+        write_json(out / "advice.json", advice.as_json())
+        picture = advice.save_picture(out / "advice.png")
+    if job.format == "json":
+        print(json.dumps(advice.as_json(), indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    print(f"{advice}\n\nas JSON and as a picture: {out / 'advice.json'} {picture}")
+    print(f"a classifier with these: {fit_command(job)}")
+
+
+def advise(job: Advise) -> Advice:
+    predictor = Predictor.load(Path(job.predictor), "hp_predictor")
+    predictor.check_space(job.space)
+    data = read_folder(job.images)
+    subset = whole_subset(job.family, data, job.seed, Path(job.cache_dir))
+    return advise_on(subset, data, predictor, job.space, Path(job.encoders))
+
+
+def fit_command(job: Advise) -> str:
+    from shlex import join
+
+    from ohlora.provenance import program
+
+    words = program()
+    return join([*words[:-1], "fit", str(job.folder), "save_to=my_model"])

@@ -1,0 +1,202 @@
+"""From a folder of images to a classifier that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ohlora.classify.choosing import Tried, choose, proposed
+from ohlora.classify.jobs import Fit
+from ohlora.classify.model_folder import check_place, leave
+from ohlora.classify.reading import read_folder, test_files, whole_subset
+from ohlora.classify.words import before_training, outcome
+from ohlora.datasets.images import Split
+from ohlora.datasets.subset import Subset
+from ohlora.errors import OhloraError
+from ohlora.predictor.advice import Advice, advise_on
+from ohlora.predictor.predictor import Predictor
+from ohlora.progress import progress
+from ohlora.space import Params
+from ohlora.tracking import log_picture
+from ohlora.trials.classifier import ClassifierCard, ImageClassifier, card_of, classifier_of
+from ohlora.trials.drivers import LastWeights, Training, score_test, train
+from ohlora.trials.protocol import Protocol
+from ohlora.trials.summary import readable
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A classifier, how it came about and how it does on the test images."""
+
+    classifier: ImageClassifier
+    advice: Advice
+    expected: tuple[float, float] | None  # macro-F1 and its SD; None: not of a training like this
+    params: Params
+    tried: tuple[Tried, ...]
+    subset: Subset
+    files: list[Path]  # of the test images
+    curve: list[dict[str, float]]  # with the validation images set aside
+    val_f1: float  # at its end
+    test_logits: Tensor
+    test_labels: Tensor
+    test_f1: float
+    interval: tuple[float, float]  # 95 %, of other test images as many
+
+
+def run_fit(job: Fit) -> float:
+    """Train, leave the classifier's folder and say what is in it; return the test macro-F1, 0 to 1."""
+    folder = Path(job.save_to or job.output_dir).expanduser()
+    check_place(folder, own=job.save_to is None)
+    fitted = fit(job, say=partial(print, flush=True))
+    left = leave(fitted, folder, job.onnx)
+    for point in fitted.curve:
+        numbers = {name: value for name, value in point.items() if name != "step"}
+        job.logger.log_metrics(numbers, step=int(point["step"]))
+    job.logger.log_metrics({"test_f1": fitted.test_f1}, step=int(fitted.curve[-1]["step"]))
+    for name in ("curve", "confusion", "mistakes"):
+        if (picture := folder / f"{name}.png").is_file():
+            log_picture(job.logger, name, picture)
+    print(outcome(fitted, folder, left))
+    return fitted.test_f1
+
+
+def silent(words: str) -> None:
+    """Nobody is told."""
+
+
+def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
+    """Advice, trials if some are wanted, the training, and one look at the test images."""
+    if job.onnx:
+        from ohlora.trials.onnx_file import check_packages
+
+        check_packages()
+    predictor = Predictor.load(Path(job.predictor), "hp_predictor")
+    predictor.check_space(job.space)
+    job.hardware.resolve()  # refuses a device that is not there before anything is read
+    job.hardware.use_threads()
+    data = read_folder(job.images)
+    subset = whole_subset(job.family, data, job.seed, Path(job.cache_dir))
+    advice = advise_on(subset, data, predictor, job.space, Path(job.encoders))
+    say(before_training(advice, job.trials))
+
+    def trial(params: Params, number: int) -> float:
+        val_f1 = trained(job, params, subset, f"trial {number}").val_f1
+        say(f"trial {number}: validation macro-F1 {val_f1:.3f} with {in_words(params, job)}")
+        return val_f1
+
+    tried = choose(advice, job.trials, job.seed, trial)
+    params = proposed(advice, job.seed, tried).params if tried else advice.params
+    if tried:
+        say(f"chosen: {in_words(params, job)}")
+    validated = trained(job, params, subset, "training")
+    kept, learned = validated, subset
+    if job.all_images:
+        learned = replace(subset, train=joined(subset.train, subset.val))
+        kept = trained(job, params, learned, "training on all", checks=1)
+    logits, labels, test_f1 = score_test(kept)
+    same_game = predictor.card.get("protocol") in (None, job.protocol.fingerprint)
+    suggestion = proposed(advice, job.seed, tried) if tried else None
+    expected = (
+        (suggestion.predicted_f1, suggestion.predicted_sd)
+        if suggestion
+        else (advice.predicted_f1, advice.predicted_sd)
+    )
+    interval = bootstrap(logits.argmax(dim=1).numpy(), labels.numpy(), len(subset.class_names))
+    said = {
+        "scales": dict(data.scales),
+        "scores": {
+            "val_f1": validated.val_f1,
+            "test_f1": test_f1,
+            "test_f1_95": list(interval),
+            "expected_f1": expected[0] if same_game else None,
+            "images": {"train": len(subset.train), "val": len(subset.val), "test": len(subset.test)},
+        },
+        "training": {
+            "seed": job.seed,
+            "steps": kept.steps,
+            "weights": "last",
+            "learned_from": "train and val" if job.all_images else "train",
+            "trials": [asdict(one) for one in tried],
+        },
+    }
+    return Fitted(
+        in_memory(kept, learned, job.protocol, said),
+        advice,
+        expected if same_game else None,
+        params,
+        tuple(tried),
+        subset,
+        test_files(data),
+        validated.stopping.curve,
+        validated.val_f1,
+        logits,
+        labels,
+        test_f1,
+        interval,
+    )
+
+
+def trained(job: Fit, params: Params, subset: Subset, what: str, checks: int | None = None) -> Training:
+    """A network trained to the end of the budget; OhloraError where its weights are no numbers."""
+    budget = replace(job.protocol.budget, checks=checks or job.protocol.budget.checks)
+    protocol = replace(job.protocol, budget=budget)
+    steps = budget.steps(len(subset.train), int(params["batch_size"]))
+    with progress(steps, what) as advance:
+        training = train(
+            params,
+            subset,
+            protocol,
+            job.seed,
+            job.hardware,
+            on_step=lambda step, steps: advance(),
+            stopping=LastWeights(),
+        )
+    weights = training.module.state_dict().values()
+    if training.stopping.diverged or not all(bool(torch.isfinite(t).all()) for t in weights):
+        raise OhloraError(
+            f"{what} went out of bounds after {training.steps} of {steps} steps with learning_rate"
+            f" {readable(params['learning_rate'])}: try a lower one, params.learning_rate=1e-3"
+        )
+    return training
+
+
+def joined(first: Split, second: Split) -> Split:
+    return Split(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
+
+
+def in_words(params: Params, job: Fit) -> str:
+    return ", ".join(f"{name} {readable(params[name])}" for name in job.space.free) or "what is fixed"
+
+
+def in_memory(
+    training: Training, learned: Subset, protocol: Protocol, said: Mapping[str, Any]
+) -> ImageClassifier:
+    """The classifier as it will be read from its folder."""
+    card = card_of(training.module, learned, protocol, said)
+    tensors = {name: tensor.cpu() for name, tensor in training.module.state_dict().items()}
+    return classifier_of(ClassifierCard.read(card), tensors, card)
+
+
+def bootstrap(predicted: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[float, float]:
+    """Between which macro-F1 95 of 100 test sets of as many images would lie."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, len(labels), (RESAMPLES, len(labels)))
+    scores = [macro_f1(predicted[some], labels[some], n_classes) for some in rows]
+    low, high = np.quantile(scores, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def macro_f1(predicted: np.ndarray, labels: np.ndarray, n_classes: int) -> float:
+    """Mean F1 of the classes that occur or are predicted, as torchmetrics counts it."""
+    right = np.bincount(labels[predicted == labels], minlength=n_classes)
+    either = np.bincount(labels, minlength=n_classes) + np.bincount(predicted, minlength=n_classes)
+    return float((2 * right[either > 0] / either[either > 0]).mean())

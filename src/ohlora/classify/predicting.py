@@ -1,0 +1,52 @@
+"""Say what a classifier sees on images, as CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ohlora.classify.jobs import Predict
+from ohlora.durable import write_text
+from ohlora.trials.classifier import Prediction, image_files, load_classifier
+
+
+def run_predict(job: Predict) -> None:
+    """Print a row for each image, or write them to a file."""
+    classifier = load_classifier(Path(str(job.classifier)).expanduser())
+    files = image_files(job.files)
+    seen = classifier.predict(files, job.skip_unreadable)
+    if left := len(files) - len(seen):
+        print(f"ohlora: {left} of {len(files)} files left out: no images", file=sys.stderr)
+    text = as_json(seen) if job.format == "json" else as_csv(seen, classifier.class_names)
+    if job.out is None:
+        sys.stdout.write(text)
+        return
+    path = Path(job.out).expanduser()
+    write_text(path, text)
+    print(f"{len(seen)} images: {path}")
+
+
+def as_csv(seen: Sequence[Prediction], class_names: Sequence[str]) -> str:
+    """A line an image: file, class, its probability, then the probability of every class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "class", "probability", *(f"p({name})" for name in class_names)])
+    for one in seen:
+        every = (f"{value:.4f}" for value in one.probabilities.values())
+        writer.writerow([one.file, one.label, f"{one.probability:.4f}", *every])
+    return text.getvalue()
+
+
+def as_json(seen: Sequence[Prediction]) -> str:
+    """A list of {file, class, probability, probabilities}."""
+    rows = []
+    for one in seen:
+        row = asdict(one)
+        row["class"] = row.pop("label")
+        rows.append({key: row[key] for key in ("file", "class", "probability", "probabilities")})
+    return json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

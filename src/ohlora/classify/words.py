@@ -1,0 +1,71 @@
+"""What `fit` says before and after."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ohlora.predictor.advice import Advice
+from ohlora.predictor.advice_report import counts_words, notes
+from ohlora.provenance import program
+from ohlora.text import printable
+from ohlora.trials.report import confusion
+
+if TYPE_CHECKING:
+    from ohlora.classify.fitting import Fitted
+
+MIXED_UP = 3  # pairs of classes named
+
+
+def before_training(advice: Advice, trials: int) -> str:
+    """What is learned from, with which params, and what to expect."""
+    low, high = advice.interval
+    chosen = ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in advice.params.items()
+    )
+    first = "the first trial" if trials else "the advice"
+    return "\n".join(
+        [
+            counts_words(advice.counts),
+            *(f"note: {note}" for note in notes(advice)),
+            f"{first}: {chosen}",
+            f"expected macro-F1 {advice.predicted_f1:.2f}, 95 % from {low:.2f} to {high:.2f}",
+        ]
+    )
+
+
+def outcome(fitted: Fitted, folder: Path, left: list[str]) -> str:
+    """The score with its interval, what is mixed up, what lies where, and what to do next."""
+    low, high = fitted.interval
+    n = len(fitted.test_labels)
+    wrong = int((fitted.test_logits.argmax(dim=1) != fitted.test_labels).sum())
+    lines = [
+        f"test macro-F1 {fitted.test_f1:.3f}, 95 % from {low:.2f} to {high:.2f}: {n - wrong} of {n} test"
+        f" images right, one is worth {1 / n:.2g}"
+    ]
+    if mixed := mixed_up(fitted):
+        lines.append(f"most often mixed up: {'; '.join(mixed)}")
+    place = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
+    lines.append(f"in {place}: {' '.join(left)}")
+    words = program()
+    lines.append(f"what it sees on others: {join([*words[:-1], 'predict', place])} FILES")
+    return "\n".join(lines)
+
+
+def mixed_up(fitted: Fitted) -> list[str]:
+    """The pairs of classes with most mistakes."""
+    matrix = confusion(fitted.test_logits, fitted.test_labels)
+    np.fill_diagonal(matrix, 0)
+    names = [printable(name, 40) for name in fitted.subset.class_names]
+    worst = np.argsort(-matrix, axis=None, kind="stable")[:MIXED_UP]
+    pairs = [np.unravel_index(int(place), matrix.shape) for place in worst]
+    return [
+        f"{names[true]} taken for {names[seen]} {matrix[true, seen]} times"
+        for true, seen in pairs
+        if matrix[true, seen]
+    ]

@@ -1,0 +1,206 @@
+"""Advice for people: as text, as JSON and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ohlora.datasets.lettering import drawable
+from ohlora.datasets.titles import TITLES
+from ohlora.figures import plt, save_figure
+from ohlora.predictor.advice import Advice, Counts
+from ohlora.predictor.explain import NO_MATTER, Effect, KnownSubset, distances, strangeness
+from ohlora.space import Value
+from ohlora.text import printable
+
+FEW_TESTED = 100  # test images; below, a single one is worth more than 0.01
+FEW_LEARNED = 10  # training images of a class
+STRANGE = 0.95  # share of known subsets with a nearer neighbour
+
+
+def as_text(advice: Advice) -> str:
+    """The params, what each is worth, the expected score and where it comes from; a line a thing."""
+    low, high = advice.interval
+    width = max(map(len, advice.params))
+    of = {effect.name: effect for effect in advice.effects}
+    first = [*of, *(name for name in advice.params if name not in of)]
+    values = {name: shown(advice.params[name]) for name in first}
+    wide = max(map(len, values.values()))
+    rows = [f"  {name:<{width}}  {values[name]:<{wide}}  {effect_words(of.get(name))}" for name in first]
+    return "\n".join(
+        [
+            counts_words(advice.counts),
+            "",
+            "  what to train with, and the macro-F1 that each gains on the worst value of its range:",
+            *rows,
+            "",
+            f"expected macro-F1 {advice.predicted_f1:.2f}, 95 % from {low:.2f} to {high:.2f}",
+            f"read from {judged(advice)}",
+            f"nearest known subsets: {'; '.join(map(known_words, advice.nearest[:3]))}",
+            *(f"note: {note}" for note in notes(advice)),
+        ]
+    )
+
+
+def as_json(advice: Advice) -> dict[str, Any]:
+    """All that the text says, as plain data."""
+    report = advice.predictor.card.get("report", {})
+    return {
+        "images": {
+            "title": advice.counts.title,
+            "classes": advice.counts.classes,
+            "image_shape": list(advice.counts.image_shape),
+            "train": advice.counts.train,
+            "val": advice.counts.val,
+            "test": advice.counts.test,
+        },
+        "params": advice.params,
+        "expected": {
+            "macro_f1": advice.predicted_f1,
+            "sd": advice.predicted_sd,
+            "interval_95": list(advice.interval),
+        },
+        "judged_by": {
+            "trials": report.get("trials"),
+            "subsets": report.get("subsets"),
+            "held_out": report.get("held_out"),
+            "scores": report.get("scores", {}).get("predictor"),
+            "sd_on_unseen_subsets": advice.predictor.noise,
+        },
+        "effects": [
+            {
+                "name": effect.name,
+                "value": effect.value,
+                "expected_f1": effect.predicted_f1,
+                "gain": effect.gain,
+                "elsewhere": [{"value": value, "expected_f1": f1} for value, f1 in effect.curve],
+            }
+            for effect in advice.effects
+        ],
+        "nearest_known": [vars(known) for known in advice.nearest],
+        "notes": notes(advice),
+    }
+
+
+def counts_words(counts: Counts) -> str:
+    channels, height, width = counts.image_shape
+    low, high = min(counts.classes.values()), max(counts.classes.values())
+    each = str(low) if low == high else f"{low} to {high}"
+    return (
+        f"{printable(counts.title)}: {counts.train} images to train, {counts.val} to validate, {counts.test}"
+        f" to test; {len(counts.classes)} classes, {each} to train on each;"
+        f" {height} x {width}, {'grey' if channels == 1 else 'colour'}"
+    )
+
+
+def effect_words(effect: Effect | None) -> str:
+    """What a hyperparameter is expected to be worth."""
+    if effect is None:
+        return "fixed"
+    if not effect.matters:
+        return f"makes no difference here (less than {NO_MATTER:g})"
+    return f"+{effect.gain:.2f} against {shown(effect.worst[0])}"
+
+
+def judged(advice: Advice) -> str:
+    """Where the expected score comes from, and how good such scores are."""
+    report = advice.predictor.card.get("report", {})
+    if not report:
+        return "a predictor whose card does not say how it was judged"
+    names = ", ".join(sorted({TITLES.get(name, name) for name in advice.predictor.known_datasets}))
+    error = report.get("scores", {}).get("predictor", {}).get("mean_absolute_error")
+    off = (
+        ""
+        if error is None
+        else f"; on subsets held out it is off by {error:.3f} on average, on yours by more"
+    )
+    return f"{report['trials']:,} trainings on {report['subsets']} subsets of {names}{off}"
+
+
+def known_words(known: KnownSubset) -> str:
+    counts = [
+        f"{n} {what}" for n, what in ((known.images, "images"), (known.classes, "classes")) if n is not None
+    ]
+    inside = ", ".join([*counts, f"distance {known.distance:.2f}"])
+    return f"{TITLES.get(known.dataset, known.dataset)} ({inside})"
+
+
+def notes(advice: Advice) -> list[str]:
+    """What should keep one from believing a number too much."""
+    counts, said = advice.counts, few_tested(advice.counts.test)
+    if smallest := [name for name, n in counts.classes.items() if n < FEW_LEARNED]:
+        name = min(smallest, key=lambda one: counts.classes[one])
+        more = f", {len(smallest) - 1} more classes under {FEW_LEARNED}" if len(smallest) > 1 else ""
+        said.append(f"{printable(name)} has {counts.classes[name]} images to train on{more}")
+    if advice.nearest:
+        near = advice.nearest[0].distance
+        if strangeness(advice.predictor, near) > STRANGE:
+            own = distances(advice.predictor.known, advice.predictor.known).fill_diagonal_(torch.inf)
+            usual = float(own.min(dim=1).values.quantile(STRANGE))
+            said.append(
+                f"unlike what she knows: the nearest subset is {near:.2f} away, and {STRANGE:.0%} of the"
+                f" known ones have one within {usual:.2f}; take the expected score for a guess"
+            )
+    return said
+
+
+def few_tested(n: int) -> list[str]:
+    return [f"{n} test images: one is worth {1 / n:.2g}"] if n < FEW_TESTED else []
+
+
+def shown(value: Value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def save_picture(advice: Advice, path: str | Path) -> Path:
+    """The expected score, what each hyperparameter changes of it, and the nearest known subsets."""
+    free = advice.effects
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(11, 1.9 + 0.36 * max(len(free), 6)), layout="constrained", width_ratios=(3, 2)
+    )
+    title = drawable(printable(advice.counts.title, 60))
+    figure.suptitle(f"{title}: {advice.counts.train} training images, {len(advice.counts.classes)} classes")
+    draw_effects(advice, left)
+    draw_nearest(advice, right)
+    return save_figure(figure, Path(path))
+
+
+def draw_effects(advice: Advice, axes: Any) -> None:
+    low, high = advice.interval
+    axes.axvspan(low, high, color="tab:green", alpha=0.12, lw=0, label="95 % interval")
+    axes.axvline(advice.predicted_f1, color="tab:green", lw=1.2, label=f"expected: {advice.predicted_f1:.2f}")
+    names = []
+    for row, effect in enumerate(reversed(advice.effects)):
+        names.append(f"{effect.name} = {shown(effect.value)}")
+        scores = [f1 for _, f1 in effect.curve]
+        axes.plot([min(scores), effect.predicted_f1], [row, row], color="grey", lw=3, alpha=0.4)
+        axes.plot(scores, [row] * len(scores), "|", color="grey", ms=8)
+        axes.plot(effect.predicted_f1, row, "o", color="tab:blue")
+        if effect.matters:
+            value, f1 = effect.worst
+            axes.annotate(
+                shown(value), (f1, row), (-5, 0), textcoords="offset points", ha="right", va="center"
+            )
+    axes.set_yticks(range(len(names)), names)
+    ends = [f1 for effect in advice.effects for _, f1 in effect.curve]
+    least = min([low, *ends], default=low)
+    axes.set(xlim=(max(least - 0.12, -0.08), 1.02), ylim=(-0.8, max(len(names), 1) - 0.2))
+    axes.set(xlabel="expected macro-F1 with one of them changed", title="what moved the choice")
+    axes.legend(loc="lower left", fontsize=8)
+
+
+def draw_nearest(advice: Advice, axes: Any) -> None:
+    rows = list(reversed(advice.nearest))
+    datasets = sorted({known.dataset for known in rows})
+    colours = dict(zip(datasets, plt.get_cmap("tab10").colors, strict=False))  # type: ignore[attr-defined]
+    axes.barh(
+        range(len(rows)),
+        [known.distance for known in rows],
+        color=[colours.get(known.dataset, "grey") for known in rows],
+        height=0.6,
+    )
+    labels = [known_words(known).replace(f", distance {known.distance:.2f}", "") for known in rows]
+    axes.set_yticks(range(len(rows)), [label.replace(" (", "\n(") for label in labels], fontsize=8)
+    axes.set(xlabel="distance (mean standard deviations)", title="nearest known subsets", xlim=(0, None))

@@ -1,0 +1,108 @@
+"""Why these params: what each hyperparameter is expected to change, and which known subsets are nearest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ohlora.predictor.predictor import Predictor
+from ohlora.space import Axis, Choice, Params, Space, Value
+
+POINTS = 9  # along an axis of numbers
+NO_MATTER = 0.005  # macro-F1; a quarter of what one trial differs from the next by chance
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What is expected of one hyperparameter at other values, all others as they were chosen."""
+
+    name: str
+    value: Value
+    curve: tuple[tuple[Value, float], ...]  # (another value, expected macro-F1 there)
+    predicted_f1: float  # at the value chosen
+
+    @property
+    def worst(self) -> tuple[Value, float]:
+        return min(self.curve, key=lambda point: point[1])
+
+    @property
+    def best(self) -> tuple[Value, float]:
+        return max(self.curve, key=lambda point: point[1])
+
+    @property
+    def gain(self) -> float:
+        """Macro-F1 expected above the worst value of its axis."""
+        return self.predicted_f1 - self.worst[1]
+
+    @property
+    def matters(self) -> bool:
+        return self.gain >= NO_MATTER
+
+
+@dataclass(frozen=True)
+class KnownSubset:
+    """A subset that the predictor was fitted on, and how far away it is."""
+
+    dataset: str
+    distance: float  # root mean square over features, each in its own standard deviations
+    images: int | None  # to train on, where the predictor knows
+    classes: int | None
+
+
+def effects(predictor: Predictor, space: Space, vector: Tensor, params: Params) -> tuple[Effect, ...]:
+    """The effect of every free hyperparameter, the largest gain first."""
+    names, values, rows = [], [], [space.encode(params)]
+    for name, axis in space.free.items():
+        for value in other_values(axis, params[name]):
+            names.append(name)
+            values.append(value)
+            rows.append(space.encode({**params, name: value}))
+    f1, *others = predictor.members(vector, np.array(rows)).mean(0).clamp(0, 1).tolist()
+    curves: dict[str, list[tuple[Value, float]]] = {name: [] for name in space.free}
+    for name, value, there in zip(names, values, others, strict=True):
+        curves[name].append((value, there))
+    found = [Effect(name, params[name], tuple(curve), f1) for name, curve in curves.items()]
+    return tuple(sorted(found, key=lambda effect: -effect.gain))
+
+
+def other_values(axis: Axis, value: Value) -> list[Value]:
+    """Values along an axis, less the one that was chosen."""
+    if isinstance(axis, Choice):
+        return [option for option in axis.options if option != value]
+    return [axis.at(u) for u in np.linspace(0, 1, POINTS)]
+
+
+def nearest_known(predictor: Predictor, vector: Tensor, count: int = 5) -> tuple[KnownSubset, ...]:
+    """The subsets most like the one that `vector` describes, the nearest first."""
+    apart = distances(vector, predictor.known)[0]
+    return tuple(known(predictor, row, float(apart[row])) for row in apart.argsort()[:count].tolist())
+
+
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    """Root mean square difference of standardised features [rows of a, rows of b]."""
+    return torch.cdist(a, b) / a.shape[1] ** 0.5
+
+
+def known(predictor: Predictor, row: int, distance: float) -> KnownSubset:
+    def count(feature: str) -> float | None:
+        if feature not in predictor.feature_names:
+            return None
+        i = predictor.feature_names.index(feature)
+        return float(predictor.known[row, i] * predictor.std[i] + predictor.mean[i])
+
+    log_images, classes = count("counts.log_images"), count("counts.classes")
+    return KnownSubset(
+        predictor.known_datasets[row],
+        distance,
+        None if log_images is None else round(float(np.exp(log_images))),
+        None if classes is None else round(classes),
+    )
+
+
+def strangeness(predictor: Predictor, distance: float) -> float:
+    """Share of the known subsets that have a nearer neighbour among the others than `distance`, 0 to 1."""
+    apart = distances(predictor.known, predictor.known).fill_diagonal_(torch.inf)
+    return float((apart.min(dim=1).values < distance).float().mean())
