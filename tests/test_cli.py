@@ -97,14 +97,17 @@ def test_what_users_may_import():
     assert set(ohlora.__all__) == {
         "Advice",
         "Choice",
+        "ImageClassifier",
         "OhLoRASampler",
         "OhloraError",
+        "Prediction",
         "Predictor",
         "Real",
         "Space",
         "__version__",
         "advise",
         "describe",
+        "fit",
         "load",
     }
     assert all(getattr(ohlora, name) is not None for name in ohlora.__all__)

@@ -142,7 +142,8 @@ def command_line() -> str:
     for argument in sys.argv[1:]:
         if not argument.lstrip("+~").startswith(places):
             name, given, value = argument.partition("=")
-            said.append(f"{name}={Path(value).name}" if given and Path(value).is_absolute() else argument)
+            path = Path(value.strip("'\""))  # a value may stand in quotes of Hydra's
+            said.append(f"{name}={path.name}" if given and path.is_absolute() else argument)
     return shlex.join([*program(), *said])
 
 

@@ -36,7 +36,7 @@ def fit(
         job = named_job("fit", [*words, *settings, f"paths.run_dir={quoted(nowhere)}"])
         place = None if save_to is None else Path(save_to).expanduser()
         if place is not None:
-            check_place(place)
+            check_place(place, Path(folder))
         fitted = fit_job(job)
         if place is not None:
             leave(fitted, place, job.onnx)

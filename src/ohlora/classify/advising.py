@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ohlora.classify.jobs import Advise
 from ohlora.classify.reading import read_folder, whole_subset
+from ohlora.classify.words import command, place
 from ohlora.durable import write_json
 from ohlora.predictor.advice import Advice, advise_on
 from ohlora.predictor.predictor import Predictor
@@ -24,22 +25,13 @@ def run_advise(job: Advise) -> None:
     if job.format == "json":
         print(json.dumps(advice.as_json(), indent=2, ensure_ascii=False, allow_nan=False))
         return
-    print(f"{advice}\n\nas JSON and as a picture: {out / 'advice.json'} {picture}")
-    print(f"a classifier with these: {fit_command(job)}")
+    print(f"{advice}\n\nas JSON and as a picture: {place(out / 'advice.json')} {place(picture)}")
+    print(f"a classifier with these: {command('fit', str(job.folder), 'save_to=my_model')}")
 
 
 def advise(job: Advise) -> Advice:
     predictor = Predictor.load(Path(job.predictor), "hp_predictor")
     predictor.check_space(job.space)
-    data = read_folder(job.images)
-    subset = whole_subset(job.family, data, job.seed, Path(job.cache_dir))
+    data = read_folder(job.images, Path(job.output_dir))
+    subset = whole_subset(job.family, data, job.images, job.seed, Path(job.cache_dir))
     return advise_on(subset, data, predictor, job.space, Path(job.encoders))
-
-
-def fit_command(job: Advise) -> str:
-    from shlex import join
-
-    from ohlora.provenance import program
-
-    words = program()
-    return join([*words[:-1], "fit", str(job.folder), "save_to=my_model"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator
 
 from ohlora.config import Index, Many, Name, config, deferred
@@ -59,6 +59,7 @@ class Fit:
     family: WholeDataset
     seed: Annotated[int, Ge(0), Le(2**32 - 1)]  # of the split and of the training
     trials: Annotated[int, Ge(0), Le(1000)]  # trained to choose the params; 0: the advice as it is
+    longer: Annotated[float, Gt(0), Le(100)]  # times a trial's budget, of the classifier that is kept
     all_images: bool  # the classifier that is kept learns from the validation images too
     onnx: bool
     save_to: FolderName | None  # None: the run's own folder

@@ -28,8 +28,10 @@ COLUMNS = 4
 CELL = 96  # pixels a side of a picture
 
 
-def check_place(folder: Path, own: bool = False) -> None:
-    """Raise OhloraError where the classifier would come to lie among other files; `own`: of this run."""
+def check_place(folder: Path, images: Path, own: bool = False) -> None:
+    """Raise OhloraError where the classifier would lie among other files; `own`: of this run."""
+    if not own and folder.resolve().is_relative_to(images.expanduser().resolve()):
+        raise OhloraError(f"save_to={printable(folder)} lies among the images it learns from: name another")
     if folder.exists() and not folder.is_dir():
         raise OhloraError(f"save_to={printable(folder)} is a file; name a folder")
     if own or not folder.exists() or (folder / CARD).is_file():  # an earlier classifier is replaced

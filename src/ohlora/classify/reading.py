@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,19 +15,40 @@ from ohlora.errors import OhloraError
 from ohlora.text import printable
 
 
-def read_folder(images: Folder) -> FolderData:
+def read_folder(images: Folder, output_dir: Path) -> FolderData:
     """Every image of a folder; OhloraError for one that is none or from which nothing can be learned."""
     root = Path(images.root or "").expanduser()
     if not root.exists():
         raise OhloraError(f"{printable(root)}: no such folder")
     if not root.is_dir():
         raise OhloraError(f"{printable(root)} is a file; wanted: a folder with a folder of images a class")
+    keep_apart(root, output_dir)
     return load_folder(images)
 
 
-def whole_subset(family: WholeDataset, data: FolderData, seed: int, cache_dir: Path) -> Subset:
+def keep_apart(root: Path, output_dir: Path) -> None:
+    """Raise OhloraError, and take the run's new folder away, where it lies among the images like a class."""
+    root, out = root.resolve(), output_dir.resolve()
+    if not out.is_relative_to(root):
+        return
+    shutil.rmtree(out, ignore_errors=True)
+    for folder in out.parents:
+        if folder == root:
+            break
+        with suppress(OSError):  # what else is there stays
+            folder.rmdir()
+    raise OhloraError(
+        f"the run's folder, {printable(output_dir)}, would lie among the images: start it elsewhere, or give"
+        " it another folder, paths.output_dir=DIR"
+    )
+
+
+def whole_subset(
+    family: WholeDataset, data: FolderData, images: Folder, seed: int, cache_dir: Path
+) -> Subset:
     """All images, a share of them set aside to validate, under the folder's own name."""
-    return replace(family.draw(data, seed, cache_dir), title=data.title.removeprefix("folder "))
+    name = Path(images.root or "").expanduser().resolve().name
+    return replace(family.draw(data, seed, cache_dir), title=name)
 
 
 def test_files(data: FolderData) -> list[Path]:

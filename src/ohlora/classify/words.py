@@ -44,17 +44,26 @@ def outcome(fitted: Fitted, folder: Path, left: list[str]) -> str:
     low, high = fitted.interval
     n = len(fitted.test_labels)
     wrong = int((fitted.test_logits.argmax(dim=1) != fitted.test_labels).sum())
+    expected = "" if fitted.expected is None else f" (expected {fitted.expected[0]:.2f})"
     lines = [
-        f"test macro-F1 {fitted.test_f1:.3f}, 95 % from {low:.2f} to {high:.2f}: {n - wrong} of {n} test"
-        f" images right, one is worth {1 / n:.2g}"
+        f"test macro-F1 {fitted.test_f1:.3f}{expected}, 95 % from {low:.2f} to {high:.2f}: {n - wrong} of {n}"
+        f" test images right, one is worth {1 / n:.2g}"
     ]
     if mixed := mixed_up(fitted):
         lines.append(f"most often mixed up: {'; '.join(mixed)}")
-    place = os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
-    lines.append(f"in {place}: {' '.join(left)}")
-    words = program()
-    lines.append(f"what it sees on others: {join([*words[:-1], 'predict', place])} FILES")
+    lines.append(f"in {place(folder)}: {' '.join(left)}")
+    lines.append(f"what it sees on others: {command('predict', place(folder))} FILES")
     return "\n".join(lines)
+
+
+def place(path: Path) -> str:
+    """A path as short as it can be typed here."""
+    return os.path.relpath(path) if path.is_absolute() and path.is_relative_to(Path.cwd()) else str(path)
+
+
+def command(*words: str) -> str:
+    """Another verb of this program, to be typed next."""
+    return join([*program()[:-1], *words])
 
 
 def mixed_up(fitted: Fitted) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,7 @@ def advise(folder: str | Path, image_size: int = 32) -> Advice:
     data = Folder(str(folder), image_size).load()
     family = WholeDataset("none", val_share=0.2, max_val_images=5000)
     subset = family.draw(data, seed=0, cache_dir=Path(tempfile.gettempdir()))
+    subset = replace(subset, title=Path(folder).expanduser().resolve().name)
     predictor = Predictor.load(assets_dir(), "hp_predictor")
     return advise_on(subset, data, predictor, predictor.space, assets_dir() / "encoders")
 

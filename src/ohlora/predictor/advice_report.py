@@ -132,8 +132,9 @@ def notes(advice: Advice) -> list[str]:
     counts, said = advice.counts, few_tested(advice.counts.test)
     if smallest := [name for name, n in counts.classes.items() if n < FEW_LEARNED]:
         name = min(smallest, key=lambda one: counts.classes[one])
-        more = f", {len(smallest) - 1} more classes under {FEW_LEARNED}" if len(smallest) > 1 else ""
-        said.append(f"{printable(name)} has {counts.classes[name]} images to train on{more}")
+        least, others = counts.classes[name], len(smallest) - 1
+        more = f" ({others} more have fewer than {FEW_LEARNED})" if others else ""
+        said.append(f"class {printable(name)} has {least} image{'s' * (least > 1)} to train on{more}")
     if advice.nearest:
         near = advice.nearest[0].distance
         if strangeness(advice.predictor, near) > STRANGE:

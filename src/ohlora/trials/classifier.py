@@ -188,8 +188,8 @@ class ClassifierCard:
 
     @classmethod
     def read(cls, card: Mapping[str, Any]) -> ClassifierCard:
-        given = {"scales": {}} | {one.name: card[one.name] for one in fields(cls) if one.name in card}  # type: ignore[arg-type]
-        return cls(**given)
+        given: dict[str, Any] = {one.name: card[one.name] for one in fields(cls) if one.name in card}  # type: ignore[arg-type]
+        return cls(**{"scales": {}, **given})
 
 
 def load_classifier(folder: Path) -> ImageClassifier:

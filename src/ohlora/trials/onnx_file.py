@@ -22,6 +22,9 @@ PACKAGES = ("onnx", "onnxscript")
 class Whole(nn.Module):
     """Images uint8 [n, channels, height, width] -> probabilities float32 [n, classes]."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, classifier: ImageClassifier) -> None:
         super().__init__()
         self.network = classifier.network

@@ -1,0 +1,234 @@
+"""What `fit` leaves, and what it does with few images."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.classify.conftest import QUICK
+
+import ohlora
+from ohlora.classify import fitting
+from ohlora.classify.choosing import choose, proposed
+from ohlora.classify.fitting import f1_interval, fit
+from ohlora.door import named_job
+from ohlora.errors import OhloraError
+from ohlora.trials.drivers import LastWeights
+
+LEFT = {
+    *("classifier.safetensors", "classifier.json", "labels.txt", "advice.json", "curve.png", "confusion.png"),
+    *("confusion.csv", "mistakes.csv"),
+}
+
+
+def job(folder, *settings):
+    return named_job("fit", [f"folder={folder}", *QUICK, *settings, "paths.run_dir=run"])
+
+
+def test_the_folder(model):
+    assert {path.name for path in model.iterdir()} - {"mistakes.png"} == LEFT
+    assert (model / "labels.txt").read_text(encoding="utf-8") == "cat\ndog\n개\n"
+    header, *rows = csv.reader((model / "confusion.csv").read_text(encoding="utf-8").splitlines())
+    assert header[1:] == ["cat", "dog", "개"]
+    assert [sum(map(int, row[1:])) for row in rows] == [5, 5, 5]
+    assert json.loads((model / "advice.json").read_text(encoding="utf-8"))["params"]
+
+
+def test_the_card(model):
+    card = json.loads((model / "classifier.json").read_text(encoding="utf-8"))
+    assert card["kind"] == "image_classifier"
+    low, high = card["scores"]["test_f1_95"]
+    assert 0 <= low < high <= 1
+    assert card["scores"]["images"] == {"train": 45, "val": 12, "test": 15}
+    assert card["scores"]["expected_f1"] is None  # size=smoke trains otherwise than she expects
+    assert card["training"]["learned_from"] == "train and val"
+
+
+def test_mistakes_name_their_files(class_folders, tmp_path):
+    folder = class_folders({"a": 30, "b": 30})
+    for file in [*folder.rglob("*.png")]:  # nothing to tell them by
+        Image.effect_noise((8, 8), 200).save(file)
+    ohlora.fit(folder, tmp_path / "model", settings=QUICK)
+    rows = list(
+        csv.DictReader((tmp_path / "model" / "mistakes.csv").read_text(encoding="utf-8").splitlines())
+    )
+    assert rows
+    for row in rows:
+        assert (folder / row["file"]).is_file()
+        assert Path(row["file"]).parts[0] == row["true"] != row["predicted"]
+        assert 0.5 <= float(row["probability"]) <= 1
+    with Image.open(tmp_path / "model" / "mistakes.png") as picture:
+        assert picture.width >= 420
+
+
+def test_the_same_again(photos):
+    first, second = (fit(job(photos, "seed=3")) for _ in range(2))
+    assert torch.equal(first.test_logits, second.test_logits)
+    assert first.params == second.params
+
+
+def test_trials_are_proposed_one_after_the_other(photos):
+    told = []
+    fitted = fit(job(photos, "trials=3"), told.append)
+    assert [line.split(":")[0] for line in told[1:]] == ["trial 1", "trial 2", "trial 3", "chosen"]
+    assert fitted.tried[0].params == fitted.advice.params
+    assert len({str(one.params) for one in fitted.tried}) == 3
+    assert fitted.params == proposed(fitted.advice, 0, fitted.tried).params
+    trials = fitted.classifier.card["training"]["trials"]
+    assert [one["val_f1"] for one in trials] == [one.val_f1 for one in fitted.tried]
+
+
+def test_trials_learn_from_those_before(photos):
+    advice = ohlora.advise(photos, image_size=8)
+    good = choose(advice, 3, 0, lambda params, number: 0.9)
+    bad = choose(advice, 3, 0, lambda params, number: 0.2)
+    assert good[0] == type(good[0])(advice.params, 0.9)
+    assert good[2].params != bad[2].params
+
+
+def test_what_is_fixed_stays(photos):
+    fitted = fit(job(photos, "params.learning_rate=1e-3", "params.batch_size=16", "trials=2"))
+    for params in (fitted.params, fitted.advice.params, *(one.params for one in fitted.tried)):
+        assert (params["learning_rate"], params["batch_size"]) == (1e-3, 16)
+
+
+def test_without_all_images_validation_images_are_not_learned(photos, monkeypatch):
+    seen = []
+    real = fitting.train
+
+    def watched(params, subset, *rest, **settings):
+        seen.append(len(subset.train))
+        return real(params, subset, *rest, **settings)
+
+    monkeypatch.setattr(fitting, "train", watched)
+    fit(job(photos, "all_images=false"))
+    assert seen == [45]
+    fit(job(photos))
+    assert seen == [45, 45, 57]
+
+
+def test_a_lucky_early_validation_is_not_kept():
+    stopping = LastWeights()
+    for step, loss in enumerate((0.1, 0.9, 0.8)):
+        assert not stopping.see(dict, step, 1.0, loss, 1 - loss)
+    assert stopping.weights is None  # the network keeps those it has at the end
+    assert stopping.val_f1 == pytest.approx(0.2)
+    assert len(stopping.curve) == 3
+    assert stopping.see(dict, 3, 1.0, float("nan"), 0.1)
+    assert stopping.diverged
+
+
+def test_a_training_out_of_bounds_is_one_line(photos, monkeypatch):
+    def broken(*given, **settings):
+        training = real(*given, **settings)
+        with torch.no_grad():
+            training.module.head.weight.fill_(float("nan"))
+        return training
+
+    real = fitting.train
+    monkeypatch.setattr(fitting, "train", broken)
+    with pytest.raises(OhloraError, match=r"out of bounds .* try a lower one, params\.learning_rate"):
+        fit(job(photos))
+
+
+@pytest.mark.parametrize("counts", [{"a": 3, "b": 3}, {f"{k:03d}": 3 for k in range(200)}], ids=len)
+def test_very_few_images(class_folders, counts, tmp_path):
+    folder = class_folders(counts)
+    classifier = ohlora.fit(folder, tmp_path / "model", settings=QUICK)
+    scores = classifier.card["scores"]
+    low, high = scores["test_f1_95"]
+    assert 0 <= low <= high <= 1
+    assert 0 <= scores["test_f1"] <= 1
+    with Image.open(tmp_path / "model" / "confusion.png") as picture:
+        assert max(picture.size) <= 2000
+
+
+class TestInterval:
+    def test_four_of_four_may_be_luck(self):
+        low, high = f1_interval(np.diag([2, 2]))
+        assert low < 0.75
+        assert high > 0.98
+
+    def test_many_images_tell_much(self):
+        low, high = f1_interval(np.array([[900, 100], [100, 900]]))
+        assert low == pytest.approx(0.886, abs=0.01)
+        assert high == pytest.approx(0.913, abs=0.01)
+
+
+class TestWhereItIsKept:
+    def test_not_among_other_files(self, photos, tmp_path):
+        (tmp_path / "thesis.txt").touch()
+        with pytest.raises(OhloraError, match="holds other files: name a new folder"):
+            ohlora.fit(photos, tmp_path, settings=QUICK)
+        assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+    def test_not_in_a_file(self, photos, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(OhloraError, match="is a file"):
+            ohlora.fit(photos, tmp_path / "file", settings=QUICK)
+
+    def test_in_place_of_an_earlier_classifier(self, photos, tmp_path):
+        for seed in (1, 2):
+            ohlora.fit(photos, tmp_path / "model", seed=seed, settings=QUICK)
+        assert ohlora.load(tmp_path / "model").card["training"]["seed"] == 2  # type: ignore[union-attr]
+
+
+def test_onnx_without_its_packages(photos, monkeypatch):
+    monkeypatch.setattr("ohlora.errors.find_spec", lambda name: None)
+    with pytest.raises(OhloraError, match=r"onnx and onnxscript not installed: pip install 'ohlora\[onnx\]'"):
+        fit(job(photos, "onnx=true"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [8, 30, 50])
+def test_onnx_says_the_same(class_folders, tmp_path, size):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    folder = class_folders({"a": 8, "b": 8}, side=size, colour=size == 30)
+    settings = [*QUICK, f"image_size={size}", "onnx=true"]
+    classifier = ohlora.fit(folder, tmp_path / "model", settings=settings)
+    images = torch.randint(0, 256, (5, *classifier.image_shape), dtype=torch.uint8)
+    session = runtime.InferenceSession(str(tmp_path / "model" / "classifier.onnx"))
+    (there,) = session.run(["probabilities"], {"images": images.numpy()})
+    assert np.abs(there - classifier.probabilities(images).numpy()).max() < 1e-5
+
+
+def test_python_prints_nothing(photos, capsys):
+    ohlora.fit(photos, settings=QUICK)
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "")
+
+
+def test_a_wrong_setting_in_python(photos):
+    with pytest.raises(OhloraError, match="trails is not a setting"):
+        ohlora.fit(photos, settings=["trails=3"])
+    with pytest.raises(OhloraError, match="trials=-1 is not a whole number from 0"):
+        ohlora.fit(photos, trials=-1)
+
+
+@pytest.mark.slow
+def test_the_whole_journey(class_folders, tmp_path):
+    """As a person types it: a folder with a space, a `=` and Korean in its name."""
+    folder = class_folders({"cat": 40, "dog": 40}, name="내 사진=2 (new)")
+    start = [sys.executable, "-m", "ohlora"]
+
+    def run(*words: str) -> str:
+        done = subprocess.run([*start, *words], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "expected macro-F1" in run("advise", str(folder), "image_size=8")
+    told = run("fit", str(folder), "save_to=my model", "image_size=8", "trials=2")
+    assert "trial 2: validation macro-F1" in told
+    assert "16 of 16 test images right, one is worth 0.062" in told
+    assert "predict 'my model' FILES" in told
+    rows = json.loads(run("predict", "my model", str(folder / "dog"), "format=json"))
+    assert {row["class"] for row in rows} == {"dog"}

@@ -1,0 +1,176 @@
+"""What a classifier sees: files, folders, CSV and JSON; and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import ohlora
+from ohlora.errors import OhloraError
+from ohlora.trials.classifier import ImageClassifier
+
+
+@pytest.fixture(scope="module")
+def classifier(model) -> ImageClassifier:
+    loaded = ohlora.load(model)
+    assert isinstance(loaded, ImageClassifier)
+    return loaded
+
+
+def test_files_and_folders(classifier, photos):
+    seen = classifier.predict([photos / "dog" / "1.png", photos / "cat"])
+    assert [one.file for one in seen[:1]] == [str(photos / "dog" / "1.png")]
+    assert len(seen) == 25
+    for one in seen:
+        assert sum(one.probabilities.values()) == pytest.approx(1)
+        assert one.probability == max(one.probabilities.values()) == one.probabilities[one.label]
+    (alone,) = classifier.predict(str(photos / "dog" / "1.png"))
+    assert (alone.file, alone.label) == (seen[0].file, seen[0].label)
+    assert alone.probabilities == pytest.approx(seen[0].probabilities, abs=1e-6)
+
+
+def test_a_file_is_read_as_it_was_trained_on(classifier, photos):
+    """Through the folder reader and through `read` the same pixels."""
+    from ohlora.datasets.readers import Folder
+
+    data = Folder(str(photos), 8).load()
+    files = [photos / path for path in data.test_files]
+    pictures = classifier.read(files)
+    assert torch.equal(torch.stack(list(pictures.values())), data.test.images)
+
+
+def test_deep_pictures_keep_the_scale_of_the_training_images(class_folders, tmp_path):
+    """A dark 12-bit picture stays dark: white is that of the whole folder, not its own."""
+    folder = class_folders({"dark": 0, "light": 0})
+    for level, name in ((200, "dark"), (4000, "light")):
+        for i in range(6):
+            Image.fromarray(np.full((8, 8), level + i, dtype=np.uint16)).save(folder / name / f"{i}.png")
+    settings = ["image_size=8", "size=smoke", "hardware.device=cpu"]
+    classifier = ohlora.fit(folder, tmp_path / "model", settings=settings)
+    assert list(classifier.card["scales"].values()) == [4095]
+    dark, light = classifier.read([folder / "dark" / "0.png", folder / "light" / "0.png"]).values()
+    assert int(dark.max()) < 16
+    assert int(light.min()) > 240
+
+
+def test_what_is_missing_or_no_image(classifier, photos, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no image")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OhloraError, match=r"1 of 2 files cannot be read as images: .*a\.png"):
+        classifier.predict([tmp_path / "a.png", photos / "dog" / "1.png"])
+    assert len(classifier.predict([tmp_path / "a.png", photos / "dog" / "1.png"], skip_unreadable=True)) == 1
+    with pytest.raises(OhloraError, match="none of the files"):
+        classifier.predict(tmp_path / "a.png", skip_unreadable=True)
+    with pytest.raises(OhloraError, match=r"b\.png: no such file or folder; .*empty has no images in it"):
+        classifier.predict([tmp_path / "b.png", tmp_path / "empty"])
+    with pytest.raises(OhloraError, match="no image files were named"):
+        classifier.predict([])
+
+
+class TestOnTheCommandLine:
+    def test_csv(self, door, model, photos, tmp_path):
+        done = door("predict", str(model), str(photos / "dog" / "1.png"), str(photos / "개"), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        rows = list(csv.DictReader(io.StringIO(done.stdout)))
+        assert len(rows) == 25
+        assert list(rows[0]) == ["file", "class", "probability", "p(cat)", "p(dog)", "p(개)"]
+        assert sum(float(rows[0][name]) for name in ("p(cat)", "p(dog)", "p(개)")) == pytest.approx(
+            1, abs=1e-3
+        )
+
+    def test_json_into_a_file(self, door, model, photos, tmp_path):
+        words = (str(model), str(photos / "dog"), "format=json", "out=seen here.json")
+        done = door("predict", *words, cwd=tmp_path)
+        assert done.stdout == "24 images: seen here.json\n", done.stderr
+        rows = json.loads((tmp_path / "seen here.json").read_text(encoding="utf-8"))
+        assert list(rows[0]) == ["file", "class", "probability", "probabilities"]
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            ((), "classifier=null: name the folder that fit has left"),
+            (("MODEL",), "files=[]: name image files or folders"),
+            (("MODEL", "nothere.png"), "nothere.png: no such file or folder"),
+            (("nothere", "PHOTOS"), "no image_classifier at nothere"),
+            (("MODEL", "PHOTOS", "format=xml"), "format=xml is not one of csv | json"),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_is_one_line(self, door, model, photos, tmp_path, words, told):
+        meant = {"MODEL": str(model), "PHOTOS": str(photos)}
+        done = door("predict", *(meant.get(word, word) for word in words), cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert told in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+    def test_advice_as_json_is_nothing_but_json(self, door, photos, tmp_path):
+        done = door("advise", str(photos), "image_size=8", "format=json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["params"]
+        (out,) = (tmp_path / "outputs" / "advice").iterdir()
+        assert {"advice.json", "advice.png"} <= {path.name for path in out.iterdir()}
+
+
+class TestAModelFromElsewhere:
+    @pytest.fixture
+    def copy(self, model, tmp_path):
+        return shutil.copytree(model, tmp_path / "copy")
+
+    def change(self, folder, **changes):
+        card = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
+        (folder / "classifier.json").write_text(json.dumps(card | changes), encoding="utf-8")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"class_names": ["a"]},
+            {"class_names": ["a", "a", "b"]},
+            {"class_names": ["a", "b", "c", "d"]},
+            {"class_names": "abc"},
+            {"image_shape": [2, 8, 8]},
+            {"image_shape": [1, 10**9, 8]},
+            {"image_shape": None},
+            {"mean": []},
+            {"mean": [0.1, 0.2]},
+            {"std": [0.0]},
+            {"std": [float("nan")]},
+            {"params": {}},
+            {"params": {"activation": "__import__"}},
+            {"protocol": {}},
+            {"protocol": {"network": {"widths": [10**7, 10**7]}}},
+            {"scales": {"I": -1.0}},
+            {"format": 99},
+            {"kind": "something"},
+        ],
+        ids=str,
+    )
+    def test_a_card_that_does_not_fit_is_refused(self, copy, changes):
+        self.change(copy, **changes)
+        with pytest.raises(OhloraError, match="classifier"):
+            ohlora.load(copy)
+
+    def test_wide_layers_take_no_memory(self, copy, model):
+        card = json.loads((model / "classifier.json").read_text(encoding="utf-8"))
+        network = card["protocol"]["network"] | {"widths": [10**6, 10**6]}
+        self.change(copy, protocol={"network": network})
+        with pytest.raises(OhloraError, match="of no classifier"):
+            ohlora.load(copy)
+
+    def test_other_weights(self, copy):
+        weights = load_file(copy / "classifier.safetensors")
+        save_file({name: tensor * 2 for name, tensor in weights.items()}, copy / "classifier.safetensors")
+        with pytest.raises(OhloraError, match="is not the file its card"):
+            ohlora.load(copy)
+
+    def test_a_folder_of_nothing(self, tmp_path):
+        with pytest.raises(OhloraError, match=r"holds neither a classifier .* nor a predictor"):
+            ohlora.load(tmp_path)
