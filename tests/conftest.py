@@ -29,6 +29,7 @@ from ohlora.space import Params, Space
 from ohlora.trials.protocol import Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMAND_S = 600  # most a command may take: two processes on a busy machine took 280
 
 # Importing leaves no garbage, and what was imported stays: collections need not look through it.
 gc.disable()
@@ -225,14 +226,14 @@ def door(fork_server: ForkServer) -> Callable[..., subprocess.CompletedProcess[s
         start = [str(ROOT / program)] if program.endswith(".py") else ["-m", "ohlora", program]
         words, env = [*start, *arguments], {**os.environ, **environment}
         if hasattr(os, "fork"):
-            return fork_server.run(words, cwd, env, timeout=240)
+            return fork_server.run(words, cwd, env, timeout=COMMAND_S)
         return subprocess.run(
             [sys.executable, *words],
             cwd=cwd,
             env=env,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=COMMAND_S,
         )
 
     return run

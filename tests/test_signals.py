@@ -120,7 +120,7 @@ def test_no_process_waits_for_a_dead_one(when, killed, tmp_path):
         text=True,
     )
     places = [tmp_path / str(number) for number in ([1] if when == "start" else [0, 1])]
-    wait_until(lambda: all(place.exists() and place.read_text() for place in places), 150, "not started")
+    wait_until(lambda: all(place.exists() and place.read_text() for place in places), 400, "not started")
     second = int((tmp_path / "1").read_text())
     os.kill(second if killed else process.pid, signal.SIGKILL)
     started = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -131,6 +131,11 @@ def save_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> bool:
     except OSError:
         return False
     return True
+
+
+def mapped(paths: Sequence[Path]) -> Split:
+    """Images and labels kept as .npy files; their pages are copy-on-write and shared by all processes."""
+    return Split(*(torch.from_numpy(np.load(path, mmap_mode="c")) for path in paths))
 
 
 def stratified_halves(labels: np.ndarray, second_share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -66,3 +66,19 @@ class Folder:
     image_size: Annotated[int, Ge(4), Le(1024)]
 
     load = deferred("ohlora.datasets.folder", "load_folder")
+
+
+BUILDERS = Literal[
+    "shapes", "textures", "sounds", "letters", "hangul", "speech", "emoji", "icons", "signs", "alphabets"
+]
+
+
+@config
+class Built:
+    """A dataset that this machine builds once: drawn, said, or read from a package (`datasets/builders`)."""
+
+    name: BUILDERS
+    data_dir: Name
+    cache_dir: Name
+
+    load = deferred("ohlora.datasets.builders.build", "load_built")

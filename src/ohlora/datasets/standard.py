@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ohlora.datasets.images import ImageData, Split, save_atomically, stratified_halves
+from ohlora.datasets.images import ImageData, Split, mapped, save_atomically, stratified_halves
 from ohlora.datasets.readers import Cifar10, DatasetUnavailable, Digits, TorchvisionGrey
 from ohlora.datasets.titles import TITLES
 from ohlora.errors import OhloraError
@@ -176,11 +176,6 @@ def read_jpeg(cache_dir: str, archive: Path) -> Split:
         if not save_atomically(path, lambda file, a=array: np.save(file, a)):
             return Split(*(torch.from_numpy(a) for a in arrays))
     return mapped(paths)
-
-
-def mapped(paths: Sequence[Path]) -> Split:
-    """Images and labels kept as .npy files; their pages are copy-on-write and shared by all processes."""
-    return Split(*(torch.from_numpy(np.load(path, mmap_mode="c")) for path in paths))
 
 
 def load_digits(reader: Digits) -> ImageData:

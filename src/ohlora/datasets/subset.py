@@ -12,6 +12,7 @@ import numpy as np
 from ohlora.datasets.families import Family, SubsetFamily, SubsetRecipe, WholeDataset
 from ohlora.datasets.images import ImageData, Split, cached_statistics
 from ohlora.errors import OhloraError
+from ohlora.seeds import LEAGUE_SEEDS
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def draw_from_family(family: SubsetFamily, data: ImageData, seed: int, cache_dir
 
     Ranges for the images' brightness and contrast (and colour) are drawn as shares of the training
     images, the largest classes inside them are kept, and each split is filled from what is left:
-    train in the drawn imbalance, validation and test as even over the classes as the images allow.
+    train in the drawn imbalance, validation and test as even over the classes as the images allow. Test
+    images are of the sweeps' half or, for seeds of the league, of the matches' half.
     """
     statistics = cached_statistics(data, cache_dir)
     rng = recipe_rng(data, seed)
@@ -96,13 +98,15 @@ def draw_from_family(family: SubsetFamily, data: ImageData, seed: int, cache_dir
     for k, label in enumerate(classes):
         pool = shuffled(np.flatnonzero(kept_train & (labels == label)), rng)
         in_test = shuffled(np.flatnonzero(kept_test & (test_labels == label)), rng)
+        enough = len(in_test) >= family.min_test_per_class
+        in_test = in_test[for_matches(in_test) == (seed >= LEAGUE_SEEDS)]
         take = min(max(round(wanted[k]), family.min_train_per_class), int(len(pool) * 0.7))
         val = pool[take : take + round(n_val)]
         test = in_test[: round(family.test_images / n_classes)]
         short = (
             take < family.min_train_per_class
             or len(val) < family.min_val_per_class
-            or len(test) < family.min_test_per_class
+            or not (enough and len(test))
         )
         if short:
             raise TooFewImages(
@@ -135,6 +139,15 @@ def draw_whole(family: WholeDataset, data: ImageData, seed: int, cache_dir: Path
         for split, chosen in zip(rows, (pool[cut:], pool[:cut], in_test), strict=True):
             rows[split].append(chosen)
     return assemble(data, SubsetRecipe(data.name, family.name, seed), classes.tolist(), rows)
+
+
+def for_matches(rows: np.ndarray) -> np.ndarray:
+    """Which test images judge matches (true), which give sweeps their targets: half each, by a hash.
+
+    So no predictor has learned from an image that judges it. Fibonacci hashing: the top bit of the row
+    times 2^64 over the golden ratio.
+    """
+    return (rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(63) == 1
 
 
 def recipe_rng(data: ImageData, seed: int) -> np.random.Generator:
