@@ -122,7 +122,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("command", ["battle", "train", "pretrain", "animate"])
+@pytest.mark.parametrize("command", ["battle", "train", "pretrain", "animate", "fit"])
 def test_some_settings(command):
     """A single wrong value to some settings, another kind to the next: a few seconds of the test below."""
     places = settings([(command,)])

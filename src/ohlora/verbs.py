@@ -26,18 +26,16 @@ def fit(
     ("params.learning_rate=1e-3"). Its scores are in `card["scores"]`. Raises OhloraError.
     """
     from ohlora.classify.fitting import fit as fit_job
-    from ohlora.classify.model_folder import check_place, leave
+    from ohlora.classify.model_folder import leave
     from ohlora.door import named_job
 
     given = {"trials": trials, "image_size": image_size, "seed": seed}
     words = [f"folder={quoted(str(folder))}"]
+    words += [] if save_to is None else [f"save_to={quoted(str(save_to))}"]
     words += [f"{name}={value}" for name, value in given.items() if value is not None]
     with tempfile.TemporaryDirectory() as nowhere:
         job = named_job("fit", [*words, *settings, f"paths.run_dir={quoted(nowhere)}"])
-        place = None if save_to is None else Path(save_to).expanduser()
-        if place is not None:
-            check_place(place, Path(folder))
         fitted = fit_job(job)
-        if place is not None:
-            leave(fitted, place, job.onnx)
+        if job.save_to is not None:
+            leave(fitted, Path(job.save_to).expanduser(), job.onnx)
     return fitted.classifier

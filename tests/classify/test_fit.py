@@ -174,6 +174,20 @@ class TestWhereItIsKept:
         with pytest.raises(OhloraError, match="is a file"):
             ohlora.fit(photos, tmp_path / "file", settings=QUICK)
 
+    def test_not_among_the_images(self, photos):
+        with pytest.raises(OhloraError, match="lies among the images it learns from"):
+            ohlora.fit(photos, photos / "model", settings=QUICK)
+        assert not (photos / "model").exists()
+
+    def test_nor_does_a_run_leave_its_folder_there(self, class_folders):
+        """As `ohlora fit .` would: the next run would take it for a class."""
+        folder = class_folders({"a": 4, "b": 4})
+        run = folder / "outputs" / "fit" / "now"
+        run.mkdir(parents=True)
+        with pytest.raises(OhloraError, match=r"would lie among the images: .* paths\.output_dir=DIR"):
+            fit(named_job("fit", [f"folder={folder}", *QUICK, f"paths.run_dir={run}"]))
+        assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+
     def test_in_place_of_an_earlier_classifier(self, photos, tmp_path):
         for seed in (1, 2):
             ohlora.fit(photos, tmp_path / "model", seed=seed, settings=QUICK)

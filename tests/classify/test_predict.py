@@ -26,7 +26,7 @@ def classifier(model) -> ImageClassifier:
 
 
 def test_files_and_folders(classifier, photos):
-    seen = classifier.predict([photos / "dog" / "1.png", photos / "cat"])
+    seen = classifier.predict([photos / "dog" / "1.png", photos / "cat", photos / "dog" / "1.png"])
     assert [one.file for one in seen[:1]] == [str(photos / "dog" / "1.png")]
     assert len(seen) == 25
     for one in seen:

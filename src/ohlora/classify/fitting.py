@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ohlora.classify.choosing import Tried, choose, proposed
 from ohlora.classify.jobs import Fit
-from ohlora.classify.model_folder import check_place, leave
+from ohlora.classify.model_folder import leave
 from ohlora.classify.reading import read_folder, test_files, whole_subset
 from ohlora.classify.words import before_training, outcome
 from ohlora.datasets.images import Split
@@ -58,7 +58,6 @@ class Fitted:
 def run_fit(job: Fit) -> float:
     """Train, leave the classifier's folder and say what is in it; return the test macro-F1, 0 to 1."""
     folder = Path(job.save_to or job.output_dir).expanduser()
-    check_place(folder, Path(str(job.folder)), own=job.save_to is None)
     fitted = fit(job, say=partial(print, flush=True))
     left = leave(fitted, folder, job.onnx)
     for point in fitted.curve:
@@ -89,7 +88,8 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
     data = read_folder(job.images, Path(job.output_dir))
     subset = whole_subset(job.family, data, job.images, job.seed, Path(job.cache_dir))
     advice = advise_on(subset, data, predictor, job.space, Path(job.encoders))
-    say(before_training(advice, job.trials))
+    same_game = predictor.card.get("protocol") in (None, job.protocol.fingerprint)
+    say(before_training(advice, job.trials, same_game))
 
     def trial(params: Params, number: int) -> float:
         val_f1 = trained(job, params, subset, f"trial {number}").val_f1
@@ -108,7 +108,6 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
     else:
         validated = kept = trained(job, params, subset, "training", longer)
     suggestion = proposed(advice, job.seed, tried) if tried else advice
-    same_game = predictor.card.get("protocol") in (None, job.protocol.fingerprint)
     expected = (suggestion.predicted_f1, suggestion.predicted_sd) if same_game else None
     said = {
         "scales": dict(data.scales),

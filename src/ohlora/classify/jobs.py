@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator
 
-from ohlora.config import Index, Many, Name, config, deferred
+from ohlora.classify.place import check_folder, check_place
+from ohlora.config import Index, Many, Name, compared, config, deferred
 from ohlora.datasets.families import WholeDataset
 from ohlora.datasets.readers import Folder, FolderName
 from ohlora.hardware import Hardware
@@ -47,6 +48,10 @@ class Advise:
     cache_dir: Name
     output_dir: Name
 
+    @compared
+    def _folder_is_there(self) -> None:
+        check_folder(str(self.folder))
+
     run = deferred("ohlora.classify.advising", "run_advise")
 
 
@@ -71,6 +76,15 @@ class Fit:
     cache_dir: Name
     output_dir: Name
     logger: LoggerChoice
+
+    @compared
+    def _folder_is_there(self) -> None:
+        check_folder(str(self.folder))
+
+    @compared
+    def _has_a_place(self) -> None:
+        if self.save_to is not None:
+            check_place(self.save_to, str(self.folder))
 
     run = deferred("ohlora.classify.fitting", "run_fit")
 

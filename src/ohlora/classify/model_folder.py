@@ -11,10 +11,10 @@ import torch
 from PIL import Image, ImageDraw
 
 from ohlora.assets import save_model
+from ohlora.classify.place import CARD
 from ohlora.datasets.lettering import write
 from ohlora.datasets.pictures import to_picture
 from ohlora.durable import replacing, write_json, write_text
-from ohlora.errors import OhloraError
 from ohlora.text import printable
 from ohlora.trials.classifier import NAME
 from ohlora.trials.report import confusion, plot_confusion, plot_curve
@@ -22,22 +22,9 @@ from ohlora.trials.report import confusion, plot_confusion, plot_curve
 if TYPE_CHECKING:
     from ohlora.classify.fitting import Fitted
 
-CARD = f"{NAME}.json"
 SHOWN = 24  # mistakes on the picture
 COLUMNS = 4
 CELL = 96  # pixels a side of a picture
-
-
-def check_place(folder: Path, images: Path, own: bool = False) -> None:
-    """Raise OhloraError where the classifier would lie among other files; `own`: of this run."""
-    if not own and folder.resolve().is_relative_to(images.expanduser().resolve()):
-        raise OhloraError(f"save_to={printable(folder)} lies among the images it learns from: name another")
-    if folder.exists() and not folder.is_dir():
-        raise OhloraError(f"save_to={printable(folder)} is a file; name a folder")
-    if own or not folder.exists() or (folder / CARD).is_file():  # an earlier classifier is replaced
-        return
-    if any(folder.iterdir()):
-        raise OhloraError(f"save_to={printable(folder)} holds other files: name a new folder")
 
 
 def leave(fitted: Fitted, folder: Path, onnx: bool) -> list[str]:

@@ -18,10 +18,6 @@ from ohlora.text import printable
 def read_folder(images: Folder, output_dir: Path) -> FolderData:
     """Every image of a folder; OhloraError for one that is none or from which nothing can be learned."""
     root = Path(images.root or "").expanduser()
-    if not root.exists():
-        raise OhloraError(f"{printable(root)}: no such folder")
-    if not root.is_dir():
-        raise OhloraError(f"{printable(root)} is a file; wanted: a folder with a folder of images a class")
     keep_apart(root, output_dir)
     return load_folder(images)
 

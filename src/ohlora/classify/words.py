@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 MIXED_UP = 3  # pairs of classes named
 
 
-def before_training(advice: Advice, trials: int) -> str:
-    """What is learned from, with which params, and what to expect."""
+def before_training(advice: Advice, trials: int, same_game: bool) -> str:
+    """What is learned from, with which params, and what to expect; that only of the game she knows."""
     low, high = advice.interval
+    expected = f"expected macro-F1 {advice.predicted_f1:.2f}, 95 % from {low:.2f} to {high:.2f}"
     chosen = ", ".join(
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in advice.params.items()
@@ -34,7 +35,7 @@ def before_training(advice: Advice, trials: int) -> str:
             counts_words(advice.counts),
             *(f"note: {note}" for note in notes(advice)),
             f"{first}: {chosen}",
-            f"expected macro-F1 {advice.predicted_f1:.2f}, 95 % from {low:.2f} to {high:.2f}",
+            *([expected] if same_game else []),
         ]
     )
 

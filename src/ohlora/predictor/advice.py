@@ -22,6 +22,7 @@ from ohlora.predictor.explain import Effect, KnownSubset, effects, nearest_known
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import search
 from ohlora.space import Params, Space
+from ohlora.text import printable
 
 if TYPE_CHECKING:
     from ohlora.predictor.sampler import OhLoRASampler
@@ -93,10 +94,13 @@ def advise(folder: str | Path, image_size: int = 32) -> Advice:
     Only training images are looked at: with `folder/train` and `folder/test`, those of train. Raises
     OhloraError for a folder nothing can be learned from.
     """
-    data = Folder(str(folder), image_size).load()
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise OhloraError(f"{printable(root)}: no such folder")
+    data = Folder(str(root), image_size).load()
     family = WholeDataset("none", val_share=0.2, max_val_images=5000)
     subset = family.draw(data, seed=0, cache_dir=Path(tempfile.gettempdir()))
-    subset = replace(subset, title=Path(folder).expanduser().resolve().name)
+    subset = replace(subset, title=root.resolve().name)
     predictor = Predictor.load(assets_dir(), "hp_predictor")
     return advise_on(subset, data, predictor, predictor.space, assets_dir() / "encoders")
 

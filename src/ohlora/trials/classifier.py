@@ -134,7 +134,7 @@ def image_files(given: Iterable[str | Path]) -> list[Path]:
         raise OhloraError(f"{'; '.join(faults[:FILES_NAMED])}{' ...' * (len(faults) > FILES_NAMED)}")
     if not files:
         raise OhloraError("no image files were named")
-    return files
+    return list(dict.fromkeys(files))
 
 
 def save_classifier(
