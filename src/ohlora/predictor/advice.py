@@ -18,6 +18,7 @@ from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
+from ohlora.precision import one_thread
 from ohlora.predictor.explain import Effect, KnownSubset, effects, nearest_known
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import search
@@ -105,6 +106,7 @@ def advise(folder: str | Path, image_size: int = 32) -> Advice:
     return advise_on(subset, data, predictor, predictor.space, assets_dir() / "encoders")
 
 
+@one_thread()
 def advise_on(subset: Subset, data: ImageData, predictor: Predictor, space: Space, encoders: Path) -> Advice:
     """Advice for one subset of `data`, with what is fixed in `space` left as it is."""
     predictor.check_space(space)

@@ -27,6 +27,7 @@ from ohlora.datasets.image_files import (
 from ohlora.datasets.loading import EVAL_BATCH, SubsetDataModule
 from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
+from ohlora.precision import one_thread
 from ohlora.text import printable
 from ohlora.trials.cnn import CnnClassifier
 from ohlora.trials.protocol import CnnSettings, Protocol
@@ -79,6 +80,7 @@ class ImageClassifier:
             for file, row in zip(pictures, self.probabilities(pictures.values()), strict=True)
         ]
 
+    @one_thread()
     def probabilities(self, images: Iterable[Tensor]) -> Tensor:
         """Of each class, float64 [n, classes]; images are uint8 [channels, height, width]."""
         every = list(images)
