@@ -68,6 +68,25 @@ def test_the_same_seed_gives_the_same_study(new_study, usual):
     assert [t.params for t in one.trials] == [t.params for t in other.trials]
 
 
+def test_a_predictor_that_misleads_is_left(predictor, space):
+    """The objective is highest where she expects the least; random search has as many trials but three."""
+
+    def misled(params):
+        row = np.array([space.encode(params)])
+        return 1 - float(predictor.members(predictor.vector(FEATURES), row).mean())
+
+    hers, random = [], []
+    for seed in range(3):
+        study = optuna.create_study(
+            direction="maximize", sampler=OhLoRASampler(predictor, space, FEATURES, seed)
+        )
+        study.optimize(lambda trial: misled(suggest(trial, space)), n_trials=13)
+        hers.append(study.best_value)
+        rng = np.random.default_rng(seed)
+        random.append(max(misled(space.sample(rng)) for _ in range(10)))
+    assert np.mean(hers) > np.mean(random)
+
+
 class TestPartOfTheSpace:
     def test_a_study_of_two_names_learns(self, new_study):
         """Best at a learning rate far below what the predictor thinks of."""
