@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from ohlora.space import Params, Space
 
 if TYPE_CHECKING:
     from ohlora.predictor.sampler import OhLoRASampler
+    from ohlora.predictor.study_space import Translation
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,19 @@ class Advice:
     def space(self) -> Space:
         return self.predictor.space
 
-    def sampler(self, seed: int = 0) -> OhLoRASampler:
-        """An Optuna sampler whose first trial is this advice."""
+    def sampler(
+        self,
+        seed: int = 0,
+        *,
+        names: Mapping[str, str] | None = None,
+        translations: Mapping[str, Translation] | None = None,
+    ) -> OhLoRASampler:
+        """An Optuna sampler whose first trial is this advice; `names` and `translations` as it takes them."""
         from ohlora.predictor.sampler import OhLoRASampler
 
-        return OhLoRASampler(self.predictor, self.space, self.features, seed)
+        return OhLoRASampler(
+            self.predictor, self.space, self.features, seed, names=names, translations=translations
+        )
 
 
 def advise(folder: str | Path, image_size: int = 32) -> Advice:
