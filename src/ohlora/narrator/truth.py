@@ -2,9 +2,9 @@
 
 The checker reads claims, not language: the tables in claims.yaml say which words claim what. What they do
 not know passes `contradictions`: of 123 false lines written by hand without sight of it (held-out part of
-tests/narrator/labelled_lines.jsonl) it finds 67. A model's line must therefore also say who won in words that
-the tables know: both together stop 113 of those 123, and 72 of 114 true ones. A refused line costs another
-draw, a false one costs trust. How it reads:
+tests/narrator/labelled_lines.jsonl, read since) it found 67. A model's line must therefore also say who won
+in words that the tables know, with nothing beside them that may mean something else (`doubts`). A refused
+line costs another draw, a false one costs trust. How it reads:
 
 - A line falls into clauses. A claim belongs to the first attempt, the second, or both where its clause says
   so ("첫 판", "second try", "둘 다"), and else to the whole match, which the best attempt decides.
@@ -46,7 +46,7 @@ CLAUSE_END = re.compile(
 )
 
 
-@cache  # compiling takes a quarter of a second, which a wrong setting of a battle need not wait for
+@cache  # compiling takes half a second, which a wrong setting of a battle need not wait for
 def read_claims() -> tuple[dict[str, list[tuple[re.Pattern[str], Any]]], dict[str, re.Pattern[str]]]:
     """claims.yaml as tables of (pattern, what it says), and its patterns that stand alone."""
     content = yaml.safe_load(files("ohlora.narrator").joinpath("claims.yaml").read_text(encoding="utf-8"))
@@ -145,10 +145,10 @@ def clauses(text: str, facts: Facts) -> Iterator[Clause]:
             scopes = tuple(scope for _, scope in found)
             yield Clause(piece, scopes, earlier, person)
             earlier = scopes or earlier
-            subjects: list[Party] = [
-                party for _, _, party, is_object in people(piece, facts) if not is_object
-            ]
-            person = subjects[-1] if subjects else person
+            named = [found for found in people(piece, facts) if not found[3]]
+            subjects = [who for who in named if piece[who[0] : who[1]] != "me"]  # "you tied with me and lost"
+            if subjects or (named and not person):
+                person = (subjects or named)[-1][2]
         start = end.end() if end else start
 
 
@@ -193,16 +193,17 @@ def people_in(text: str, human: bool, player: str) -> tuple[Person, ...]:
     if player and not take("results", player):
         names.append((rf"(?<![a-z0-9]){re.escape(player)}(?![a-z0-9])", challenger))
     particle = alone("object_particle").pattern
-    rows: list[tuple[re.Pattern[str], Party, bool]] = []
+    rows: list[tuple[re.Pattern[str], Party | Literal["nobody"], bool]] = []
     for name, party in names:
         rows.append((re.compile(f"(?:{name}){particle}"), party, True))
         rows.append((re.compile(name), party, False))
     for pattern, said in table("people"):
-        rows.append((pattern, cast(Party, said.split()[0]), said.endswith("as object")))
+        rows.append((pattern, cast(Party | Literal["nobody"], said.split()[0]), said.endswith("as object")))
     for pattern, party, is_object in rows:
         for match in list(pattern.finditer(taken)):
             if "\0" not in match[0]:
-                found.append((match.start(), match.end(), party, is_object))
+                if party != "nobody":
+                    found.append((match.start(), match.end(), party, is_object))
                 taken = taken[: match.start()] + "\0" * len(match[0]) + taken[match.end() :]
     return tuple(sorted(found))
 
@@ -228,8 +229,12 @@ def subject_of(
         return other[party] if is_object else party
     if after:
         _, _, party, is_object = after[0]
-        verb = not korean and not alone("owned").fullmatch(found[0])
-        return other[party] if is_object or verb else party
+        if korean:  # "이번 패배가 너한테 약이 될 거야": a noun that is the subject
+            suffers = is_object and not re.match("[이가은는](?![가-힣])", clause.text[found.end() :])
+        else:  # "the first won it for you"
+            told_for = clause.text[: after[0][0]].endswith("for ")
+            suffers = is_object or not (told_for or alone("owned").fullmatch(found[0]))
+        return other[party] if suffers else party
     if clause.person:
         return clause.person
     if {"first", "second", "both"} & set(clause.scopes):
@@ -305,6 +310,7 @@ WHOLE: dict[str, Callable[[Outcomes], bool]] = {
     "no comeback": lambda ended: not (ended[0] != "won" and ended[-1] == "won"),
     "first decided": lambda ended: BETTER.index(ended[0]) >= BETTER.index(ended[-1]),
     "second decided": lambda ended: len(ended) == 2 and BETTER.index(ended[0]) <= BETTER.index(ended[-1]),
+    "first only": lambda ended: list(ended[:1]) == ["won"] and ended[-1] != "won",
     "neither won": lambda ended: "won" not in ended,
     "lost one": lambda ended: "lost" in ended,
     "won one": lambda ended: "won" in ended,
@@ -343,13 +349,23 @@ def wrong_results(clause: Clause, facts: Facts) -> Iterator[str]:
 
 
 def says_who_won(line: str, match: MatchResult) -> bool:
-    """Whether a reader could tell from `line` alone who won: it must deny that the other side did.
+    """Whether a reader could tell from `line` alone who won, and nothing in it may mean something else.
 
-    After a draw it must deny both. What a model writes in words that the tables do not know says nothing
-    here, so it is not shown: it may be false.
+    It must deny that the other side won, after a draw that either did, by claims that are no wish, condition
+    or question. What a model writes in words that the tables do not know says nothing here, so it is not
+    shown: it may be false.
     """
     facts = Facts.read(match)
-    claims = [claim for clause in clauses(normal(line), facts) for claim in result_claims(clause, facts)]
+    read = list(clauses(normal(line), facts))
+    if any(any(doubts(clause, facts)) for clause in read):
+        return False
+    claims = [
+        claim
+        for clause in read
+        if not alone("infinitive").search(clause.text)
+        and not alone("unreal").search(unread(clause.text, "results", "closeness", "directions"))
+        for claim in result_claims(clause, facts)
+    ]
     count = len(facts.verdicts)
     for winner in {"challenger", "ohlora"} - {facts.winner}:
         others = [
@@ -360,6 +376,32 @@ def says_who_won(line: str, match: MatchResult) -> bool:
         if any(all(holds(claim, ended) for claim in claims) for ended in others):
             return False
     return True
+
+
+def unread(text: str, *tables: str) -> str:
+    """What no table has taken of a text."""
+    for found, meaning in (row for name in tables for row in take(name, text)):
+        if meaning is not None:
+            text = text[: found.start()] + "\0" * len(found[0]) + text[found.end() :]
+    return text
+
+
+def doubts(clause: Clause, facts: Facts) -> Iterator[str]:
+    """What in a clause may be false: a picture of another margin, a margin or an attempt in unknown words."""
+    text = clause.text
+    for found, allowed in take("margin_hints", text):
+        _, verdicts = scoped(found.start(), clause, facts)
+        if not any(verdict.margin in allowed for verdict in (verdicts if clause.scopes else facts.verdicts)):
+            yield f"'{found[0]}': the difference is {', '.join(v.margin for v in verdicts)}"
+    known = [*take("closeness", text), *take("margin_hints", text)]
+    if not known and (found := alone("unread_margin").search(text)):
+        yield f"'{found[0]}': how much is that?"
+    told = [
+        meaning for name in ("results", "closeness", "directions") for _, meaning in take(name, clause.text)
+    ]
+    acts = alone("acts").search(clause.text)
+    if {"first", "second", "both"} & set(clause.scopes) and acts and not any(told):
+        yield f"'{clause.text}': what came of that attempt?"
 
 
 def wrong_closeness(clause: Clause, facts: Facts) -> Iterator[str]:

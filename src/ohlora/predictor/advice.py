@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from ohlora.text import printable
 
 if TYPE_CHECKING:
     from ohlora.predictor.sampler import OhLoRASampler
+    from ohlora.predictor.study_space import Translation
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,19 @@ class Advice:
     space: Space
     counts: Counts
 
-    def sampler(self, seed: int = 0) -> OhLoRASampler:
-        """An Optuna sampler whose first trial is this advice."""
+    def sampler(
+        self,
+        seed: int = 0,
+        *,
+        names: Mapping[str, str] | None = None,
+        translations: Mapping[str, Translation] | None = None,
+    ) -> OhLoRASampler:
+        """An Optuna sampler whose first trial is this advice; `names` and `translations` as it takes them."""
         from ohlora.predictor.sampler import OhLoRASampler
 
-        return OhLoRASampler(self.predictor, self.space, self.features, seed)
+        return OhLoRASampler(
+            self.predictor, self.space, self.features, seed, names=names, translations=translations
+        )
 
     @property
     def interval(self) -> tuple[float, float]:

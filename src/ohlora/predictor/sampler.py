@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 import numpy as np
+import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import norm, rankdata
 
-from ohlora.errors import OhloraError
+from ohlora.errors import OhloraError, nearest
+from ohlora.precision import one_thread
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.search import Belief, search
-from ohlora.predictor.study_space import StudySpace, contains, distribution, understood
+from ohlora.predictor.search import search
+from ohlora.predictor.study_model import Points, Scores, StudyModel, climb
+from ohlora.predictor.study_space import Dimension, StudySpace, Translation, contains, distribution
 from ohlora.space import Params, Real, Space
 
 OWN_CHOICE = "ohlora:own_choice"  # marks the trial that tries the choice made before any trial
-LEAST_SPREAD = 0.05  # macro-F1, of scores whose scale is not known
-
-Scored = list[tuple[Params, float]]
+MOST = 120  # trials the model looks at: the best half and the latest
+# Until this many trials every other one is drawn at random, after that every fourth follows the trials alone:
+# near her choice trials agree with her whether or not she is right, so only trials elsewhere tell.
+TESTING = 8
+MOST_TRUST = 0.95
+FEW = 8  # random ones of which the most promising is tried
+DOUBT = 0.5  # with less trust in the predictor than this every one of the first trials is drawn at random
 
 
 class SeveralScores(OhloraError, ValueError):
@@ -45,25 +54,53 @@ def suggest(trial: Any, space: Space) -> Params:
     return {name: drawn[name] if name in drawn else space.fixed[name] for name in space.within}
 
 
-class OhLoRASampler(BaseSampler):
-    """Optuna sampler: the first trial of its own is what the predictor thinks best, later ones learn.
+@dataclass(frozen=True)
+class Tried:
+    """A trial as the model learns from it."""
 
-    `features` describe the subset (`ohlora.features.describe`). The objective is best a validation
-    macro-F1 to maximise, from 0 to 1 or in percent; any other score, and one to minimise, counts by its
-    order alone. A study may tune some of the hyperparameters, in other ranges, as integers or by steps:
-    those it does not tune are taken to stand where the predictor would have them. Parameters that the
-    predictor does not know are drawn by TPE. Pruned, failed, infinite and running trials are learned from.
+    params: Params  # by hyperparameter, what was tried
+    drawn: dict[str, Any]  # by hyperparameter, what the study drew
+    score: float  # higher is better; -inf of a failed trial, NaN of one under way
+
+
+class OhLoRASampler(BaseSampler):
+    """Optuna sampler: Bayesian optimisation whose prior mean is the predictor.
+
+    The first trial of its own is what the predictor thinks best; how far to follow it from there is fitted
+    to the study (`study_model`). `features` describe the subset (`ohlora.features.describe`).
+
+    The objective may be on any scale, to maximise or to minimise. A study may tune some of the
+    hyperparameters, in other ranges, as integers or by steps: those it does not tune are taken to stand
+    where the predictor would have them. `names` tells which hyperparameter a parameter of another name is
+    (`{"lr": "learning_rate"}`), `translations` what its values are to the hyperparameter, as a mapping or a
+    function (`{"log_lr": lambda value: 10**value}`). Parameters that the predictor does not know are drawn by
+    TPE. Pruned, failed, infinite and running trials are learned from. What is cut or unknown is logged once.
     """
 
     def __init__(
-        self, predictor: Predictor, space: Space, features: Mapping[str, float], seed: int = 0
+        self,
+        predictor: Predictor,
+        space: Space,
+        features: Mapping[str, float],
+        seed: int = 0,
+        *,
+        names: Mapping[str, str] | None = None,
+        translations: Mapping[str, Translation] | None = None,
     ) -> None:
         predictor.check_space(space)
         self._predictor, self._space, self._seed = predictor, space, seed
         self._vector = predictor.vector(features)
-        self._unknown = TPESampler(seed=seed)
+        self._names, self._translations = checked_names(names or {}, space), dict(translations or {})
         self._choice: Params | None = None
-        self._plans: dict[tuple[str, int], Params] = {}  # (study, trial) -> what the trial is to draw
+        self._plans: dict[tuple[str, int], dict[str, Any]] = {}  # (study, trial) -> what it is to draw
+        self._told: set[str] = set()
+        self._lock = RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=RLock())
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         refuse_several_scores(study)
@@ -74,11 +111,10 @@ class OhLoRASampler(BaseSampler):
     ) -> dict[str, Any]:
         refuse_several_scores(study)
         known = {name: drawn for name, drawn in search_space.items() if self._knows(name, drawn)}
-        plan = self._plan(study, trial, known) if known else {}
+        with self._lock:
+            plan = self._plan(study, trial, known) if known else {}
         return {
-            name: as_drawn(drawn, plan[name])
-            if name in known
-            else self._unknown.sample_independent(study, trial, name, drawn)
+            name: as_drawn(drawn, plan[name]) if name in known else self._by_tpe(study, trial, name, drawn)
             for name, drawn in search_space.items()
         }
 
@@ -87,11 +123,12 @@ class OhLoRASampler(BaseSampler):
     ) -> Any:
         refuse_several_scores(study)
         if not self._knows(param_name, param_distribution):
-            return self._unknown.sample_independent(study, trial, param_name, param_distribution)
+            return self._by_tpe(study, trial, param_name, param_distribution)
         place = (study.study_name, trial.number)
-        plan = self._plans.get(place)
-        if plan is None or not holds(plan, trial.params, param_name, param_distribution):
-            plan = self._plans[place] = self._plan(study, trial, {param_name: param_distribution})
+        with self._lock:
+            plan = self._plans.get(place)
+            if plan is None or not holds(plan, trial.params, param_name, param_distribution):
+                plan = self._plans[place] = self._plan(study, trial, {param_name: param_distribution})
         return as_drawn(param_distribution, plan[param_name])
 
     def after_trial(
@@ -100,10 +137,46 @@ class OhLoRASampler(BaseSampler):
         self._plans.pop((study.study_name, trial.number), None)
 
     def reseed_rng(self) -> None:
-        self._unknown.reseed_rng()
+        """Nothing to do: what a trial draws depends on its number, which no other process has."""
+
+    def _by_tpe(self, study: Study, trial: FrozenTrial, name: str, drawn: BaseDistribution) -> Any:
+        self._tell(
+            name, f"{name} is unknown to the predictor and drawn by TPE ({', '.join(self._space.within)})"
+        )
+        # Seeded anew, or a study that goes on from storage would repeat its first draws. Spelled out: 4.9 and
+        # 5.0 differ in what is the default.
+        seed = zlib.crc32(f"{self._seed} {trial.number} {name}".encode())
+        tpe = TPESampler(
+            n_startup_trials=10,
+            n_ei_candidates=24,
+            multivariate=False,
+            group=False,
+            constant_liar=False,
+            seed=seed,
+        )
+        return tpe.sample_independent(study, trial, name, drawn)
+
+    def _hyperparameter(self, name: str) -> str | None:
+        """Which hyperparameter a parameter of the study is."""
+        if name in self._names:
+            return self._names[name]
+        return name if name in self._space.within and name not in self._names.values() else None
+
+    def _dimension(self, name: str, drawn: BaseDistribution) -> Dimension | None:
+        """A parameter of the study as a hyperparameter; None where it is none."""
+        if (hyperparameter := self._hyperparameter(name)) is None:
+            return None
+        one = Dimension(self._space.within[hyperparameter], drawn, self._translations.get(name))
+        return one if one.understood() else None
 
     def _knows(self, name: str, drawn: BaseDistribution) -> bool:
-        return name in self._space.within and understood(self._space.within[name], drawn)
+        return self._dimension(name, drawn) is not None
+
+    def _tell(self, topic: str, what: str) -> None:
+        """Say it if nothing was said of this topic yet."""
+        if topic not in self._told:
+            self._told.add(topic)
+            optuna.logging.get_logger("optuna.ohlora").warning(what)
 
     def _own_choice(self) -> Params:
         """What the predictor thinks best before any trial."""
@@ -111,70 +184,147 @@ class OhLoRASampler(BaseSampler):
             self._choice = search(self._predictor, self._space, self._vector, self._seed).params
         return self._choice
 
-    def _plan(self, study: Study, trial: FrozenTrial, asked: Mapping[str, BaseDistribution]) -> Params:
+    @one_thread()
+    def _plan(
+        self, study: Study, trial: FrozenTrial, asked: Mapping[str, BaseDistribution]
+    ) -> dict[str, Any]:
         """Values for `asked` and for all that earlier trials drew, given what this trial has already."""
-        own = self._own_choice()
-        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        others = [one for one in study.get_trials(deepcopy=False) if one.number != trial.number]
+        asks = self._asks(others, asked)
+        tuned = self._by_hyperparameter(asks)
+        for name, one in tuned.items():
+            if beyond := one.beyond():
+                self._tell(f"{name} beyond", f"{name}: {beyond}, where the predictor was not fitted")
         enqueued = trial.system_attrs.get("fixed_params", {})
-        decided = {
-            n: v
-            for n, v in {**enqueued, **trial.params}.items()
-            if n not in asked and self._knows(n, CategoricalDistribution([v]))
-        }
-        tuned = {n: d for t in others for n, d in t.distributions.items() if self._knows(n, d)}
-        if not tuned:
-            tuned = {name: distribution(axis) for name, axis in self._space.free.items()}
-        tuned = {n: d for n, d in {**tuned, **asked}.items() if n not in decided}
-        space = StudySpace(self._space.within, tuned, {**own, **decided})
-        if not enqueued and not any(OWN_CHOICE in t.system_attrs for t in others):
-            study._storage.set_trial_system_attr(trial._trial_id, OWN_CHOICE, True)
-            fits = all(contains(d, own[n]) for n, d in tuned.items())
-            if fits and all(own[name] == value for name, value in decided.items()):
-                return own
-            history: Scored = []
-        else:
-            history = self._history(study, others, space)
-        found = search(
-            self._predictor, space, self._vector, self._seed + trial.number, history, explore=bool(history)
+        already = {n: v for n, v in {**enqueued, **trial.params}.items() if n not in asked and n in asks}
+        decided = self._meanings(already, trial.distributions)
+        history = self._history(study, others)
+        space = StudySpace(
+            self._space.within,
+            tuned,
+            {**self._own_choice(), **decided},
+            tuple(decided),
+            [one.params for one in history],
         )
-        return found.params
-
-    def _history(self, study: Study, trials: Sequence[FrozenTrial], space: StudySpace) -> Scored:
-        """Each trial's params with its score as a macro-F1; those without one as they are expected to do."""
-        own, sign = self._own_choice(), 1 if study.direction == StudyDirection.MAXIMIZE else -1
-        scored: Scored = []
-        unscored: list[Params] = []
-        for trial in trials:
-            known = {n: v for n, v in trial.params.items() if self._knows(n, trial.distributions[n])}
-            if not known:
-                continue
-            if trial.state in (TrialState.RUNNING, TrialState.WAITING):
-                unscored.append({**own, **known})
-            else:
-                scored.append(({**own, **known}, sign * score(trial, worst=-sign * np.inf)))
-        scores = np.array([one for _, one in scored])
-        if not np.isfinite(scores).any():  # nothing to compare with: only somewhere not to go again
-            unscored += [params for params, _ in scored]
-            history: Scored = []
+        rng = np.random.default_rng([self._seed, trial.number])
+        if not enqueued and not any(takes_own_choice(one, trial) for one in others):
+            study._storage.set_trial_system_attr(trial._trial_id, OWN_CHOICE, True)
+            chosen = self._own_choice_in(space, rng)
         else:
-            expected = self._expected(space, [params for params, _ in scored])
-            units = as_f1(scores, sign > 0, expected, self._spread(space))
-            history = [(params, float(one)) for (params, _), one in zip(scored, units, strict=True)]
-        if unscored:
-            belief = Belief(self._predictor, space, self._vector, history)
-            means = belief(np.array([space.encode(params) for params in unscored]))[0]
-            history += [(params, float(mean)) for params, mean in zip(unscored, means, strict=True)]
+            chosen = space.values(self._next(history, space, study.direction, rng))
+        return {name: chosen[h] for name in asks if (h := self._hyperparameter(name)) in chosen}
+
+    def _by_hyperparameter(self, drawn: Mapping[str, BaseDistribution]) -> dict[str, Dimension]:
+        found = {self._hyperparameter(name): self._dimension(name, one) for name, one in drawn.items()}
+        return {name: one for name, one in found.items() if name is not None and one is not None}
+
+    def _meanings(self, values: Mapping[str, Any], drawn: Mapping[str, BaseDistribution]) -> Params:
+        """By hyperparameter what values of the study mean, as far as the predictor knows them."""
+        known = self._by_hyperparameter(
+            {name: drawn.get(name, CategoricalDistribution([value])) for name, value in values.items()}
+        )
+        by_hyperparameter = {self._hyperparameter(name): value for name, value in values.items()}
+        return {name: one.meaning([by_hyperparameter[name]])[0] for name, one in known.items()}
+
+    def _asks(
+        self, others: Sequence[FrozenTrial], asked: Mapping[str, BaseDistribution]
+    ) -> dict[str, BaseDistribution]:
+        """The parameters of the study that the predictor knows, with their latest ranges."""
+        earlier = {name: drawn for one in others for name, drawn in one.distributions.items()}
+        known = {name: drawn for name, drawn in earlier.items() if self._knows(name, drawn)}
+        if not known:  # nothing tried yet: as if all of the space were asked for
+            names = {hyperparameter: name for name, hyperparameter in self._names.items()}
+            free = {names.get(name, name): axis for name, axis in self._space.free.items()}
+            known = {n: distribution(axis) for n, axis in free.items() if n not in self._translations}
+        return {**known, **asked}
+
+    def _next(
+        self, history: Sequence[Tried], space: StudySpace, direction: StudyDirection, rng: np.random.Generator
+    ) -> np.ndarray:
+        """The positions to try, given what was tried."""
+        few = rng.random((FEW, len(space.free)))
+        scored = [one for one in history if not np.isnan(one.score)]
+        if not np.isfinite([one.score for one in scored]).any():  # nothing to compare with
+            return few[np.argmax(self._points(*space.rows_at(few)).predicted)]
+        ranked = sorted(scored, key=lambda one: -one.score)
+        if len(scored) > MOST:
+            scored = [*ranked[: MOST // 2], *scored[-MOST // 2 :]]
+        pending = [one.params for one in history if np.isnan(one.score)]
+        model = StudyModel(
+            self._points(*space.rows([one.params for one in scored])),
+            Scores.of(np.array([one.score for one in scored]), direction == StudyDirection.MAXIMIZE),
+            space.columns,
+            self._spread(space),
+            self._points(*space.rows(pending)) if pending else None,
+        )
+        if len(history) < TESTING and (len(history) % 2 == 1 or model.trust < DOUBT):
+            return few[np.argmax(model.improvement(self._points(*space.rows_at(few)), trust=0.0))]
+        trust = 0.0 if len(history) % 4 == 1 else min(model.trust, MOST_TRUST)
+        return climb(
+            lambda positions: model.improvement(self._points(*space.rows_at(positions)), trust),
+            np.array([space.positions(one.drawn) for one in ranked[:16]]),
+            rng,
+        )
+
+    def _own_choice_in(self, space: StudySpace, rng: np.random.Generator) -> dict[str, Any]:
+        """The predictor's own choice as the study draws it, or the best that the study's ranges leave."""
+        own = self._own_choice()
+        found = {name: one.nearest(own[name]) for name, one in space.free.items()}
+        cut = [name for name, (_, same) in found.items() if not same]
+        if cut:
+            told = ", ".join(f"{name}={own[name]}" for name in cut)
+            self._tell("cut", f"the predictor's choice {told} cannot be drawn; the best that can be is taken")
+        positions = np.array([position for position, _ in found.values()])
+        if cut or not space.stands_at(own):
+            positions = climb(lambda at: self._points(*space.rows_at(at)).predicted, positions[None], rng)
+            return space.values(positions)
+        exact = {n: own[n] for n, one in space.free.items() if not one.translation and one.contains(own[n])}
+        return {**space.values(positions), **exact}
+
+    def _history(self, study: Study, trials: Sequence[FrozenTrial]) -> list[Tried]:
+        """Trials that tell something about hyperparameters; what one did not draw stood at the own choice."""
+        own, sign = self._own_choice(), 1 if study.direction == StudyDirection.MAXIMIZE else -1
+        history = []
+        for trial in trials:
+            values, score = trial.params, np.nan
+            if trial.state in (TrialState.RUNNING, TrialState.WAITING):
+                planned = self._plans.get((study.study_name, trial.number), {})
+                values = {**planned, **trial.system_attrs.get("fixed_params", {}), **values}
+            else:
+                score = sign * score_of(trial, worst=-sign * np.inf)
+            if meanings := self._meanings(values, trial.distributions):
+                drawn = {h: v for n, v in values.items() if (h := self._hyperparameter(n)) in meanings}
+                history.append(Tried({**own, **meanings}, drawn, score))
         return history
 
-    def _expected(self, space: StudySpace, some: Sequence[Params]) -> np.ndarray:
-        rows = np.array([space.encode(params) for params in some]).clip(0, 1)
-        return self._predictor.members(self._vector, rows).mean(0).numpy()
+    def _points(self, encoded: np.ndarray, placed: np.ndarray) -> Points:
+        """Outside the ranges it was fitted in the predictor says what it says at their ends."""
+        members = self._predictor.members(self._vector, encoded.clip(0, 1))
+        return Points(placed, members.mean(0).double().numpy())
 
     def _spread(self, space: StudySpace) -> float:
         """How far apart scores lie over what the study tunes, in the predictor's eyes (macro-F1)."""
         positions = np.random.default_rng(self._seed).random((256, len(space.free)))
-        rows = space.encode_positions(positions).clip(0, 1)
-        return max(float(self._predictor.members(self._vector, rows).mean(0).std()), LEAST_SPREAD)
+        return float(self._points(*space.rows_at(positions)).predicted.std())
+
+
+def checked_names(names: Mapping[str, str], space: Space) -> dict[str, str]:
+    """`names`, where each is a hyperparameter of its own; OhloraError naming every fault."""
+    faults = [
+        f"{name}: {target!r} is not a hyperparameter{nearest(target, space.within)}; allowed: "
+        + ", ".join(space.within)
+        for name, target in names.items()
+        if target not in space.within
+    ]
+    targets = list(names.values())
+    faults += [
+        f"{target} has several names: {', '.join(name for name in names if names[name] == target)}"
+        for target in dict.fromkeys(targets)
+        if targets.count(target) > 1
+    ]
+    if faults:
+        raise OhloraError("; ".join(faults))
+    return dict(names)
 
 
 def refuse_several_scores(study: Study) -> None:
@@ -182,7 +332,17 @@ def refuse_several_scores(study: Study) -> None:
         raise SeveralScores(f"OhLoRASampler has one score to better, not {len(study.directions)}")
 
 
-def holds(plan: Params, drawn: Mapping[str, Any], name: str, asked: BaseDistribution) -> bool:
+def takes_own_choice(other: FrozenTrial, trial: FrozenTrial) -> bool:
+    """Whether another trial has the predictor's own choice, or will have it: one that began before."""
+    if OWN_CHOICE in other.system_attrs:
+        return True
+    begun = (
+        other.state == TrialState.RUNNING and not other.params and "fixed_params" not in other.system_attrs
+    )
+    return begun and other.number < trial.number
+
+
+def holds(plan: Mapping[str, Any], drawn: Mapping[str, Any], name: str, asked: BaseDistribution) -> bool:
     """Whether a plan still stands: what was drawn so far is of it, and what is asked for can be drawn."""
     followed = all(plan[other] == value for other, value in drawn.items() if other in plan)
     return followed and name in plan and contains(asked, plan[name])
@@ -194,7 +354,7 @@ def as_drawn(drawn: BaseDistribution, value: Any) -> Any:
     return int(value) if isinstance(drawn, IntDistribution) else value
 
 
-def score(trial: FrozenTrial, worst: float) -> float:
+def score_of(trial: FrozenTrial, worst: float) -> float:
     """What a trial that has ended was worth; a pruned one by its last report, a failed one `worst`."""
     if trial.state == TrialState.COMPLETE:
         return worst if trial.value is None else trial.value
@@ -202,20 +362,3 @@ def score(trial: FrozenTrial, worst: float) -> float:
         last = trial.intermediate_values[max(trial.intermediate_values)]
         return worst if np.isnan(last) else last
     return worst
-
-
-def as_f1(scores: np.ndarray, maximised: bool, expected: np.ndarray, spread: float) -> np.ndarray:
-    """Scores, higher is better, as macro-F1: 0 to 1 as they are, percent by 100, any others by rank.
-
-    By rank (arXiv:1909.13595) neither a scale nor a single loss of 1e6 can mislead: they spread around
-    what was `expected` of them as a normal distribution does. -inf is the lowest seen.
-    """
-    finite = scores[np.isfinite(scores)]
-    if maximised and not np.isposinf(scores).any() and finite.min() >= 0:
-        floored = np.where(np.isfinite(scores), scores, finite.min())
-        if finite.max() <= 1:
-            return floored
-        if 10 < finite.max() <= 100:
-            return floored / 100
-    quantiles = (rankdata(scores) - 0.5) / len(scores)
-    return expected.mean() + spread * norm.ppf(quantiles)

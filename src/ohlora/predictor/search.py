@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,9 +13,6 @@ from torch import Tensor
 from ohlora.precision import one_thread
 from ohlora.predictor.predictor import Predictor
 from ohlora.space import Params, Space
-
-if TYPE_CHECKING:  # Optuna, only where a study is searched
-    from ohlora.predictor.study_space import StudySpace
 
 CANDIDATES = 1024
 REFINED = 512
@@ -50,7 +46,7 @@ class Belief:
     def __init__(
         self,
         predictor: Predictor,
-        space: Space | StudySpace,
+        space: Space,
         vector: Tensor,
         history: Sequence[tuple[Params, float]],
     ) -> None:
@@ -99,7 +95,7 @@ class Belief:
 @one_thread()
 def search(
     predictor: Predictor,
-    space: Space | StudySpace,
+    space: Space,
     vector: Tensor,
     seed: int,
     history: Sequence[tuple[Params, float]] = (),
@@ -142,7 +138,7 @@ def search(
     )
 
 
-def space_row(space: Space | StudySpace, params: Params) -> np.ndarray:
+def space_row(space: Space, params: Params) -> np.ndarray:
     return np.array([space.encode(params)])
 
 

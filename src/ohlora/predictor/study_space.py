@@ -1,12 +1,14 @@
-"""What an Optuna study tunes, as the search sees a space: positions 0 to 1, encoded by the predictor's axes.
+"""What an Optuna study tunes, as the models see it: by the predictor's axes and over the study's own ranges.
 
-A study may tune some of the hyperparameters, in narrower or wider ranges, as integers, in steps.
+A study may tune some of the hyperparameters, under names of its own, in narrower or wider ranges, as
+integers, in steps, or as something else that a translation turns into the hyperparameter's value.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,11 @@ from optuna.distributions import (
 
 from ohlora.space import Axis, Choice, Params, Real
 
-BEYOND = 1.0  # a value outside an axis counts as this far outside at most, in widths of the axis
+Translation = Mapping[Any, Any] | Callable[[Any], Any]  # the study's value -> the hyperparameter's
+
+BEYOND = 1.0  # to the predictor a value outside an axis lies this far outside at most, in widths of the axis
+APART = 0.1  # in widths of the axis: from here on a value is another one
+GRID = 257  # positions at which a translation is tried out
 
 
 def distribution(axis: Axis) -> BaseDistribution:
@@ -29,17 +35,12 @@ def distribution(axis: Axis) -> BaseDistribution:
     return CategoricalDistribution(list(axis.options))
 
 
-def understood(axis: Axis, drawn: BaseDistribution) -> bool:
-    """Whether what a study draws under a hyperparameter's name means something on its axis."""
-    if not isinstance(drawn, CategoricalDistribution):
-        return is_numeric(axis)
-    if is_numeric(axis):
-        return all(isinstance(c, int | float) and not isinstance(c, bool) for c in drawn.choices)
-    return any(choice in axis.options for choice in drawn.choices)  # type: ignore[union-attr]
-
-
 def is_numeric(axis: Axis) -> bool:
     return isinstance(axis, Real) or axis.ordered
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def contains(drawn: BaseDistribution, value: Any) -> bool:
@@ -47,7 +48,7 @@ def contains(drawn: BaseDistribution, value: Any) -> bool:
     if isinstance(drawn, CategoricalDistribution):
         return value in drawn.choices
     assert isinstance(drawn, FloatDistribution | IntDistribution)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not drawn.low <= value <= drawn.high:
+    if not is_number(value) or not drawn.low <= value <= drawn.high:
         return False
     steps = (value - drawn.low) / drawn.step if drawn.step and not drawn.log else 0.0
     return abs(steps - round(steps)) < 1e-8 and (
@@ -55,7 +56,7 @@ def contains(drawn: BaseDistribution, value: Any) -> bool:
     )
 
 
-def encode(axis: Axis, values: Sequence[Any]) -> np.ndarray:
+def encode(axis: Axis, values: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Values of one hyperparameter as rows of the predictor's numbers [n, width].
 
     As the axis encodes its own values; numbers between options and outside the range too, words that are
@@ -87,16 +88,16 @@ def between_options(axis: Choice, numbers: np.ndarray) -> np.ndarray:
 
 
 class Dimension:
-    """One parameter of a study, by position: 0 to 1 over what the study draws from."""
+    """One hyperparameter of a study: what the study draws, at positions 0 to 1, and what that means."""
 
-    def __init__(self, axis: Axis, drawn: BaseDistribution) -> None:
-        self.axis, self.drawn = axis, drawn
+    def __init__(self, axis: Axis, drawn: BaseDistribution, translation: Translation | None = None) -> None:
+        self.axis, self.drawn, self.translation = axis, drawn, translation
 
     def values(self, positions: np.ndarray) -> list[Any]:
+        """What the study draws at these positions."""
         drawn = self.drawn
         if isinstance(drawn, CategoricalDistribution):
-            count = len(drawn.choices)
-            return [drawn.choices[i] for i in np.minimum((positions * count).astype(int), count - 1)]
+            return [drawn.choices[row] for row in self._rows(positions)]
         assert isinstance(drawn, FloatDistribution | IntDistribution)
         low, high = self._ends()
         numbers = low + positions * (high - low)
@@ -108,15 +109,99 @@ class Dimension:
         return [round(n) for n in numbers] if isinstance(drawn, IntDistribution) else numbers.tolist()
 
     def position(self, value: Any) -> float:
-        """The inverse of `values`, for what the study draws from."""
+        """The inverse of `values`; of what the study could not draw, the nearest position."""
         if isinstance(self.drawn, CategoricalDistribution):
             choices = self.drawn.choices
             return (choices.index(value) + 0.5) / len(choices) if value in choices else 0.5
         low, high = self._ends()
-        if isinstance(value, str) or high <= low:
+        if not is_number(value) or high <= low:
             return 0.5
         number = math.log(max(value, 1e-300)) if self.drawn.log else value  # type: ignore[attr-defined]
         return min(max((number - low) / (high - low), 0.0), 1.0)
+
+    def meaning(self, values: Sequence[Any]) -> list[Any]:
+        """What the study's values are to the hyperparameter."""
+        if self.translation is None:
+            return list(values)
+        if isinstance(self.translation, Mapping):
+            return [self.translation.get(value, value) for value in values]
+        return [self.translation(value) for value in values]
+
+    def understood(self) -> bool:
+        """Whether what is drawn means something on the axis."""
+        if isinstance(self.drawn, CategoricalDistribution):
+            meanings = self.meaning(self.drawn.choices)
+        else:
+            meanings = self.meaning(self.values(np.linspace(0, 1, 3)))
+        if is_numeric(self.axis):
+            return all(is_number(one) and math.isfinite(one) for one in meanings)
+        return any(one in self.axis.options for one in meanings)  # type: ignore[union-attr]
+
+    def contains(self, value: Any) -> bool:
+        return contains(self.drawn, value)
+
+    def nearest(self, wanted: Any) -> tuple[float, bool]:
+        """The position that means what is nearest to `wanted`, and whether that is the same to the axis."""
+        positions = np.array([self.position(wanted)])
+        if self.translation is not None or isinstance(self.drawn, CategoricalDistribution):
+            positions = self._grid()
+        at = encode(self.axis, self.meaning(self.values(positions)))
+        gaps = np.abs(at - encode(self.axis, [wanted])).max(axis=1)
+        return float(positions[gaps.argmin()]), bool(gaps.min() < APART)
+
+    def beyond(self) -> str | None:
+        """What of this the predictor was not fitted on."""
+        meanings = self.meaning(self.values(self._grid()))
+        if is_numeric(self.axis):
+            at = encode(self.axis, meanings)
+            if at.min() < -1e-6 or at.max() > 1 + 1e-6:
+                return f"{min(meanings):g} to {max(meanings):g} reaches beyond {self.axis}"
+            return None
+        others = dict.fromkeys(str(one) for one in meanings if one not in self.axis.options)  # type: ignore[union-attr]
+        return f"{', '.join(others)}: none of {self.axis}" if others else None
+
+    def encoded(self, positions: np.ndarray) -> np.ndarray:
+        """Rows for the predictor."""
+        if isinstance(self.drawn, CategoricalDistribution):  # a few choices: each encoded once
+            return encode(self.axis, self.meaning(self.drawn.choices))[self._rows(positions)]
+        return encode(self.axis, self.meaning(self.values(positions)))
+
+    def placed(self, positions: np.ndarray) -> np.ndarray:
+        """Rows for the study's own model, before they are brought to the study's range."""
+        if isinstance(self.drawn, CategoricalDistribution):
+            return self.place(self.meaning(self.drawn.choices))[self._rows(positions)]
+        return self.place(self.meaning(self.values(positions)))
+
+    def place(self, meanings: Sequence[Any]) -> np.ndarray:
+        """Numbers on a line, by logarithm where the axis or the study has it so; words as one-hot rows."""
+        if not is_numeric(self.axis):
+            # Two words lie as far apart as the two ends of a range.
+            return np.array([[(one == word) / math.sqrt(2) for word in self._words] for one in meanings])
+        numbers = np.asarray(meanings, dtype=float)[:, None]
+        return np.log(np.maximum(numbers, self._low / 10)) if self._by_log else numbers
+
+    @cached_property
+    def _words(self) -> list[Any]:
+        assert isinstance(self.axis, Choice)
+        return list(dict.fromkeys([*self.axis.options, *self.meaning(self.values(self._grid()))]))
+
+    @cached_property
+    def _low(self) -> float:
+        return float(min(self.meaning(self.values(self._grid()))))
+
+    @cached_property
+    def _by_log(self) -> bool:
+        by_axis = self.axis.log if isinstance(self.axis, Real) else min(self.axis.options) > 0  # type: ignore[type-var, operator]
+        return self._low > 0 and (by_axis or bool(getattr(self.drawn, "log", False)))
+
+    def _grid(self) -> np.ndarray:
+        if isinstance(self.drawn, CategoricalDistribution):
+            return (np.arange(len(self.drawn.choices)) + 0.5) / len(self.drawn.choices)
+        return np.linspace(0, 1, GRID)
+
+    def _rows(self, positions: np.ndarray) -> np.ndarray:
+        count = len(self.drawn.choices)  # type: ignore[attr-defined]
+        return np.minimum((positions * count).astype(int), count - 1)
 
     def _ends(self) -> tuple[float, float]:
         drawn: Any = self.drawn
@@ -126,39 +211,82 @@ class Dimension:
 
 
 class StudySpace:
-    """The hyperparameters a study tunes, by what it draws them from; the others are `held`."""
+    """The hyperparameters of a study by name: `free` ones are to be chosen, the others stand at `held`.
+
+    `tuned` has every one that trials of the study differ in, `rows` what they tried.
+    """
 
     def __init__(
-        self, within: Mapping[str, Axis], tuned: Mapping[str, BaseDistribution], held: Params
+        self,
+        within: Mapping[str, Axis],
+        tuned: Mapping[str, Dimension],
+        held: Params,
+        decided: Sequence[str] = (),
+        rows: Sequence[Params] = (),
     ) -> None:
         self.within, self.held = within, held
-        self.free = {name: Dimension(within[name], tuned[name]) for name in within if name in tuned}
-        self.columns = [name for name, axis in within.items() for _ in range(axis.width)]
+        self.tuned = {name: tuned[name] for name in within if name in tuned}
+        self.free = {name: one for name, one in self.tuned.items() if name not in decided}
+        self.ends: dict[str, tuple[float, float]] = {}
+        for name, one in self.tuned.items():
+            if is_numeric(one.axis):
+                seen = one.place([row[name] for row in [held, *rows]] if rows or name in decided else [])
+                ends = np.concatenate([one.placed(one._grid()), seen.reshape(-1, 1)])
+                self.ends[name] = float(ends.min()), float(ends.max())
 
-    def at(self, positions: np.ndarray) -> Params:
+    @property
+    def columns(self) -> list[str]:
+        """The tuned hyperparameter to which each column of a row for the study's model belongs."""
+        widths = {name: 1 if is_numeric(one.axis) else len(one._words) for name, one in self.tuned.items()}
+        return [name for name, width in widths.items() for _ in range(width)]
+
+    def positions(self, drawn: Mapping[Any, Any]) -> list[float]:
+        """Where a trial drew, by hyperparameter; in the middle of what it did not draw."""
+        return [one.position(drawn[name]) if name in drawn else 0.5 for name, one in self.free.items()]
+
+    def stands_at(self, params: Params) -> bool:
+        """Whether what is not free stands at `params`."""
+        return all(
+            np.abs(encode(axis, [self.held[name]]) - encode(axis, [params[name]])).max() < APART
+            for name, axis in self.within.items()
+            if name not in self.free
+        )
+
+    def values(self, positions: np.ndarray) -> dict[str, Any]:
+        """What the study is to draw at one row of positions, by hyperparameter."""
         moved = zip(self.free.items(), positions, strict=True)
-        return {**self.held, **{name: one.values(np.array([u]))[0] for (name, one), u in moved}}
+        return {name: one.values(np.array([u]))[0] for (name, one), u in moved}
 
-    def positions(self, params: Params) -> list[float]:
-        return [one.position(params[name]) for name, one in self.free.items()]
+    def rows(self, params: Sequence[Params]) -> tuple[np.ndarray, np.ndarray]:
+        """Rows for the predictor and for the study's model."""
+        encoded = [encode(axis, [one[name] for one in params]) for name, axis in self.within.items()]
+        placed = [
+            self._scaled(name, one.place([row[name] for row in params])) for name, one in self.tuned.items()
+        ]
+        return np.concatenate(encoded, axis=1), np.concatenate(placed, axis=1)
 
-    def encode(self, params: Params) -> list[float]:
-        return [x for name, axis in self.within.items() for x in encode(axis, [params[name]])[0]]
+    def rows_at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same at positions of the free hyperparameters [n, free]."""
+        moved, count = dict(zip(self.free, positions.T, strict=True)), len(positions)
+        encoded = [
+            self.free[name].encoded(moved[name])
+            if name in moved
+            else np.repeat(encode(axis, [self.held[name]]), count, axis=0)
+            for name, axis in self.within.items()
+        ]
+        placed = [
+            self._scaled(
+                name,
+                one.placed(moved[name])
+                if name in moved
+                else np.repeat(one.place([self.held[name]]), count, axis=0),
+            )
+            for name, one in self.tuned.items()
+        ]
+        return np.concatenate(encoded, axis=1), np.concatenate(placed, axis=1)
 
-    def encode_positions(self, positions: np.ndarray) -> np.ndarray:
-        moved = dict(zip(self.free, positions.T, strict=True))
-        blocks = []
-        for name, axis in self.within.items():
-            if name in moved:
-                blocks.append(self._encoded(name, moved[name]))
-            else:
-                blocks.append(np.repeat(encode(axis, [self.held[name]]), len(positions), axis=0))
-        return np.concatenate(blocks, axis=1)
-
-    def _encoded(self, name: str, positions: np.ndarray) -> np.ndarray:
-        one = self.free[name]
-        if isinstance(one.drawn, CategoricalDistribution):  # a few choices: each encoded once
-            choices = one.drawn.choices
-            rows = np.minimum((positions * len(choices)).astype(int), len(choices) - 1)
-            return encode(one.axis, choices)[rows]
-        return encode(one.axis, one.values(positions))
+    def _scaled(self, name: str, placed: np.ndarray) -> np.ndarray:
+        if name not in self.ends:
+            return placed
+        low, high = self.ends[name]
+        return (placed - low) / (high - low if high > low else 1.0)

@@ -1,0 +1,4 @@
+from ohlora.predictor.sampler import OhLoRASampler
+
+
+__all__ = ["OhLoRASampler"]
