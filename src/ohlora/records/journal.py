@@ -137,7 +137,7 @@ class Journal:
                 # which of the two is wanted.
                 again.append(
                     f"line {lines + 1}: trial {record.key.digest} once more, {told(record)} where"
-                    f" {told(known)} was read first and counts"
+                    f" {told(known).partition('=')[2]} was read first and counts"
                 )
             offset, lines = offset + len(raw) + 1, lines + 1
         if again:
