@@ -51,7 +51,7 @@ def test_equal_scores_are_half_a_win_each() -> None:
 
 @pytest.mark.parametrize(
     ("leads", "number"),
-    [([0.2, 0.1, -0.1], 10), ([0.2, 0.0, -0.1], 5), ([-0.1, 0.1, 0.1], 1), ([0.2, 0.1, 0.01], None)],
+    [([0.2, 0.1, -0.1], 10), ([0.2, 1e-12, -0.1], 5), ([-0.1, 0.1, 0.1], 1), ([0.2, 0.1, 0.01], None)],
 )
 def test_break_even_is_the_first_number_of_trials_without_a_lead(leads: list[float], number: int) -> None:
     assert break_even([1, 5, 10], leads) == number
@@ -171,7 +171,7 @@ class TestTables:
         met = {one["asked"].partition(",")[0]: one["met"] for one in found}
         assert met["without trials against static_dataset"]
         assert met["trials of her own never make her worse by more than 0.002"]
-        assert not met["break-even against tpe at 50 trials or more"]
+        assert not met["break-even against tpe at 50 trials or more"], "level with 10 already"
 
 
 def test_other_versions_are_told() -> None:

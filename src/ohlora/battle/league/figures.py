@@ -74,6 +74,10 @@ def curve(
         axes.axhspan(part[low].iloc[0], part[high].iloc[0], color=colour, alpha=0.08, lw=0)
         return
     x = part[by].to_numpy(float)
+    if len(part) == 1:
+        ends = np.abs(part[[low, high]].to_numpy().T - part[middle].to_numpy())
+        axes.errorbar(x, part[middle], yerr=ends, fmt=mark, ms=4, color=colour, capsize=3, label=name)
+        return
     axes.plot(x, part[middle], marker=mark, ms=4, lw=1.3, color=colour, label=name)
     axes.fill_between(x, part[low], part[high], color=colour, alpha=0.12, lw=0)
 
@@ -84,8 +88,8 @@ def trial_axis(axes: Axes, numbers: Sequence[int]) -> None:
         return
     axes.set_xscale("log")
     kept: list[int] = []
-    for number in numbers:
-        if not kept or number >= 1.45 * kept[-1]:
+    for number in reversed(numbers):
+        if not kept or 1.45 * number <= kept[-1]:
             kept.append(number)
     axes.set_xticks(kept, [str(number) for number in kept])
     axes.minorticks_off()

@@ -62,6 +62,8 @@ def break_even_goals(breaks: pd.DataFrame, datasets: list[str]) -> list[Goal]:
     for rival, name, least in wanted:
         for row in where(breaks, her_trials=0, rival=rival, group=name).to_dict("records"):
             numbers = [row["by_mean"], row["by_win_rate"]]
+            if row["most"] < least and any(map(pd.isna, numbers)):
+                continue  # it has not played that long
             said = [f"above {row['most']}" if pd.isna(n) else str(n) for n in numbers]
             met = all((row["most"] if pd.isna(n) else n) >= least for n in numbers)
             asked = f"break-even against {rival} at {least} trials or more, {name}"

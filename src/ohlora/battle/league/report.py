@@ -85,7 +85,9 @@ def report(job: PlayLeague, plan: Plan, console: Console) -> float:
     }
     for name, table in tables.items():
         write_parquet(pa.Table.from_pandas(table, preserve_index=False), out / f"{name}.parquet")
-    reached = goals(scores, against, tables["break_even"], tables["calibration"], job.league.unseen)
+    fair = job.league.rules == "fair"
+    judged = goals(scores, against, tables["break_even"], tables["calibration"], job.league.unseen)
+    reached = judged if fair else []
     own = published(job, scores, against)
     shown = shown_groups(scores, against)  # the others are in the Parquet files
     content |= {
@@ -104,14 +106,7 @@ def report(job: PlayLeague, plan: Plan, console: Console) -> float:
     for table in (glance_table(against), group_table(job, against), level, goal_table(reached)):
         if table is not None:
             console.print(table)
-    for note in [
-        *notes,
-        *(
-            f"{one['dataset']}: she wins {one['win_rate']:.1%} against {one['rival']} with"
-            f" {one['trials']} trials; published {one['published']:.1%}"
-            for one in own
-        ),
-    ]:
+    for note in [*notes, *published_notes(own)]:
         console.print(Text(f"- {note}"), soft_wrap=True)
     console.print(Text(f"report: {out}"), soft_wrap=True)
     lead = headline(job, against)
@@ -209,6 +204,19 @@ def published(job: PlayLeague, scores: pd.DataFrame, against: pd.DataFrame) -> l
             for row in part.to_dict("records")
         ]
     return rows
+
+
+def published_notes(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """One line a dataset: her win rates against the headline rival, and the published one."""
+    notes = []
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        own = [row for row in rows if row["dataset"] == dataset]
+        rates = ", ".join(f"{row['win_rate']:.1%} ({row['trials']})" for row in own)
+        notes.append(
+            f"{dataset}: she wins against {own[0]['rival']} (with so many trials) {rates}; published"
+            f" {own[0]['published']:.1%}"
+        )
+    return notes
 
 
 def shown_groups(scores: pd.DataFrame, table: pd.DataFrame) -> list[str]:

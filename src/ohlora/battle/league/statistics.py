@@ -37,7 +37,8 @@ def wins(hers: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 def break_even(numbers: Sequence[int], leads: Sequence[float]) -> int | None:
     """The smallest number of trials at which her lead is gone (0 or less); None: at none of them."""
-    return next((n for n, lead in sorted(zip(numbers, leads, strict=True)) if lead <= 0), None)
+    pairs = sorted(zip(numbers, leads, strict=True))
+    return next((n for n, lead in pairs if round(lead, DECIMALS) <= 0), None)
 
 
 def inside(errors: np.ndarray, spread: np.ndarray, within: float) -> np.ndarray:
