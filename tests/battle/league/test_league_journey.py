@@ -22,8 +22,8 @@ def reports(folder: Path) -> list[tuple[Path, dict]]:
 
 
 def test_two_workers_play_a_league_and_its_report_is_read_again(door: Door, tmp_path: Path) -> None:
-    workers = ["-m", "worker=range(2)", "hydra.launcher.n_jobs=2"]
-    done = door("battle.py", *QUICK, *workers, cwd=tmp_path)
+    workers = ["worker=range(2)", "hydra.launcher.n_jobs=2"]
+    done = door("battle.py", "-m", *QUICK, *workers, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     complete = [report["complete"] for _, report in reports(tmp_path)]
     assert len(complete) == 2
