@@ -42,31 +42,40 @@ Making = Callable[..., PlayLeague]
 
 
 @pytest.fixture(scope="session")
-def made_predictor(space: Space, smoke: Protocol, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a predictor that knows 10 subsets of digits and 5 of stripes by two features."""
+def made_table(space: Space) -> pd.DataFrame:
+    """Trials on 10 subsets of digits and 11 of stripes, with two features."""
     rng = np.random.default_rng(0)
     rows = []
-    for subset in range(15):
+    for subset in range(21):
         size = rng.uniform(4, 8)
-        for params in space.points(12, seed=subset):
+        for number, params in enumerate(space.points(12, seed=subset)):
             rate = space.within["learning_rate"].position(params["learning_rate"])  # type: ignore[arg-type]
+            score = 0.8 - 0.5 * (rate - 0.9) ** 2 - 0.2 * float(params["dropout_fc"])
             rows.append(
                 {
+                    "trial": f"{subset}-{number}",
                     "dataset": "digits" if subset < 10 else "stripes",
                     "family": "varied",
                     "seed": subset,
                     "feature.counts.log_images": size,
                     "feature.counts.classes": float(2 + subset % 5),
                     **{f"params.{name}": value for name, value in params.items()},
-                    "test_f1": 0.8 - 0.5 * (rate - 0.9) ** 2 - 0.2 * float(params["dropout_fc"]),
+                    "val_f1": score,
+                    "test_f1": score,
                 }
             )
-    table = predictor_table(pd.DataFrame(rows), space, "test_f1", ["*"])
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def made_predictor(
+    space: Space, smoke: Protocol, made_table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a predictor that knows this table."""
+    table = predictor_table(made_table, space, "test_f1", ["*"])
     folder = tmp_path_factory.mktemp("predictor")
-    card = {"protocol": smoke.fingerprint}
-    with_noise(fit(table, space, replace(SETTINGS, epochs=8, members=2), seed=0), 0.05, card).save(
-        folder, "hp_predictor"
-    )
+    fitted = fit(table, space, replace(SETTINGS, epochs=8, members=2), seed=0)
+    with_noise(fitted, 0.05, {"protocol": smoke.fingerprint}).save(folder, "hp_predictor")
     return folder
 
 

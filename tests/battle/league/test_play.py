@@ -16,6 +16,7 @@ from tests.battle.league.conftest import Making, with_settings
 
 from ohlora.battle.league.entries import FixedEntry
 from ohlora.battle.league.jobs import PlayLeague
+from ohlora.battle.league.knowledge import Library
 from ohlora.battle.league.plan import known_plan
 from ohlora.battle.league.played import content_of, edition, read_played
 from ohlora.datasets.readers import DatasetUnavailable, Digits
@@ -182,7 +183,7 @@ class TestGoingOn:
         assert claims.take(theirs.digest)
         job.run()
         told = capsys.readouterr().out
-        assert "1 subsets are in the hands of other processes" in told
+        assert "subsets in the hands of other processes: 1" in told
         assert "1 of 2 subsets are complete" in told
         claims.give_all_back()
         before = lines(job)
@@ -197,6 +198,7 @@ class TestGoingOn:
         job.run()
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
+    @pytest.mark.slow
     def test_the_drivers_agree(self, played: Making, tmp_path: Path) -> None:
         stacked = played()
         alone = [f"league.folder={tmp_path / 'lean'}", "league_limits.subsets=1"]
@@ -318,3 +320,37 @@ def test_search_is_what_she_would_play(played: Making, made_predictor: Path) -> 
         seed = one.fixture.recipe.seed + len(past)
         found = search(predictor, job.space, predictor.vector(features), seed, past)
         assert hers["scored"][-1]["params"] == found.params
+
+
+class TestUnseen:
+    """The predictor never saw what is played on."""
+
+    def test_it_is_fitted_on_the_table_less_that_source(
+        self, league: Making, made_table: pd.DataFrame, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "table.parquet"
+        made_table.to_parquet(path)
+        job = league("league.unseen=true", f"paths.target_table={path}", f"paths.cache_dir={tmp_path}")
+        library = Library(job)
+        assert set(library.shipped.known_datasets) == {"digits", "stripes"}
+        brought = library.brought("digits")
+        predictor = brought.knowledge.predictor
+        assert set(predictor.known_datasets) == {"stripes"}
+        assert 0 < predictor.noise < 0.5
+        assert predictor.card["report"]["without"] == "digits"
+        assert brought.fixed(per_dataset=True) == brought.fixed(per_dataset=False), "nobody knows digits"
+        assert library.brought("elsewhere").knowledge.predictor is library.shipped, "never seen anyway"
+        folders = list(tmp_path.glob("predictor-without-digits-*"))
+        before = folders[0].stat().st_mtime_ns
+        assert Library(job).brought("digits").weights == brought.weights
+        assert [one.stat().st_mtime_ns for one in folders] == [before], "and kept"
+
+    def test_a_table_of_that_source_alone_teaches_nothing(
+        self, league: Making, made_table: pd.DataFrame, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "table.parquet"
+        made_table[made_table["dataset"] == "digits"].to_parquet(path)
+        job = league("league.unseen=true", f"paths.target_table={path}", f"paths.cache_dir={tmp_path}")
+        with pytest.raises(OhloraError, match="nothing is left to learn from"):
+            job.run()
+        assert not (Path(job.league.folder) / "journal").exists()

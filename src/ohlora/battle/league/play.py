@@ -34,7 +34,7 @@ def play_league(job: PlayLeague) -> float:
         job.hardware.use_threads()
         others = Run(job).run()
         if others:
-            console.print(f"{others} subsets are in the hands of other processes")
+            console.print(f"subsets in the hands of other processes: {others}", highlight=False)
         plan = known_plan(job)
     else:
         plan = known_plan(job)
