@@ -87,6 +87,8 @@ def trial_axis(axes: Axes, numbers: Sequence[int]) -> None:
     if not numbers:
         return
     axes.set_xscale("log")
+    if len(numbers) == 1:
+        axes.set_xlim(numbers[0] / 2, numbers[0] * 2)
     kept: list[int] = []
     for number in reversed(numbers):
         if not kept or 1.45 * number <= kept[-1]:
