@@ -47,8 +47,8 @@ class TrialRecord:
     key: TrialKey
     status: Literal["complete", "diverged"]
     val_f1: Score  # macro-F1 on the validation split at the best weights, 0 to 1
-    # Macro-F1 on the test split at the same weights, 0 to 1. None: not opened for this trial, as in a league's
-    # search; a table's rows all have it.
+    # Macro-F1 on the test split at the same weights, 0 to 1. None: not opened for this trial, as in a
+    # league's search; a table's rows all have it.
     test_f1: Score | None
     val_loss: NotNegative  # cross-entropy in nats at the best weights
     steps: Whole  # optimiser steps taken
