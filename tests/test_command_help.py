@@ -41,7 +41,13 @@ def test_it_fits_a_screen_and_shows_how_the_command_is_typed(verb):
 
 @pytest.mark.parametrize(
     ("verb", "group"),
-    [("battle", "challenger"), ("battle", "human"), ("train", "model"), ("train", "dataset")],
+    [
+        ("battle", "challenger"),
+        ("battle", "human"),
+        ("battle", "league"),
+        ("train", "model"),
+        ("train", "dataset"),
+    ],
 )
 def test_every_choice_there_is_stands_in_it(verb, group):
     entry = groups(help_of(verb))[group]
@@ -50,7 +56,18 @@ def test_every_choice_there_is_stands_in_it(verb, group):
     )
 
 
-BATTLE = {"dataset", "subset", "space", "size", "challenger", "human", "narrator", "drawn_by", "logger"}
+BATTLE = {
+    "dataset",
+    "subset",
+    "space",
+    "size",
+    "challenger",
+    "human",
+    "narrator",
+    "drawn_by",
+    "logger",
+    "league",
+}
 TRAIN = {"dataset", "subset", "model", "chooser", "space", "size", "trainer", "logger"}
 
 

@@ -116,16 +116,20 @@ COMMANDS = [
     *((file.stem,) for file in sorted(CONF.glob("*.yaml")) if "job:" in file.read_text(encoding="utf-8")),
     *(("battle", f"challenger={name}") for name in ("optuna", "prompt", "random", "static")),
     ("battle", "drawn_by=network"),
+    *(("battle", f"league={file.stem}") for file in sorted((CONF / "league").glob("*.yaml"))),
+    ("battle", "league=standard", "dataset=digits"),
     ("say", "narrator=kanana"),
     *(("train", f"dataset={name}") for name in ("digits", "folder", "faces_folder")),
     *(("train", f"model={name}") for name in MODELS),
 ]
 
 
-@pytest.mark.parametrize("command", ["battle", "train", "pretrain", "animate", "fit"])
+@pytest.mark.parametrize(
+    "command", ["battle", "battle league=standard", "train", "pretrain", "animate", "fit"]
+)
 def test_some_settings(command):
     """A single wrong value to some settings, another kind to the next: a few seconds of the test below."""
-    places = settings([(command,)])
+    places = settings([tuple(command.split())])
     every = max(1, len(places) // 10)
     refused = [answer(*place, WRONG[i % len(WRONG)]) for i, place in enumerate(places[::every])]
     assert any(refused)

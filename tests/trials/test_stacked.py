@@ -55,6 +55,19 @@ def result(record) -> dict:
     return {k: v for k, v in record.row().items() if k not in (*OCCASION, "trial", "protocol")}
 
 
+def test_a_trial_that_is_not_tested_never_looks_at_test_images(trial, short, cpu, sealed_subset):
+    sealed = dataclasses.replace(trial(3, subset=sealed_subset), tested=False)
+    [(_, outcome)] = train_stacked([sealed], short, cpu)
+    assert outcome.record.test_f1 is None
+    assert len(outcome.test_labels) == 0
+    key = sealed.key
+    lean = train_and_score(key.params, sealed_subset, "f", "s", short, key.seed, cpu, tested=False)
+    assert (lean.record.test_f1, lean.record.val_f1) == (None, outcome.record.val_f1)
+    [(_, tested)] = train_stacked([trial(3)], short, cpu)
+    assert tested.record.val_f1 == outcome.record.val_f1
+    assert tested.record.test_f1 is not None
+
+
 @pytest.mark.slow
 def test_members_equal_the_lean_loop_to_the_last_bit(cache_dir):
     done = subprocess.run(

@@ -136,8 +136,8 @@ class Journal:
                 # Two machines without locks between them trained it. A sweep goes on; what it cannot know is
                 # which of the two is wanted.
                 again.append(
-                    f"line {lines + 1}: trial {record.key.digest} once more, test_f1={record.test_f1:g} where"
-                    f" {known.test_f1:g} was read first and counts"
+                    f"line {lines + 1}: trial {record.key.digest} once more, {told(record)} where"
+                    f" {told(known).partition('=')[2]} was read first and counts"
                 )
             offset, lines = offset + len(raw) + 1, lines + 1
         if again:
@@ -212,6 +212,11 @@ class Journal:
             yield
         finally:
             drop(lock)
+
+
+def told(record: TrialRecord) -> str:
+    tested = record.test_f1 is not None
+    return f"test_f1={record.test_f1:g}" if tested else f"val_f1={record.val_f1:g}"
 
 
 def is_json(raw: bytes) -> bool:

@@ -15,7 +15,7 @@ from ohlora.config import Name, expected, shown
 from ohlora.datasets.families import SubsetRecipe
 from ohlora.durable import patiently, replacing
 from ohlora.errors import OhloraError
-from ohlora.records.record import TrialKey, TrialRecord
+from ohlora.records.record import Score, TrialKey, TrialRecord
 from ohlora.text import printable
 
 NEEDED = {"trial", "dataset", "family", "seed", "val_f1", "test_f1"}
@@ -38,6 +38,7 @@ COLUMNS: dict[str, Any] = {
     "trial_seed": KEY["seed"],
     **{name: KEY[name] for name in ("subset_fingerprint", "protocol")},
     **{name: kind for name, kind in RECORD.items() if name != "key"},
+    "test_f1": Score,
 }
 
 

@@ -47,7 +47,9 @@ class TrialRecord:
     key: TrialKey
     status: Literal["complete", "diverged"]
     val_f1: Score  # macro-F1 on the validation split at the best weights, 0 to 1
-    test_f1: Score  # macro-F1 on the test split at the same weights, 0 to 1
+    # Macro-F1 on the test split at the same weights, 0 to 1. None: not opened for this trial, as in a
+    # league's search; a table's rows all have it.
+    test_f1: Score | None
     val_loss: NotNegative  # cross-entropy in nats at the best weights
     steps: Whole  # optimiser steps taken
     epochs: NotNegative  # passes over the training images

@@ -113,7 +113,7 @@ class TrialOutcome:
     record: TrialRecord
     module: CnnClassifier
     curve: list[dict[str, float]]  # step, train_loss, val_loss, val_f1 at each validation
-    test_logits: Tensor  # [n, classes]
+    test_logits: Tensor  # [n, classes]; n is 0 where the test split was not opened
     test_labels: Tensor  # [n]
 
 
@@ -172,11 +172,15 @@ def train_and_score(
     seed: int,
     hardware: Hardware,
     trainer_settings: dict[str, Any] | None = None,
+    tested: bool = True,
 ) -> TrialOutcome:
-    """`train`, then `score_test`, and the record of both."""
+    """`train`, then `score_test` unless it is not to be `tested`, and the record of both."""
     started = time.perf_counter()
     training = train(params, subset, protocol, seed, hardware, trainer_settings)
-    test_logits, test_labels, test_f1 = score_test(training)
+    if tested:
+        test_logits, test_labels, test_f1 = score_test(training)
+    else:
+        (test_logits, test_labels), test_f1 = untested(len(subset.class_names)), None
     record = make_record(
         TrialKey(subset.recipe, subset_fingerprint, protocol.fingerprint, params, seed),
         subset,
@@ -192,13 +196,18 @@ def train_and_score(
     return TrialOutcome(record, training.module, training.stopping.curve, test_logits, test_labels)
 
 
+def untested(n_classes: int) -> tuple[Tensor, Tensor]:
+    """Logits and labels of no test images."""
+    return torch.empty(0, n_classes), torch.empty(0, dtype=torch.int64)
+
+
 def make_record(
     key: TrialKey,
     subset: Subset,
     stopping: EarlyStopping,
     *,
     steps: int,
-    test_f1: float,
+    test_f1: float | None,
     elapsed_s: float,
     driver: str,
     device: torch.device,

@@ -26,6 +26,7 @@ class StackedTrial:
     key: TrialKey
     subset: Subset
     space: str  # fingerprint
+    tested: bool = True  # scored on the test split, which is not looked at otherwise
 
     @property
     def batch_size(self) -> int:
@@ -39,12 +40,13 @@ class Pool:
         # The first layer would round to bf16 anyway.
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         subsets = {id(trial.subset): trial.subset for trial in trials}
+        tested = {id(trial.subset) for trial in trials if trial.tested}
         self.data = {key: SubsetDataModule(one, batch_size=1, seed=0) for key, one in subsets.items()}
         self.start: dict[tuple[int, str], int] = {}
         parts: list[Tensor] = []
         begin = 0
         for key, data in self.data.items():
-            for name in ("train", "val", "test"):
+            for name in ("train", "val", *(["test"] if key in tested else [])):
                 split = data.split(name)
                 self.start[key, name] = begin
                 begin += len(split.labels)

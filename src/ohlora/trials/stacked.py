@@ -25,7 +25,7 @@ from ohlora.datasets.loading import EVAL_BATCH
 from ohlora.hardware import Hardware
 from ohlora.trials.augment import Moves
 from ohlora.trials.cnn import ACTIVATIONS, halve, score, to_grid
-from ohlora.trials.drivers import TrialOutcome, autocast, make_record
+from ohlora.trials.drivers import TrialOutcome, autocast, make_record, untested
 from ohlora.trials.memory import fitting_members
 from ohlora.trials.protocol import Protocol
 from ohlora.trials.stack_kernels import AllMembers, EachMember, Kernels, Norm
@@ -277,16 +277,19 @@ class Stack:
         started = time.perf_counter()
         i = self.members.index(member)
         state = member.stopping.weights or self._some([i])
-        [(logits, labels)] = self._predict([member], state, "test")
+        trial = member.trial
+        if trial.tested:
+            [(logits, labels)] = self._predict([member], state, "test")
+        else:
+            logits, labels = untested(member.n_classes)
         own = {name: t[: member.n_classes] if name.startswith("head.") else t for name, t in state.items()}
         member.module.load_state_dict({**member.module.state_dict(), **own})
-        trial = member.trial
         record = make_record(
             trial.key,
             trial.subset,
             member.stopping,
             steps=member.step,
-            test_f1=score(logits, labels)[1],
+            test_f1=score(logits, labels)[1] if trial.tested else None,
             elapsed_s=member.seconds + time.perf_counter() - started,
             driver="stacked",
             device=self.device,

@@ -62,11 +62,11 @@ class Sweep:
         Neither is part of a trial's key. Raises OhloraError where they are there and `mix` is not set.
         """
         planned = [record for record in records.values() if self._is_planned(record)]
-        here = self._trained_as(device_name(self.device), self.precision, self.driver)
+        here = trained_as(device_name(self.device), self.precision, self.driver)
         others = Counter(
             words
             for record in planned
-            if (words := self._trained_as(record.device, record.precision, record.driver)) != here
+            if (words := trained_as(record.device, record.precision, record.driver)) != here
         )
         if not others:
             return
@@ -102,12 +102,6 @@ class Sweep:
     @cached_property
     def _spread(self) -> list[Params]:
         return spread_params(self.plan, self.data)
-
-    @staticmethod
-    def _trained_as(device: str, precision: str, driver: str) -> str:
-        """What may change a score by more than its last digits: on a CPU all drivers do the same."""
-        stacked = device != "cpu" and driver == "stacked"
-        return f"precision={precision} on {device}{' in stacks' if stacked else ''}"
 
     def _train_all(self, journal: Journal, advance: Advance) -> list[str]:
         """Train every planned trial that is neither done nor in another process's hands; digests of all."""
@@ -177,3 +171,9 @@ class Sweep:
         self.console.print(f"table: {path} ({in_table} trials in all)", soft_wrap=True, markup=False)
         if missing:
             self.console.print(f"{missing} trials are in the hands of other processes")
+
+
+def trained_as(device: str, precision: str, driver: str) -> str:
+    """What may change a score by more than its last digits: on a CPU all drivers do the same."""
+    stacked = device != "cpu" and driver == "stacked"
+    return f"precision={precision} on {device}{' in stacks' if stacked else ''}"

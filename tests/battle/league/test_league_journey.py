@@ -1,0 +1,55 @@
+"""A league through the real battle.py, with the shipped models, on digits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+Door = Callable[..., "subprocess.CompletedProcess[str]"]
+QUICK = ["league=standard", "size=smoke", "dataset=digits", "paths.output_dir=out"]
+
+
+def reports(folder: Path) -> list[tuple[Path, dict]]:
+    found = sorted(folder.rglob("report.json"))
+    return [(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in found]
+
+
+def test_two_workers_play_a_league_and_its_report_is_read_again(door: Door, tmp_path: Path) -> None:
+    workers = ["worker=range(2)", "hydra.launcher.n_jobs=2"]
+    done = door("battle.py", "-m", *QUICK, *workers, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    complete = [report["complete"] for _, report in reports(tmp_path)]
+    assert len(complete) == 2
+    assert max(complete) == 2, "the last to end sees all of it"
+    lines = [
+        json.loads(line)["key"]
+        for path in (tmp_path / "out/league/fair/journal").glob("*.jsonl")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    assert len({json.dumps(key, sort_keys=True) for key in lines}) == len(lines), "nothing was trained twice"
+    again = door("battle.py", *QUICK, "league.play=false", "hydra.run.dir=again", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "2 of 2 subsets are complete" in again.stdout
+    report = json.loads((tmp_path / "again/report.json").read_text(encoding="utf-8"))
+    assert report["samplers"]["tpe"]["n_startup_trials"] == 10
+    assert "her predictor was fitted on another protocol" in " ".join(report["notes"])
+    assert set(pd.read_parquet(tmp_path / "again/scores.parquet")["contestant"]) >= {"ohlora", "oracle", "gp"}
+    for name in ("against_trials", "against_seconds", "regret"):
+        with Image.open(tmp_path / "again" / f"{name}.png") as picture:
+            assert picture.size[0] > 500
+
+
+def test_wrong_settings_are_one_line(door: Door, tmp_path: Path) -> None:
+    done = door("battle.py", *QUICK, "league.headline=statik", "league.final_seeds=[0]", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "headline=statik" in done.stderr
+    assert "final_seeds=[0]" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("*.jsonl"))
