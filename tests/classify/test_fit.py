@@ -200,7 +200,15 @@ def test_onnx_without_its_packages(photos, monkeypatch):
         fit(job(photos, "onnx=true"))
 
 
+def test_onnx_with_an_old_torch(photos, monkeypatch):
+    monkeypatch.setattr("ohlora.errors.find_spec", lambda name: True)
+    monkeypatch.setattr(torch, "__version__", "2.6.0+cpu")
+    with pytest.raises(OhloraError, match=r"ONNX files need torch 2\.9 or later, not 2\.6\.0"):
+        fit(job(photos, "onnx=true"))
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(torch.__version__ < "2.9", reason="torch's exporter is too old")
 @pytest.mark.parametrize("size", [8, 30, 50])
 def test_onnx_says_the_same(class_folders, tmp_path, size):
     pytest.importorskip("onnx")

@@ -32,9 +32,9 @@ def digest(subset, splits=SPLITS) -> str:
     return sha.hexdigest()[:16]
 
 
-# What was drawn when the first table was made: train and val, and test since its images are halved. A change of
-# the first makes every record of that table lie about its subset: raise DRAWING_VERSION and sweep anew, or undo
-# the change.
+# What was drawn when the first table was made: train and val; and test, since its images are halved. A change
+# of the first makes every record of that table lie about its subset: raise DRAWING_VERSION and sweep anew, or
+# undo the change.
 GOLDEN = {
     ("varied", 0): ("efd49715bb619126", "d3788931674520c1"),
     ("varied", 3): ("f5b4fb4535c51914", "c813eed35b8bcf72"),

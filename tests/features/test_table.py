@@ -11,9 +11,10 @@ from tests.records.journal_workers import record
 from ohlora.assets import assets_dir
 from ohlora.build import build
 from ohlora.datasets.readers import Digits
+from ohlora.datasets.subset import TooFewImages
 from ohlora.errors import OhloraError
 from ohlora.features.jobs import ShipTable
-from ohlora.features.table import add_features
+from ohlora.features.table import add_features, features_version, made_today
 from ohlora.loggers import CsvLogs
 from ohlora.predictor.fit import protocol_to_fit
 from ohlora.predictor.jobs import FitPredictor
@@ -53,6 +54,35 @@ def test_rows_of_a_subset_drawn_otherwise_never_get_todays_features(frame, descr
         OhloraError, match=r"digits/varied/3 was drawn by other settings \(older\) than today's"
     ):
         describe(old)
+
+
+def test_features_say_which_code_and_encoders_made_them(frame, describe, tmp_path):
+    encoders = assets_dir() / "encoders"
+    described = describe(frame)
+    assert set(described["features_version"]) == {features_version(encoders)}
+    assert made_today(described, encoders)
+    assert made_today(described.drop(columns="features_version"), encoders), "somebody else's table"
+    assert not made_today(described.assign(features_version="1-older"), encoders)
+    assert not made_today(described, tmp_path), "other encoders"
+    assert not made_today(frame, encoders)
+
+
+def test_a_subset_with_too_few_images_today_is_left_out_and_counted(
+    frame, describe, varied, digits, cache_dir
+):
+    def refused(seed: int) -> bool:
+        try:
+            varied.draw(digits, seed, cache_dir)
+        except TooFewImages:
+            return True
+        return False
+
+    lost = next(seed for seed in range(2000) if refused(seed))
+    with pytest.warns(UserWarning, match="left out of the table: 3 trials on subsets with too few images"):
+        described = describe(frame.replace({"seed": {4: lost}}))
+    assert described["seed"].unique().tolist() == [3]
+    with pytest.warns(UserWarning, match="3 trials"):  # from the cache as well
+        assert len(describe(frame.replace({"seed": {4: lost}}))) == 3
 
 
 def job_of(composed, model, folder, cache_dir):

@@ -13,7 +13,7 @@ import torch
 from tests.predictor.conftest import SETTINGS, made_table, true_f1
 
 from ohlora.errors import OhloraError
-from ohlora.predictor.fit import blind, boosted_trees, cross_predict, judge, predict_rows
+from ohlora.predictor.fit import blind, boosted_trees, cross_predict, judge, predict_rows, source_folds
 from ohlora.predictor.predictor import Predictor, fit
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.space import Space
@@ -73,6 +73,14 @@ def test_spread_grows_away_from_the_table(predictor: Predictor, space: Space) ->
     inside = predictor.members(predictor.vector({"ease": 0.5, "noise": 0.5}), encoded)
     outside = predictor.members(predictor.vector({"ease": 3.0, "noise": -3.0}), encoded)
     assert outside.std(dim=0).mean() > 1.5 * inside.std(dim=0).mean()
+
+
+def test_sources_are_held_out_whole_and_once() -> None:
+    datasets = np.array(["a"] * 50 + ["b"] * 40 + ["c"] * 3 + ["d"] * 2)
+    held = source_folds(datasets, 3)
+    assert (np.sum(held, axis=0) == 1).all()
+    assert [sorted(set(datasets[mask])) for mask in held] == [["a", "d"], ["b"], ["c"]]
+    assert len(source_folds(datasets[:50], 3)) == 1
 
 
 def test_saved_and_loaded_predicts_alike(

@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 from ohlora.datasets.families import Family
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.readers import DatasetReader
+from ohlora.datasets.subset import TooFewImages
 from ohlora.durable import replace_file
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
@@ -21,6 +23,21 @@ from ohlora.progress import progress
 from ohlora.text import printable
 
 RECIPE = ["dataset", "family", "seed"]
+
+
+def features_version(encoders: Path) -> str:
+    """What made the features: the version of `describe` and a digest of the encoders' weights."""
+    weights = [path.read_bytes() for path in sorted(encoders.glob("*.safetensors"))]
+    return f"{FEATURES_VERSION}-{hashlib.sha256(b''.join(weights)).hexdigest()[:8]}"
+
+
+def made_today(frame: pd.DataFrame, encoders: Path) -> bool:
+    """Whether a table has all its features, made as they would be now or by somebody who does not say how."""
+    features = frame.filter(regex="^feature[.]")
+    if not features.shape[1] or features.isna().any(axis=None):
+        return False
+    said = set(frame["features_version"]) if "features_version" in frame else set()
+    return said <= {features_version(encoders)}
 
 
 def encoder_for(data: ImageData, folder: Path) -> Encoder:
@@ -61,7 +78,8 @@ def add_features(
 ) -> pd.DataFrame:
     """Return `frame` with `feature.*` columns; what was described before comes from the cache.
 
-    A recipe drawn by other settings than today's cannot be described and raises OhloraError.
+    A recipe drawn by other settings than today's cannot be described and raises OhloraError; one that has
+    too few images today (a digit without a test image in the sweeps' half) is left out, and counted.
     """
     if "subset_fingerprint" not in frame:
         raise OhloraError(
@@ -69,10 +87,9 @@ def add_features(
             " them again"
         )
     frame = frame.loc[:, [c for c in frame.columns if not c.startswith("feature.")]]
-    stamp = "-".join(sorted({family.fingerprint for family in families.values()}))
-    digests = [path.read_bytes()[:4096] for path in sorted(encoders.glob("*.json"))]
-    key = hashlib.sha256(b"".join([f"{FEATURES_VERSION} {stamp}".encode(), *digests])).hexdigest()[:12]
-    path = cache_dir / f"features-{key}.parquet"
+    version = features_version(encoders)
+    stamp = " ".join([version, *sorted({family.fingerprint for family in families.values()})])
+    path = cache_dir / f"features-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}.parquet"
     known = pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=pd.Index(RECIPE))
     wanted = frame[[*RECIPE, "subset_fingerprint"]].drop_duplicates()
     # All of them, not only those to describe: a recipe in the cache is the one drawn by today's settings.
@@ -89,7 +106,10 @@ def add_features(
         fresh = described(missing, datasets, families, encoders, cache_dir)
         known = pd.concat([known, fresh], ignore_index=True) if len(known) else fresh
         replace_file(path, known.to_parquet(index=False))  # another process may be reading it
-    return frame.merge(known, on=RECIPE, how="left", validate="many_to_one")
+    described_rows = frame.merge(known, on=RECIPE, how="inner", validate="many_to_one")
+    if lost := len(frame) - len(described_rows):
+        warnings.warn(f"left out of the table: {lost} trials on subsets with too few images", stacklevel=2)
+    return described_rows.assign(features_version=version)
 
 
 def described(
@@ -99,7 +119,7 @@ def described(
     encoders: Path,
     cache_dir: Path,
 ) -> pd.DataFrame:
-    """A row of features for each (dataset, family, seed, fingerprint)."""
+    """A row of features for each (dataset, family, seed, fingerprint) that has enough images."""
     rows, loaded = [], {}
     with progress(len(recipes), "describing subsets") as advance:
         for dataset, family, seed, _ in recipes:
@@ -111,8 +131,9 @@ def described(
                     raise OhloraError(f"the table was made on {dataset}, but only {data.title} is at hand")
                 loaded[dataset] = data, encoder_for(data, encoders)
             data, encoder = loaded[dataset]
-            subset = families[family].draw(data, int(seed), cache_dir)
-            named = {f"feature.{k}": v for k, v in describe(subset, encoder).items()}
-            rows.append({"dataset": dataset, "family": family, "seed": seed, **named})
+            with suppress(TooFewImages):
+                subset = families[family].draw(data, int(seed), cache_dir)
+                named = {f"feature.{k}": v for k, v in describe(subset, encoder).items()}
+                rows.append({"dataset": dataset, "family": family, "seed": seed, **named})
             advance()
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else RECIPE)

@@ -31,7 +31,8 @@ COLUMNS = {
     "subset_fingerprint, protocol, space": "of the family's settings, of network and budget, of the axes",
     "params.*": "hyperparameters, in the units of conf/axes/cnn.yaml",
     "status": "complete, or diverged: the loss stopped being finite",
-    "val_f1, test_f1": "macro-F1 at the best weights by validation loss, 0 to 1",
+    "val_f1, test_f1": "macro-F1 at the best weights by validation loss, 0 to 1; test_f1 on the sweeps'"
+    " half of the test images, in rows of commits 0fae2ef, 5aa139e, 756cfe4 and e81fa74 on both halves",
     "val_loss": "cross-entropy in nats at those weights",
     "steps, epochs": "taken before the budget or the patience ran out; a short last batch counts as the"
     " images in it",
@@ -39,6 +40,7 @@ COLUMNS = {
     "elapsed_s": "wall clock of the trial, seconds, other work on the machine included; in a stack its share",
     "driver, device, precision, commit": "how, where and by which code it was trained",
     "finished_at": "Unix time, seconds",
+    "features_version": "of the code that describes subsets, and a digest of the encoders' weights",
     "feature.*": "of the subset's training images, see ohlora/features/describe.py",
 }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,17 +19,32 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
+from torch import Tensor
 
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
-from ohlora.features.table import add_features, describable
-from ohlora.predictor.jobs import FitPredictor
+from ohlora.features.table import add_features, describable, made_today
+from ohlora.predictor.calibration import (
+    VIEWS,
+    Calibration,
+    HeldOut,
+    Known,
+    as_views,
+    calibrate,
+    correlation,
+    of_views,
+    order_near_the_best,
+    predicted_views,
+)
+from ohlora.predictor.jobs import FitPredictor, PredictorSettings
 from ohlora.predictor.predictor import Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
-from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_table
+from ohlora.predictor.search import best_on_average
+from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
 from ohlora.progress import progress
 from ohlora.records.table import comparable_rows, read_table
+from ohlora.space import Space
 from ohlora.tracking import log_picture, log_table
 
 # Fits on some rows, predicts others: (train, test) -> macro-F1 [test rows].
@@ -51,23 +67,30 @@ def fit_predictor(job: FitPredictor) -> float:
         )
     console.print(f"{len(frame)} trials on {table.n_groups} subsets, {len(table.feature_names)} features")
     methods: dict[str, Method] = {
-        "predictor": ensemble,
         "hyperparameters only": lambda a, b: ensemble(blind(a), blind(b)),
         "gradient-boosted trees": boosted_trees,
         "mean": lambda a, b: np.full(len(b.target), a.target.mean()),
     }
     held_out = folds(table.group, job.folds, job.seed)
+    sources = source_folds(table.datasets, job.folds)
     weighed = {name: (method, table) for name, method in methods.items()}
     for name, patterns in (job.ablation or {}).items():
         part = predictor_table(frame, job.space, job.target, patterns)
         weighed[f"features: {name}"] = (ensemble, part)
     start_processes(processes)
     final = fit(table, job.space, job.settings, job.seed) if is_main() else None
+    views = partial(predict_views, job.space, job.settings, job.seed)
+    known = cross_views(views, table, held_out)
+    unseen = cross_views(views, table, sources) if len(sources) > 1 else None
     predictions = cross_predict_each(weighed, held_out)
     if final is None:
         return math.nan  # the first process reports what all have fitted
-    scores = {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
-    noise = float(np.sqrt(np.mean((predictions["predictor"] - table.target) ** 2)))
+    np.savez(
+        out / "held_out.npz", known=as_views(known), unseen=as_views(unseen or known), target=table.target
+    )
+    scores = {"predictor": judge(table, known.own)}
+    scores |= {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
+    calibration = calibrate(table, known, unseen)
     report = {
         "trials": len(frame),
         "subsets": table.n_groups,
@@ -75,18 +98,24 @@ def fit_predictor(job: FitPredictor) -> float:
         "features": list(job.features),
         "held_out": f"{job.folds} folds by subset, seed {job.seed}",
         "scores": scores,
+        "scores_on_sources_held_out": judge(table, unseen.own) if unseen else None,
+        "order_near_the_best": {
+            name: order_near_the_best(table, held, calibration)
+            for name, held in (("subsets held out", known), ("sources held out", unseen))
+            if held is not None
+        },
     }
     card = {
         "report": report,
         "protocol": frame["protocol"].iloc[0] if "protocol" in frame else job.protocol.fingerprint,
         "tables": [Path(t).name for t in job.tables],
     }
-    final = with_noise(final, noise, card)
+    final = trusted(final, table, job.space, job.seed, known, calibration, card)
     final.save(out, "hp_predictor")
     if job.save_to:
         final.save(Path(job.save_to), "hp_predictor")
     write_json(out / "report.json", report)
-    picture = plot_scatter(table, predictions["predictor"], out / "scatter.png")
+    picture = plot_scatter(table, known.own, out / "scatter.png")
     log_picture(job.logger, "predictor_scatter", picture)
     rows = pd.DataFrame([{"method": name, **values} for name, values in scores.items()])
     log_table(job.logger, "predictor_report", rows)
@@ -103,8 +132,7 @@ def table_to_fit(job: FitPredictor) -> pd.DataFrame:
     drawn = {name: family.fingerprint for name, family in job.families.items()}
     frame = read_table(job.tables)
     frame = comparable_rows(frame, protocol_to_fit(frame, job.protocol.fingerprint), drawn)
-    described = frame.filter(regex=f"^{re.escape(FEATURE)}")
-    if described.shape[1] and not described.isna().any(axis=None):
+    if made_today(frame, Path(job.encoders)):
         return frame
     frame = describable(frame, job.datasets, job.families)
     return add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
@@ -125,6 +153,46 @@ def protocol_to_fit(frame: pd.DataFrame, today: str) -> str:
         stacklevel=2,
     )
     return found[0]
+
+
+def source_folds(datasets: np.ndarray, count: int) -> list[np.ndarray]:
+    """At most `count` boolean masks of held-out rows, whole datasets each, the large ones apart."""
+    names, sizes = np.unique(datasets, return_counts=True)
+    by_size = names[np.argsort(-sizes, kind="stable")]
+    return [np.isin(datasets, by_size[i::count]) for i in range(min(count, len(names)))]
+
+
+def trusted(
+    predictor: Predictor,
+    table: PredictorTable,
+    space: Space,
+    seed: int,
+    known: HeldOut,
+    calibration: Calibration,
+    card: dict[str, Any],
+) -> Predictor:
+    """The predictor with what held-out subsets said of it and each dataset's fixed answer in its card."""
+    answers = {name: best_on_average(predictor, space, seed, name) for name in sorted(set(table.datasets))}
+    told = {**card, "calibration": asdict(calibration), "fixed_answers": answers}
+    return with_noise(predictor, float(np.sqrt(np.mean((known.own - table.target) ** 2))), told)
+
+
+def cross_views(views: Method, table: PredictorTable, held_out: list[np.ndarray]) -> HeldOut:
+    """What fits without a part of the subsets say of that part."""
+    return of_views(cross_predict_each({"": (views, table)}, held_out, columns=VIEWS)[""])
+
+
+def predict_views(
+    space: Space, settings: PredictorSettings, seed: int, train: PredictorTable, test: PredictorTable
+) -> np.ndarray:
+    """As columns, what the ensemble fitted on `train` says of `test`: by own features, by neighbours'."""
+    fitted = fit(train, space, settings, seed)
+    vectors = standardised(torch.from_numpy(test.features).float(), fitted.mean, fitted.std)
+
+    def mean(vector: Tensor, params: np.ndarray) -> np.ndarray:
+        return fitted.members(vector, params).mean(dim=0).numpy()
+
+    return as_views(predicted_views(mean, Known(fitted.known), vectors, test))
 
 
 def ensemble_predictions(job: FitPredictor, train: PredictorTable, test: PredictorTable) -> np.ndarray:
@@ -162,14 +230,17 @@ def cross_predict(method: Method, table: PredictorTable, held_out: list[np.ndarr
 
 
 def cross_predict_each(
-    weighed: Mapping[str, tuple[Method, PredictorTable]], held_out: list[np.ndarray]
+    weighed: Mapping[str, tuple[Method, PredictorTable]],
+    held_out: list[np.ndarray],
+    columns: int | None = None,
 ) -> dict[str, np.ndarray]:
-    """Each row's prediction by each method on its table.
+    """Each row's prediction by each method on its table; with `columns`, that many of each row.
 
     Several processes deal the fits out, so that each fit is the one a single process would make: one
     takes a second or so, and gradients sent to and fro at every step would cost more than they save.
     """
-    predictions = {name: np.zeros(len(table.target)) for name, (_, table) in weighed.items()}
+    wide = () if columns is None else (columns,)
+    predictions = {name: np.zeros((len(table.target), *wide)) for name, (_, table) in weighed.items()}
     # The first process has the fit on all rows behind it, so the second is served first.
     turns = enumerate(itertools.product(weighed, held_out), start=1)
     mine = [fold for turn, fold in turns if turn % world_size() == rank()]
@@ -196,13 +267,12 @@ def judge(table: PredictorTable, prediction: np.ndarray) -> dict[str, float]:
         scores, guesses = table.target[rows], prediction[rows]
         if rows.sum() < 4 or np.ptp(scores) < 1e-9:
             continue
-        ranks.append(rank_correlation(scores, guesses) if np.ptp(guesses) > 1e-9 else 0.0)
+        ranks.append(rank_correlation(scores, guesses))
         chosen = scores[guesses == guesses.max()].mean()  # ties: any of them
         regrets.append(scores.max() - chosen)
-    flat = np.ptp(prediction) < 1e-9
     return {
-        "pearson": 0.0 if flat else float(np.corrcoef(table.target, prediction)[0, 1]),
-        "spearman": 0.0 if flat else rank_correlation(table.target, prediction),
+        "pearson": correlation(table.target, prediction),
+        "spearman": rank_correlation(table.target, prediction),
         "mean_absolute_error": float(np.abs(table.target - prediction).mean()),
         "within_subset_rank": float(np.mean(ranks)) if ranks else 0.0,
         "regret": float(np.mean(regrets)) if regrets else 0.0,
@@ -210,8 +280,8 @@ def judge(table: PredictorTable, prediction: np.ndarray) -> dict[str, float]:
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's rho, ties sharing their rank."""
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+    """Spearman's rho, ties sharing their rank; 0 where one of them is constant."""
+    return correlation(rankdata(a), rankdata(b))
 
 
 def report_table(scores: dict[str, dict[str, float]]) -> Table:

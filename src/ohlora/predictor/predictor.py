@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from ohlora.assets import assets_dir, load_model, save_model
 from ohlora.config import Name, NotNegative, config
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION
+from ohlora.predictor.calibration import MIN_SD, NEIGHBOURS, SIZE, Calibration, Known, basis, neutral
 from ohlora.predictor.jobs import Names, PredictorSettings
 from ohlora.predictor.model import Ensemble, SubsetBatches
 from ohlora.predictor.table import PredictorTable
-from ohlora.space import Axis, Choice, Real, Space
+from ohlora.space import Axis, Choice, Params, Real, Space
 
 KIND = "ohlora.hp_predictor"
 
@@ -61,6 +64,45 @@ class Predictor:
     def members(self, vector: Tensor, encoded: np.ndarray | Tensor) -> Tensor:
         """Macro-F1 by each member [members, n] for encoded params [n, columns]."""
         return self.ensemble.eval()(vector, torch.as_tensor(encoded, dtype=torch.float32))
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What held-out subsets said of such predictions; where its card does not tell, `noise` alone."""
+        said = self.card.get("calibration")
+        return Calibration(**said) if said else neutral(self.noise)
+
+    @cached_property
+    def _known(self) -> Known:
+        return Known(self.known)
+
+    @torch.no_grad()
+    def calibrated(self, vector: Tensor, encoded: np.ndarray | Tensor) -> Tensor:
+        """As `members`, corrected by what held-out subsets said."""
+        share = self.calibration.own_share
+        scores = self.members(vector, encoded)
+        if share < 1:
+            near = self._known.near(vector, self.calibration.neighbours)
+            scores = share * scores + (1 - share) * self.members(near, encoded)
+        level = scores.mean(dim=0).double().numpy()
+        bias = self._basis(vector, level) @ np.array(self.calibration.bias)
+        return scores + torch.from_numpy(bias).to(scores)
+
+    def trial_sd(self, vector: Tensor, level: float) -> float:
+        """Standard deviation of a single trial's macro-F1 around `level`, which `calibrated` expects."""
+        log_sd = self._basis(vector, np.array([level])) @ np.array(self.calibration.log_sd)
+        return float(np.clip(np.exp(log_sd[0]), MIN_SD, 0.5))
+
+    def _basis(self, vector: Tensor, level: np.ndarray) -> np.ndarray:
+        size = float(vector[0, self.feature_names.index(SIZE)]) if SIZE in self.feature_names else 0.0
+        every = np.ones_like(level)
+        return basis(size * every, level, self._known.novelty(vector) * every)
+
+    def fixed_answer(self, vector: Tensor) -> Params | None:
+        """The params that are best on average for the dataset most of the nearest known subsets are of."""
+        answers = self.card.get("fixed_answers", {})
+        nearest = torch.cdist(vector, self.known)[0].argsort()[: NEIGHBOURS[0]]
+        dataset = Counter(self.known_datasets[i] for i in nearest.tolist()).most_common(1)[0][0]
+        return answers.get(dataset)
 
     def check_space(self, space: Space) -> None:
         """Refuse a space whose axes are not those the predictor was fitted on."""
@@ -119,6 +161,15 @@ class Predictor:
             raise OhloraError("columns are not those of its axes")
         with torch.device("meta"):  # no memory for what a card merely says: shapes are compared first
             ensemble = Ensemble(n_features, n_columns, PredictorSettings(**said.settings))
+        if said.calibration is not None:
+            Calibration(**said.calibration)
+        faults = [
+            f"fixed_answers.{dataset}: {error}"
+            for dataset, params in (said.fixed_answers or {}).items()
+            if (error := fault_of(params, Space(axes, axes)))
+        ]
+        if faults:
+            raise OhloraError("; ".join(faults))
         own = {name.removeprefix("ensemble."): value for name, value in tensors.items() if "." in name}
         ensemble.load_state_dict(own, assign=True)
         return cls(
@@ -145,10 +196,20 @@ class PredictorCard:
     noise: NotNegative
     known_datasets: Names
     settings: dict[str, Any]
+    calibration: dict[Name, Any] | None = None
+    fixed_answers: dict[Name, dict[Name, Any]] | None = None  # dataset -> the params best there on average
 
     @classmethod
     def read(cls, card: Mapping[str, Any]) -> PredictorCard:
         return cls(**{one.name: card[one.name] for one in fields(cls) if one.name in card})  # type: ignore[arg-type]
+
+
+def fault_of(params: Mapping[str, Any], space: Space) -> OhloraError | None:
+    try:
+        space.check(params)
+    except OhloraError as error:
+        return error
+    return None
 
 
 def check_tensors(tensors: Mapping[str, Tensor], n_features: int, n_known: int) -> None:

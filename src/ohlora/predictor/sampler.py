@@ -299,7 +299,7 @@ class OhLoRASampler(BaseSampler):
 
     def _points(self, encoded: np.ndarray, placed: np.ndarray) -> Points:
         """Outside the ranges it was fitted in the predictor says what it says at their ends."""
-        members = self._predictor.members(self._vector, encoded.clip(0, 1))
+        members = self._predictor.calibrated(self._vector, encoded.clip(0, 1))
         return Points(placed, members.mean(0).double().numpy())
 
     def _spread(self, space: StudySpace) -> float:

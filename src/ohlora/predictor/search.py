@@ -7,23 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import norm
 from torch import Tensor
 
 from ohlora.precision import one_thread
 from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.study_model import Points, Scores, StudyModel, climb
 from ohlora.space import Params, Space
 
 CANDIDATES = 1024
 REFINED = 512
-# Spread (macro-F1) of what the ensemble does not know, beyond its members' own disagreement: a smooth
-# wish of the subset's own, and a shift of the whole level (validation against test, an odd subset).
-SMOOTH_SD = 0.03
-LEVEL_SD = 0.05
-TRIAL_SD = 0.02  # of one trial's validation score over seeds: the target table's noise floor
-SMOOTH_LENGTH = 0.6  # in encoded units, where each hyperparameter spans 0 to 1
-# How much more than that a subset may surprise: the factor under which its trials are most likely.
-SURPRISES = (1.0, 2.0, 4.0, 8.0)
+NO_DIFFERENCE = 0.002  # macro-F1: a tenth of what chance alone does to a trial's score
 
 
 @dataclass(frozen=True)
@@ -36,12 +29,7 @@ class Suggestion:
 
 
 class Belief:
-    """What the predictor expects on one subset, given earlier trials there.
-
-    A Gaussian process over params: its mean is the ensemble's, its covariance the members' own plus a
-    smooth part and a level; observing a trial moves everything alike (Rasmussen & Williams 2006, eq.
-    2.25 and 2.26).
-    """
+    """What the predictor expects on one subset, given earlier trials there, as `StudyModel` weighs them."""
 
     def __init__(
         self,
@@ -50,46 +38,36 @@ class Belief:
         vector: Tensor,
         history: Sequence[tuple[Params, float]],
     ) -> None:
-        self.predictor = predictor
-        self.vector = vector
-        self.seen = np.array([space.encode(params) for params, _ in history]).reshape(
-            len(history), len(space.columns)
-        )
-        self._scale = 1.0
+        self.predictor, self.vector = predictor, vector
+        self.model: StudyModel | None = None
         if history:
-            self._members = self._each_member(self.seen)
-            scores = torch.tensor([score for _, score in history], dtype=torch.float64)
-            residual = (scores - self._members.mean(0))[:, None]
-            kernel = self._covariance(self._members, self.seen, self._members, self.seen)
-            noise = TRIAL_SD**2 * torch.eye(len(history), dtype=torch.float64)
-            best_evidence = -torch.inf
-            for scale in SURPRISES:
-                solver = torch.linalg.cholesky(scale**2 * kernel + noise)
-                weights = torch.cholesky_solve(residual, solver)
-                evidence = float(-0.5 * (residual * weights).sum() - solver.diagonal().log().sum())
-                if evidence > best_evidence:
-                    best_evidence, self._scale, self._solver, self._weights = evidence, scale, solver, weights
+            seen = self._points(np.array([space.encode(params) for params, _ in history]))
+            scores = Scores(np.array([score for _, score in history]), known=True)
+            names = [column.partition("=")[0] for column in space.columns]
+            everywhere = np.random.default_rng(0).random((256, len(space.free)))
+            spread = float(self._points(space.encode_positions(everywhere)).predicted.std())
+            self.model = StudyModel(seen, scores, names, spread)
 
-    def _covariance(self, a: Tensor, xa: np.ndarray, b: Tensor, xb: np.ndarray) -> Tensor:
-        """Covariance before any surprise [rows of xa, rows of xb]; `a` and `b` are the members' scores."""
-        own = (a - a.mean(0)).T @ (b - b.mean(0)) / max(len(a) - 1, 1)
-        apart = torch.cdist(torch.as_tensor(xa).double(), torch.as_tensor(xb).double()) / SMOOTH_LENGTH
-        return own + SMOOTH_SD**2 * torch.exp(-0.5 * apart**2) + LEVEL_SD**2
-
-    def _each_member(self, encoded: np.ndarray) -> Tensor:
-        """Macro-F1 by each member; outside the ranges it was fitted in, what it says at their ends."""
-        return self.predictor.members(self.vector, encoded.clip(0, 1)).double()
+    def _points(self, encoded: np.ndarray) -> Points:
+        """Outside the ranges it was fitted in, what the predictor says at their ends."""
+        members = self.predictor.calibrated(self.vector, encoded.clip(0, 1))
+        return Points(encoded, members.mean(0).double().numpy())
 
     def __call__(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (noise left out) of the macro-F1 of encoded params [n, columns]."""
-        members = self._each_member(encoded)
-        mean = members.mean(0)
-        variance = self._scale**2 * (members.var(0) + SMOOTH_SD**2 + LEVEL_SD**2)
-        if len(self.seen):
-            cross = self._scale**2 * self._covariance(self._members, self.seen, members, encoded)
-            mean = mean + (cross.T @ self._weights).squeeze(1)
-            variance = variance - (cross * torch.cholesky_solve(cross, self._solver)).sum(0)
-        return mean.numpy(), variance.clamp_min(1e-8).sqrt().numpy()
+        """Mean and standard deviation (noise left out) of the macro-F1 of encoded params [n, columns].
+
+        Before any trial the deviation is the spread of single trials around the prediction.
+        """
+        points = self._points(encoded)
+        if self.model is not None:
+            return self.model(points)
+        level = float(points.predicted.mean())
+        return points.predicted, np.full(len(points), self.predictor.trial_sd(self.vector, level))
+
+    def improvement(self, encoded: np.ndarray) -> np.ndarray:
+        """Expected improvement on the best mean among the trials; without any, the mean itself."""
+        points = self._points(encoded)
+        return points.predicted if self.model is None else self.model.improvement(points, self.model.trust)
 
 
 @one_thread()
@@ -108,34 +86,41 @@ def search(
     Thousands of random params are weighed in one batch, then the neighbourhood of the best ones.
     """
     belief = Belief(predictor, space, vector, history)
-    rng = np.random.default_rng(seed)
-    best_seen = max((belief(space_row(space, p))[0][0] for p, _ in history), default=0.0)
 
     def worth(positions: np.ndarray) -> np.ndarray:
-        mean, sd = belief(space.encode_positions(positions))
-        if not explore or not history:
-            return mean
-        z = (mean - best_seen) / sd
-        return sd * (z * norm.cdf(z) + norm.pdf(z))
+        encoded = space.encode_positions(positions)
+        return belief.improvement(encoded) if explore else belief(encoded)[0]
 
-    positions = rng.random((CANDIDATES, len(space.free)))
-    if history:
-        positions[: len(history)] = [space.positions(params) for params, _ in history][:CANDIDATES]
-    scores = worth(positions)
-    for reach in (0.15, 0.05, 0.02):
-        parents = positions[np.argsort(-scores)[:32]]
-        children = np.repeat(parents, REFINED // 32, axis=0)
-        moved = rng.random(children.shape) < 0.5
-        children = np.clip(children + moved * rng.normal(0, reach, children.shape), 0, 1)
-        jumped = rng.random(children.shape) < 0.05  # words have no neighbours: draw some anew
-        children = np.where(jumped, rng.random(children.shape), children)
-        positions = np.concatenate([parents, children])
-        scores = worth(positions)
-    winner = positions[int(np.argmax(scores))]
-    mean, sd = belief(space.encode_positions(winner[None]))
-    return Suggestion(
-        space.at(winner), float(np.clip(mean[0], 0, 1)), float(max(predictor.noise, sd[0] if history else 0))
-    )
+    starts = np.array([space.positions(params) for params, _ in history]).reshape(-1, len(space.free))
+    params = space.at(climb(worth, starts, np.random.default_rng(seed)))
+    if not history:
+        params = plainer(params, predictor.fixed_answer(vector), space, belief)
+    mean, sd = belief(space_row(space, params))
+    noise = predictor.trial_sd(vector, float(mean[0]))
+    return Suggestion(params, float(np.clip(mean[0], 0, 1)), float(max(noise, sd[0] if history else 0)))
+
+
+def plainer(params: Params, fixed: Params | None, space: Space, belief: Belief) -> Params:
+    """`params` with all that makes no difference put back to the fixed answer's value.
+
+    Backward elimination: the hyperparameter that costs least goes first, as long as all that went cost no
+    more than NO_DIFFERENCE. A person who reads the choice then sees what this subset asks for.
+    """
+    if fixed is None:
+        return params
+    least = belief(space_row(space, params))[0][0] - NO_DIFFERENCE
+    while True:
+        simpler = [
+            {**params, name: fixed[name]}
+            for name, axis in space.free.items()
+            if name in fixed and params[name] != fixed[name] and axis.fault(fixed[name]) is None
+        ]
+        if not simpler:
+            return params
+        means = belief(np.concatenate([space_row(space, one) for one in simpler]))[0]
+        if means.max() < least:
+            return params
+        params = simpler[int(means.argmax())]
 
 
 def space_row(space: Space, params: Params) -> np.ndarray:

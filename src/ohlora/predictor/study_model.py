@@ -238,6 +238,13 @@ class StudyModel:
                 model.imagine(pending)
         self.best = [float(model(model.seen)[0].max()) for model in self.models]
 
+    def __call__(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (noise left out) of the mixture of both models."""
+        shares = np.array([[self.trust], [1 - self.trust]])
+        means, sds = (np.stack(part) for part in zip(*(model(points) for model in self.models), strict=True))
+        mean = (shares * means).sum(0)
+        return mean, np.sqrt((shares * (sds**2 + (means - mean) ** 2)).sum(0))
+
     def improvement(self, points: Points, trust: float) -> np.ndarray:
         """Expected improvement (Jones et al. 1998) on the best mean among the trials, under both models."""
         total = np.zeros(len(points))

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.torch_version import TorchVersion
 
 from ohlora.durable import replacing
-from ohlora.errors import need_packages
+from ohlora.errors import OhloraError, need_packages
 from ohlora.trials.classifier import ImageClassifier
 
 PACKAGES = ("onnx", "onnxscript")
+# The exporter of torch 2.6 fails with onnxscript 0.3.2 and 0.5.7 alike; since 2.9 it is torch's usual one.
+TORCH = "2.9"
 
 
 class Whole(nn.Module):
@@ -36,8 +39,10 @@ class Whole(nn.Module):
 
 
 def check_packages() -> None:
-    """Raise OhloraError where the extra is not installed."""
+    """Raise OhloraError where the extra is not installed, or torch is too old for it."""
     need_packages("onnx", *PACKAGES)
+    if TorchVersion(torch.__version__) < TORCH:
+        raise OhloraError(f"ONNX files need torch {TORCH} or later, not {torch.__version__}")
 
 
 def save_onnx(classifier: ImageClassifier, path: str | Path) -> Path:

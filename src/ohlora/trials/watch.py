@@ -49,6 +49,7 @@ def watch_trial(job: TrainTrials, data: ImageData) -> float:
     )
     outcome = replace(outcome, record=replace(outcome.record, **job.chosen_by))
     record = outcome.record
+    assert record.test_f1 is not None  # a watched trial is scored to the end
     if not is_main():
         return record.val_f1
     added = add_to_table(record, Path(job.table))
@@ -78,6 +79,7 @@ def add_to_table(record: TrialRecord, table: Path) -> bool:
 def leave(job: TrainTrials, outcome: TrialOutcome, subset: Subset, out: Path) -> None:
     """Write and log what can be looked at, and the classifier."""
     record = outcome.record
+    assert record.test_f1 is not None  # a watched trial is scored to the end
     write_json(out / "trial.json", {**record.row(), "curve": outcome.curve})
     scores = {"val_f1": record.val_f1, "test_f1": record.test_f1}
     save_classifier(out, outcome.module, subset, job.protocol, {"scores": scores})

@@ -11,8 +11,9 @@ import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,12 +26,13 @@ from ohlora.datasets.subset import Subset
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
-from ohlora.features.table import add_features, describable, encoder_for
+from ohlora.features.table import add_features, describable, encoder_for, made_today
 from ohlora.precision import one_thread
-from ohlora.predictor.predictor import Predictor, fit, with_noise
+from ohlora.predictor.calibration import calibrate
+from ohlora.predictor.jobs import PredictorSettings
+from ohlora.predictor.predictor import Predictor, fit
 from ohlora.predictor.search import best_on_average, search
-from ohlora.predictor.table import FEATURE, PredictorTable, folds, predictor_table
-from ohlora.progress import progress
+from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.records.table import comparable_rows, read_table
 from ohlora.space import Params, Space
 
@@ -229,24 +231,23 @@ def fitted_without(job: PlayLeague, shipped: Predictor, without: str) -> Predict
     if (folder / f"{NAME}.json").is_file():
         return Predictor.load(folder, NAME)
     table = predictor_table(frame, job.space, TARGET, shipped.feature_names)
-    held_out = folds(table.group, FOLDS, FIT_SEED)
-    errors = np.zeros(len(table.target))
-    with progress(FOLDS + 1, f"fitting without {without}") as advance:
-        predictor = fit(table, job.space, settings, FIT_SEED)
-        advance()
-        for mask in held_out:
-            part = fit(table.rows(~mask), job.space, settings, FIT_SEED)
-            errors[mask] = expected(part, table.rows(mask)) - table.target[mask]
-            advance()
     card = {"report": {"without": without, "trials": len(frame)}, "protocol": shipped.card.get("protocol")}
-    with_noise(predictor, float(np.sqrt(np.mean(errors**2))), card).save(folder, NAME)
+    calibrated_fit(table, job.space, settings, card).save(folder, NAME)
     return Predictor.load(folder, NAME)
 
 
-def expected(predictor: Predictor, table: PredictorTable) -> np.ndarray:
-    from ohlora.predictor.fit import predict_rows  # scikit-learn: only where something is fitted
+def calibrated_fit(
+    table: PredictorTable, space: Space, settings: PredictorSettings, card: dict[str, Any]
+) -> Predictor:
+    """A predictor that knows from held-out subsets and sources how far to trust itself."""
+    from ohlora.predictor import fit as fitting  # scikit-learn: only where something is fitted
 
-    return predict_rows(predictor, table)
+    views = partial(fitting.predict_views, space, settings, FIT_SEED)
+    known = fitting.cross_views(views, table, folds(table.group, FOLDS, FIT_SEED))
+    sources = fitting.source_folds(table.datasets, FOLDS)
+    unseen = fitting.cross_views(views, table, sources) if len(sources) > 1 else None
+    found = calibrate(table, known, unseen)
+    return fitting.trusted(fit(table, space, settings, FIT_SEED), table, space, FIT_SEED, known, found, card)
 
 
 def table_without(job: PlayLeague, shipped: Predictor, without: str) -> pd.DataFrame:
@@ -259,8 +260,7 @@ def table_without(job: PlayLeague, shipped: Predictor, without: str) -> pd.DataF
     if not kept.any():
         raise OhloraError(f"{job.target_table} has nothing but {without}: nothing is left to learn from")
     frame = frame.loc[kept].reset_index(drop=True)
-    features = frame.filter(regex=f"^{FEATURE}")
-    if features.shape[1] and not features.isna().any(axis=None):
+    if made_today(frame, Path(job.encoders)):
         return frame
     frame = describable(frame, job.datasets, job.families)
     return add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))

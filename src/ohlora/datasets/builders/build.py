@@ -38,7 +38,8 @@ def load_built(reader: Built) -> ImageData:
         for split in ("train", "test")
     ]
     with suppress(OSError, ValueError, EOFError):  # not built yet, or damaged: built (again)
-        return ImageData(reader.name, builder.TITLE, builder.CLASSES, *map(mapped, paths))
+        train, test = (mapped(pair) for pair in paths)
+        return ImageData(reader.name, builder.TITLE, builder.CLASSES, train, test)
     built = builder.build(Path(reader.data_dir).expanduser())
     for pair, arrays in zip(paths, built, strict=True):
         for path, array in zip(pair, arrays, strict=True):

@@ -55,15 +55,13 @@ def voice(name: str, time: np.ndarray, length: float, rng: np.random.Generator) 
         return plucked(pitch, len(time), int((time == 0).sum()), rng)
     if name == "chord":
         steps = [(4, 7), (3, 7), (5, 9), (4, 8)][rng.integers(4)]
-        return sum(np.sin(phase * 2 ** (step / 12)) for step in (0, *steps))
+        return np.sum([np.sin(phase * 2 ** (step / 12)) for step in (0, *steps)], axis=0)
     if name == "clicks":
         every = int(RATE / rng.uniform(15, 50))
         hits = (np.arange(len(time)) % every == 0).astype(float)
-        return lfilter([1], [1, -1.6 * np.cos(2 * np.pi * pitch / RATE), 0.64], hits)
+        return recursive([1, -1.6 * np.cos(2 * np.pi * pitch / RATE), 0.64], hits)
     width = rng.uniform(0.9, 0.985)
-    return lfilter(
-        [1], [1, -2 * width * np.cos(2 * np.pi * pitch / RATE), width**2], rng.normal(size=len(time))
-    )
+    return recursive([1, -2 * width * np.cos(2 * np.pi * pitch / RATE), width**2], rng.normal(size=len(time)))
 
 
 def plucked(pitch: float, samples: int, silent: int, rng: np.random.Generator) -> np.ndarray:
@@ -74,4 +72,9 @@ def plucked(pitch: float, samples: int, silent: int, rng: np.random.Generator) -
     burst[first : first + delay] = rng.normal(size=len(burst[first : first + delay]))
     feedback = np.zeros(delay + 2)
     feedback[0], feedback[delay], feedback[delay + 1] = 1, -0.498, -0.498
-    return lfilter([1], feedback, burst)
+    return recursive(feedback, burst)
+
+
+def recursive(feedback: list[float] | np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """An all-pole filter."""
+    return np.asarray(lfilter([1.0], feedback, sound))

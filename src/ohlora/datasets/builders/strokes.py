@@ -36,7 +36,7 @@ def slope(side: int, rng: np.random.Generator, reach: float) -> np.ndarray:
 def glyph(text: str, fonts: Sequence[Path], side: int, rng: np.random.Generator) -> np.ndarray:
     """One character in a random font, size, place, turn and slant: ink 0 to 1, [side, side]."""
     large = side * FINER
-    font = font_of(fonts[rng.integers(len(fonts))], int(large * rng.uniform(0.5, 0.85)))
+    font = font_of(fonts[int(rng.integers(len(fonts)))], int(large * rng.uniform(0.5, 0.85)))
     left, top, right, bottom = font.getbbox(text)
     canvas = Image.new("L", (large, large))
     place = (large - left - right) / 2, (large - top - bottom) / 2

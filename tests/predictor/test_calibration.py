@@ -1,0 +1,200 @@
+"""What held-out predictions teach: how much of a subset's own wishes to believe, bias and spread."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ohlora.predictor.calibration import (
+    NEIGHBOURS,
+    Calibration,
+    HeldOut,
+    Known,
+    basis,
+    calibrate,
+    log_spread,
+    neutral,
+    order_near_the_best,
+)
+from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.search import NO_DIFFERENCE, Belief, plainer, search
+from ohlora.predictor.table import PredictorTable
+from ohlora.space import Space
+
+
+def held_out_world(wish: float, mistake: float, off: float = 0.0, noise: float = 0.01):
+    """A table whose subsets want something of their own, and predictions that know it up to a mistake."""
+    rng = np.random.default_rng(0)
+    groups, rows = 150, 20
+    common = rng.uniform(0.5, 0.9, groups * rows)
+    wishes, mistakes = (scale * rng.normal(size=groups * rows) for scale in (wish, mistake))
+    target = common + wishes + rng.normal(0, noise, groups * rows)
+    group = np.repeat(np.arange(groups), rows)
+    nothing = np.zeros((len(target), 1))
+    table = PredictorTable(("f",), nothing, nothing, target, group, np.array(["made"] * len(target)))
+    near = np.tile(common[:, None] + off, len(NEIGHBOURS))
+    return table, HeldOut(common + wishes + mistakes + off, near, nothing[:, 0], nothing[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("wish", "mistake", "share"), [(0.02, 0.0, 1.0), (0.02, 0.02, 0.5), (0.01, 0.02, 0.2), (0.0, 0.02, 0.0)]
+)
+def test_own_wishes_count_as_much_as_they_come_true(wish, mistake, share):
+    """Least squares: the share of the wishes' variance in that of what is predicted of them."""
+    table, held_out = held_out_world(wish, mistake)
+    assert calibrate(table, held_out, None).own_share == pytest.approx(share, abs=0.1)
+
+
+def test_the_order_near_the_best_is_told():
+    table, held_out = held_out_world(0.02, 0.02, noise=0.02)
+    found = order_near_the_best(table, held_out, calibrate(table, held_out, None))
+    assert found["own"] > 0.5  # of one part wish, one mistake, one noise, and what is common to all
+    assert found["calibrated"] > max(found["own"], found["neighbours"])
+    flat = HeldOut(0 * held_out.own, 0 * held_out.near, held_out.novelty, held_out.size)
+    nothing = replace(neutral(0.05), neighbours=NEIGHBOURS[0])
+    assert set(order_near_the_best(table, flat, nothing).values()) == {0.0}
+
+
+def test_what_is_predicted_too_high_is_lowered():
+    table, held_out = held_out_world(0.02, 0.0, off=0.03)
+    found = calibrate(table, held_out, None)
+    level = np.array([0.6, 0.9])
+    rows = basis(np.zeros(2), level, np.zeros(2))
+    assert rows @ np.array(found.bias) == pytest.approx([-0.03, -0.03], abs=0.006)
+    assert np.exp(rows @ np.array(found.log_sd)) == pytest.approx([0.01, 0.01], abs=0.003)
+
+
+def test_taking_the_best_of_mistaken_predictions_expects_too_much():
+    """Though predictions are right on average: the best of them are so by luck (optimizer's curse)."""
+    table, held_out = held_out_world(0.0, 0.0)
+    rng = np.random.default_rng(1)
+    mistaken = held_out.own + rng.normal(0, 0.1, len(held_out.own))
+    all_mistaken = HeldOut(
+        mistaken, np.tile(mistaken[:, None], len(NEIGHBOURS)), held_out.novelty, held_out.size
+    )
+    found = calibrate(table, all_mistaken, None)
+    assert basis(*np.array([[0.0], [0.95], [0.0]])) @ np.array(found.bias) < -0.05
+
+
+def test_sources_that_are_new_are_less_certain():
+    table, known = held_out_world(0.0, 0.0, noise=0.01)
+    far = np.full_like(known.own, 2.0)
+    rng = np.random.default_rng(2)
+    wrong = known.own + rng.normal(0, 0.1, len(far))
+    unseen = HeldOut(wrong, np.tile(wrong[:, None], len(NEIGHBOURS)), far, known.size)
+    found = calibrate(table, known, unseen)
+    here, there = (
+        np.exp(basis(*np.array([[0.0], [0.7], [novelty]])) @ np.array(found.log_sd)) for novelty in (0, 2)
+    )
+    assert here < 0.04
+    assert there > 2 * here
+
+
+def test_spread_follows_what_it_depends_on():
+    rng = np.random.default_rng(0)
+    x = basis(rng.normal(size=6000), np.full(6000, 0.7), np.zeros(6000))
+    residual = rng.normal(size=6000) * np.exp(-3 - 0.5 * x[:, 1])
+    assert log_spread(x, residual)[:2] == pytest.approx([-3, -0.5], abs=0.05)
+
+
+class TestKnown:
+    known = Known(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [10.0, 10.0]]))
+
+    def test_near(self):
+        assert self.known.near(torch.tensor([[0.1, 0.1]]), 3).tolist() == [pytest.approx([1 / 3, 1 / 3])]
+
+    def test_novelty(self):
+        assert self.known.novelty(torch.tensor([[1.0, 0.0]])) == 0
+        assert self.known.novelty(torch.tensor([[5.0, 0.0]])) == pytest.approx(np.log(4), abs=0.01)
+        assert self.known.novelty(torch.tensor([[1e6, 0.0]])) == 3
+
+    def test_one_subset(self):
+        assert Known(torch.zeros(1, 2)).novelty(torch.ones(1, 2)) == pytest.approx(0.3466, abs=1e-3)
+
+
+def calibrated(predictor: Predictor, **changes) -> Predictor:
+    card = {**predictor.card, "calibration": asdict(replace(neutral(predictor.noise), **changes))}
+    return replace(predictor, card=card)
+
+
+class TestPredictor:
+    @pytest.fixture
+    def vector(self, predictor):
+        return predictor.vector({"ease": 0.9, "noise": 0.5})
+
+    @pytest.fixture
+    def encoded(self, space):
+        rng = np.random.default_rng(0)
+        return np.array([space.encode(space.sample(rng)) for _ in range(20)])
+
+    def test_without_calibration_it_is_the_networks_word(self, predictor, vector, encoded):
+        assert torch.equal(predictor.calibrated(vector, encoded), predictor.members(vector, encoded))
+        assert predictor.trial_sd(vector, 0.8) == pytest.approx(predictor.noise)
+
+    def test_a_share_is_the_neighbours(self, predictor, vector, encoded):
+        near = Known(predictor.known).near(vector, 4)
+        expected = 0.25 * predictor.members(vector, encoded) + 0.75 * predictor.members(near, encoded)
+        found = calibrated(predictor, own_share=0.25, neighbours=4).calibrated(vector, encoded)
+        assert torch.allclose(found, expected)
+
+    def test_bias_is_added(self, predictor, vector, encoded):
+        found = calibrated(predictor, bias=(-0.1, 0.0, 0.0, 0.0)).calibrated(vector, encoded)
+        assert torch.allclose(found, predictor.members(vector, encoded) - 0.1, atol=1e-6)
+
+    def test_the_card_keeps_it(self, predictor, vector, space, tmp_path):
+        ours = calibrated(predictor, own_share=0.5, log_sd=(-3.0, 0.1, 0.2, 0.3))
+        ours.card["fixed_answers"] = {"made": space.at([0.5] * len(space.free))}
+        ours.save(tmp_path, "p")
+        again = Predictor.load(tmp_path, "p")
+        assert again.calibration == ours.calibration == Calibration(**asdict(ours.calibration))
+        assert again.fixed_answer(vector) == ours.card["fixed_answers"]["made"]
+
+    @pytest.mark.parametrize(
+        ("card", "told"),
+        [
+            ({"calibration": {"own_share": 2}}, "own_share=2 is not .*neighbours is missing"),
+            ({"calibration": 5}, "calibration=5"),
+            (
+                {"fixed_answers": {"made": {"learning_rate": 9}}},
+                "fixed_answers.made: .*learning_rate=9 is outside",
+            ),
+        ],
+    )
+    def test_a_card_that_says_nonsense(self, card, told, predictor, tmp_path):
+        replace(predictor, card={**predictor.card, **card}).save(tmp_path, "p")
+        with pytest.raises(Exception, match=f"not a whole predictor: .*{told}"):
+            Predictor.load(tmp_path, "p")
+
+    @given(share=st.floats(0, 1), bias=st.floats(-0.5, 0.5), spread=st.floats(-20, 20))
+    def test_what_is_expected_stays_a_score(self, share, bias, spread, predictor, space):
+        ours = calibrated(predictor, own_share=share, bias=(bias,) * 4, log_sd=(spread,) * 4)
+        found = search(ours, space, ours.vector({"ease": 3.0, "noise": -9.0}), seed=0)
+        assert 0 <= found.predicted_f1 <= 1
+        assert 0 < found.predicted_sd <= 0.5
+
+
+def test_what_makes_no_difference_stays_at_the_fixed_answer(predictor: Predictor, space: Space):
+    """Only the learning rate and the last dropout count in the world of these tests."""
+    fixed = {**space.at([0.3] * len(space.free)), "dropout_fc": 0.5, "learning_rate": 1e-4}
+    vector = predictor.vector({"ease": 0.9, "noise": 0.5})
+    free = search(predictor, space, vector, seed=0)
+    ours = replace(predictor, card={**predictor.card, "fixed_answers": {"made": fixed}})
+    plain = search(ours, space, vector, seed=0)
+    before, same = (
+        {name for name in space.free if found.params[name] == fixed[name]} for found in (free, plain)
+    )
+    assert {"learning_rate", "dropout_fc"}.isdisjoint(same)
+    assert len(same) >= len(before) + 3
+    assert plain.predicted_f1 > free.predicted_f1 - NO_DIFFERENCE - 1e-6
+
+
+def test_a_fixed_value_that_may_not_be_played_is_not_taken(predictor: Predictor, classic_space: Space):
+    belief = Belief(predictor, classic_space, predictor.vector({"ease": 0.5, "noise": 0.5}), [])
+    params = classic_space.at([0.5] * len(classic_space.free))
+    fixed = {**params, "learning_rate": 4e-2, "batch_size": 256}
+    assert plainer(params, fixed, classic_space, belief) == params
