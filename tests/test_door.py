@@ -30,8 +30,9 @@ class TestExplain:
         [
             (
                 "dataset=digitz",
-                "is not one of cifar10 | digits | faces | faces_celebamask | faces_ffhq | faces_folder |"
-                " fashion | folder | mnist (did you mean digits?)",
+                "is not one of alphabets | cifar10 | digits | emoji | faces | faces_celebamask | faces_ffhq |"
+                " faces_folder | fashion | folder | hangul | icons | letters | mnist | several | shapes |"
+                " signs | sounds | speech | textures (did you mean digits?)",
             ),
             ("hydra/launcher=fresj", "(did you mean fresh?)"),
             ("model=cmm", "model=cmm is not one of"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from ohlora.config import Name, Positive, config, deferred, having
+from annotated_types import Gt, Le
+
+from ohlora.config import Name, config, deferred, having
 
 # One of the classes below or the Lightning Callback it makes, by a name of its own.
 Callbacks = Mapping[Name, Annotated[Any, having("make", "state_dict")]]
@@ -26,7 +28,7 @@ class BestCheckpoint:
 class TimedCheckpoint:
     """The state of the last few minutes, for runs that can be resumed."""
 
-    minutes: Positive
+    minutes: Annotated[float, Gt(0), Le(60 * 24 * 366)]
     make = deferred("ohlora.training_callbacks", "timed_checkpoint")
 
 
