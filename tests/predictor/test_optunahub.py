@@ -12,7 +12,7 @@ import yaml
 
 from ohlora.predictor.sampler import OhLoRASampler
 
-REGISTRY = Path(__file__).resolve().parents[2] / "optunahub-registry" / "package"
+REGISTRY = Path(__file__).resolve().parents[2] / "docs" / "optunahub-registry" / "package"
 FOLDER = REGISTRY / "samplers" / "ohlora"
 
 

@@ -144,8 +144,8 @@ def draw_whole(family: WholeDataset, data: ImageData, seed: int, cache_dir: Path
 def for_matches(rows: np.ndarray) -> np.ndarray:
     """Which test images judge matches (true), which give sweeps their targets: half each, by a hash.
 
-    So no predictor has learned from an image that judges it. Fibonacci hashing: the top bit of the row
-    times 2^64 over the golden ratio.
+    So no sweep scores an image that judges a match. Fibonacci hashing: the top bit of the row times 2^64
+    over the golden ratio.
     """
     return (rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(63) == 1
 

@@ -54,10 +54,13 @@ class Known:
 
     vectors: Tensor
 
+    def nearest(self, vector: Tensor, count: int) -> Tensor:
+        """Which subsets are nearest to `vector` [1, features], the nearest first."""
+        return torch.cdist(vector, self.vectors)[0].argsort()[:count]
+
     def near(self, vector: Tensor, count: int) -> Tensor:
-        """Mean features [1, features] of the subsets nearest to `vector` [1, features]."""
-        apart = torch.cdist(vector, self.vectors)[0]
-        return self.vectors[apart.argsort()[:count]].mean(dim=0, keepdim=True)
+        """Mean features [1, features] of the nearest subsets."""
+        return self.vectors[self.nearest(vector, count)].mean(dim=0, keepdim=True)
 
     def novelty(self, vector: Tensor) -> float:
         """Log of the distance to the nearest known subset over what is usual among them; 0 to 3."""

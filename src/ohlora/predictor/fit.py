@@ -85,9 +85,6 @@ def fit_predictor(job: FitPredictor) -> float:
     predictions = cross_predict_each(weighed, held_out)
     if final is None:
         return math.nan  # the first process reports what all have fitted
-    np.savez(
-        out / "held_out.npz", known=as_views(known), unseen=as_views(unseen or known), target=table.target
-    )
     scores = {"predictor": judge(table, known.own)}
     scores |= {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
     calibration = calibrate(table, known, unseen)

@@ -100,7 +100,7 @@ class Predictor:
     def fixed_answer(self, vector: Tensor) -> Params | None:
         """The params that are best on average for the dataset most of the nearest known subsets are of."""
         answers = self.card.get("fixed_answers", {})
-        nearest = torch.cdist(vector, self.known)[0].argsort()[: NEIGHBOURS[0]]
+        nearest = self._known.nearest(vector, NEIGHBOURS[0])
         dataset = Counter(self.known_datasets[i] for i in nearest.tolist()).most_common(1)[0][0]
         return answers.get(dataset)
 
