@@ -174,7 +174,7 @@ class TestSpace:
         assert "sheduler is not a hyperparameter (did you mean scheduler?)" in text
         assert "dropout_conv_early=0.9 is outside 0 to 0.3" in text
         assert "optimizer='sgd' is not one of adam | adamw" in text
-        assert "learning_rate=nan is outside 2e-05 to 0.006 (log)" in text
+        assert "learning_rate=nan is outside 2e-05 to 0.05 (log)" in text
         assert len(text.split("; ")) == 5
 
     @given(

@@ -153,7 +153,7 @@ def test_a_folder_of_pictures(door: Door, tmp_path: Path) -> None:
     "wrong",
     [
         {
-            "human.first.learning_rate=9": "learning_rate=9 is outside 2e-05 to 0.006",
+            "human.first.learning_rate=9": "learning_rate=9 is outside 2e-05 to 0.05",
             "face=termnal": "face=termnal is not one of none | files | terminal (did you mean terminal?)",
             "language=fr": "language=fr is not one of ko | en",
             "subset.seed=-1": "subset.seed=-1 is not a whole number from 0 to",

@@ -192,7 +192,7 @@ class TestHumanPrompt:
         assert f"{first}=0.9 is not allowed: 0 to 0.3" in shown
         assert f"{first}=[/] is not allowed: 0 to 0.3" in shown
         assert "Rules card" in shown
-        assert "2e-05 to 0.006 (log)" in shown
+        assert "2e-05 to 0.05 (log)" in shown
 
     def test_enter_all_the_way_is_the_start(self, space: Space, good_params: Params) -> None:
         params, _ = self.ask(space, "\n" * len(space.free), start=good_params)

@@ -100,7 +100,7 @@ class TestRefuses:
             {**space.within, "learning_rate": space.within["dropout_fc"]},
             {**space.within, "learning_rate": space.within["dropout_fc"]},
         )
-        with pytest.raises(OhloraError, match=r"another space; learning_rate: fitted on 2e-05 to 0\.006"):
+        with pytest.raises(OhloraError, match=r"another space; learning_rate: fitted on 2e-05 to 0\.05"):
             predictor.check_space(narrower)
 
     def test_a_card_of_other_features(self, predictor: Predictor, tmp_path: Path) -> None:

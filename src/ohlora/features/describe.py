@@ -16,7 +16,7 @@ from ohlora.datasets.subset import Subset
 from ohlora.trials.cnn import whitening_filters
 
 # Raise it when a feature gets another meaning: cached features and fitted predictors carry it.
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 # Landmarks look at this many images at most; more cost time and hardly move them.
 LANDMARK_IMAGES = 800
 
@@ -35,11 +35,11 @@ def describe(subset: Subset, encoder: Encoder) -> dict[str, float]:
     a second.
     """
     train = subset.train
-    sample = train.take(spread_sample(train.labels.numpy(), LANDMARK_IMAGES))
+    sample = spread_sample(train, LANDMARK_IMAGES)
     codes = encoder.encode(train.images)
     features = {f"counts.{k}": v for k, v in count_features(subset.class_counts).items()}
     features |= {f"pixels.{k}": v for k, v in pixel_features(train).items()}
-    for name, embed in (("code", encoder.encode), ("patch", patch_embedding(train.images))):
+    for name, embed in (("code", encoder.encode), ("patch", patch_embedding(sample.images))):
         features |= {
             f"landmarks.{name}_{k}": v for k, v in landmarks(sample, embed, subset.class_names).items()
         }
@@ -67,7 +67,7 @@ def pixel_features(train: Split) -> dict[str, float]:
     """Size, colour, light and detail of the images."""
     _, channels, height, width = train.images.shape
     statistics = image_statistics(train.images)
-    pixels = train.images[:LANDMARK_IMAGES].float() / 255
+    pixels = spread_sample(train, LANDMARK_IMAGES).images.float() / 255
     contrast = float(pixels.std(correction=int(pixels.numel() > 1))) + 1e-3
     steps = sum(mean_or(pixels.diff(dim=side).abs(), 0) for side in (2, 3)) / 2
     labels = train.labels.numpy()
@@ -144,7 +144,7 @@ def mean_or(values: Tensor, empty: float) -> Tensor:
 
 def patch_embedding(images: Tensor) -> Callable[[Tensor], Tensor]:
     """The CNN's own fixed first layer, pooled to 4 x 4: what it starts from before any training."""
-    some = images[:LANDMARK_IMAGES] if len(images) > 1 else images.repeat(2, 1, 1, 1)  # one has no spread
+    some = images if len(images) > 1 else images.repeat(2, 1, 1, 1)  # one has no spread
     pixels = some.float() / 255
     mean, std = (
         pixels.mean(dim=(0, 2, 3), keepdim=True),
@@ -194,12 +194,13 @@ def ridge_from(
     return ((q @ x.T + 1) @ weights).argmax(dim=1)
 
 
-def spread_sample(labels: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` rows, the same share of every class, none left out."""
+def spread_sample(split: Split, most: int) -> Split:
+    """At most `most` images or so, the same share of every class, none left out: images lie by class."""
+    labels = split.labels.numpy()
     if len(labels) <= most:
-        return np.arange(len(labels))
+        return split
     rows = [
         np.flatnonzero(labels == k)[: max(2, int((labels == k).sum() * most / len(labels)))]
         for k in np.unique(labels)
     ]
-    return np.sort(np.concatenate(rows))
+    return split.take(np.sort(np.concatenate(rows)))

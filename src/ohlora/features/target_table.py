@@ -94,7 +94,9 @@ def table_card(frame: pd.DataFrame, space: Space) -> dict[str, Any]:
         "columns": COLUMNS,
         "made_by": "python train.py -m model=cnn dataset=mnist,fashion,cifar10,digits"
         " subset=varied,classic space=default,classic trials_per_subset=8, the same with"
-        " chooser=near_best, and with repeats=4; then model=target_table",
+        " chooser=near_best, and with repeats=4; since the axes were widened also"
+        " dataset=shapes,textures,letters,... params.learning_rate.low=5e-4 trials_per_subset=8;"
+        " then model=target_table",
         "known_biases": "params are spread evenly over the space (Sobol), or chosen near the best as the"
         " predictor saw it at the time, whose mistakes they share; among the rows of commit 6640502 and"
         " 45e13a9 some 200 chosen ones have the seeds of evenly spread ones; most params were trained"
