@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from ohlora.predictor.calibration import (
     order_near_the_best,
     predicted_views,
 )
+from ohlora.predictor.foreign import SCORE, read_foreign
 from ohlora.predictor.jobs import FitPredictor, PredictorSettings
 from ohlora.predictor.predictor import Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
@@ -58,9 +59,9 @@ def fit_predictor(job: FitPredictor) -> float:
     processes = process_count(count, torch.device("cpu"))
     job.hardware.use_threads()
     console, out = Console(), Path(job.output_dir)
-    frame = table_to_fit(job)
-    ensemble = partial(ensemble_predictions, job)
-    table = predictor_table(frame, job.space, job.target, job.features)
+    frame, game = table_to_fit(job)
+    ensemble = partial(ensemble_predictions, game.space, job.settings, job.seed)
+    table = predictor_table(frame, game.space, game.target, game.features)
     if table.n_groups < 2 * job.folds:
         raise OhloraError(
             f"the table has {table.n_groups} subsets; {job.folds} folds need {2 * job.folds} or more"
@@ -75,11 +76,11 @@ def fit_predictor(job: FitPredictor) -> float:
     sources = source_folds(table.datasets, job.folds)
     weighed = {name: (method, table) for name, method in methods.items()}
     for name, patterns in (job.ablation or {}).items():
-        part = predictor_table(frame, job.space, job.target, patterns)
+        part = predictor_table(frame, game.space, game.target, patterns)
         weighed[f"features: {name}"] = (ensemble, part)
     start_processes(processes)
-    final = fit(table, job.space, job.settings, job.seed) if is_main() else None
-    views = partial(predict_views, job.space, job.settings, job.seed)
+    final = fit(table, game.space, job.settings, job.seed) if is_main() else None
+    views = partial(predict_views, game.space, job.settings, job.seed)
     known = cross_views(views, table, held_out)
     unseen = cross_views(views, table, sources) if len(sources) > 1 else None
     predictions = cross_predict_each(weighed, held_out)
@@ -92,7 +93,7 @@ def fit_predictor(job: FitPredictor) -> float:
         "trials": len(frame),
         "subsets": table.n_groups,
         "per_dataset": frame.groupby("dataset").size().to_dict(),
-        "features": list(job.features),
+        "features": list(game.features),
         "held_out": f"{job.folds} folds by subset, seed {job.seed}",
         "scores": scores,
         "scores_on_sources_held_out": judge(table, unseen.own) if unseen else None,
@@ -107,7 +108,7 @@ def fit_predictor(job: FitPredictor) -> float:
         "protocol": frame["protocol"].iloc[0] if "protocol" in frame else job.protocol.fingerprint,
         "tables": [Path(t).name for t in job.tables],
     }
-    final = trusted(final, table, job.space, job.seed, known, calibration, card)
+    final = trusted(final, table, game.space, job.seed, known, calibration, card)
     final.save(out, "hp_predictor")
     if job.save_to:
         final.save(Path(job.save_to), "hp_predictor")
@@ -120,12 +121,29 @@ def fit_predictor(job: FitPredictor) -> float:
     job.logger.log_metrics(own)
     console.print(report_table(scores))
     console.print(f"predictor: {out / 'hp_predictor.safetensors'}")
-    console.print(f"play with it: python battle.py paths.predictor={out.as_posix()}")
+    if job.columns is None:
+        console.print(f"play with it: python battle.py paths.predictor={out.as_posix()}")
     return own["within_subset_rank"]
 
 
-def table_to_fit(job: FitPredictor) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Game:
+    """What a table's trials were about: hyperparameters, the score, what datasets are described by."""
+
+    space: Space
+    target: str
+    features: Sequence[str]  # name patterns
+
+
+def table_to_fit(job: FitPredictor) -> tuple[pd.DataFrame, Game]:
     """The rows to learn from, with the features of their subsets."""
+    if job.columns is not None:
+        foreign = read_foreign(job.tables, Path(job.columns))
+        return foreign.frame, Game(foreign.space, SCORE, ["*"])
+    return own_table(job), Game(job.space, job.target, job.features)
+
+
+def own_table(job: FitPredictor) -> pd.DataFrame:
     drawn = {name: family.fingerprint for name, family in job.families.items()}
     frame = read_table(job.tables)
     frame = comparable_rows(frame, protocol_to_fit(frame, job.protocol.fingerprint), drawn)
@@ -192,8 +210,10 @@ def predict_views(
     return as_views(predicted_views(mean, Known(fitted.known), vectors, test))
 
 
-def ensemble_predictions(job: FitPredictor, train: PredictorTable, test: PredictorTable) -> np.ndarray:
-    return predict_rows(fit(train, job.space, job.settings, job.seed), test)
+def ensemble_predictions(
+    space: Space, settings: PredictorSettings, seed: int, train: PredictorTable, test: PredictorTable
+) -> np.ndarray:
+    return predict_rows(fit(train, space, settings, seed), test)
 
 
 def predict_rows(predictor: Predictor, table: PredictorTable) -> np.ndarray:

@@ -38,6 +38,7 @@ class FitPredictor:
     """Fit the predictor on a table and report how it does on subsets it never saw."""
 
     tables: Names
+    columns: Name | None  # a YAML file that explains the columns of somebody else's tables
     space: Space
     settings: PredictorSettings
     protocol: Protocol
