@@ -133,17 +133,17 @@ class TestPredictor:
         return np.array([space.encode(space.sample(rng)) for _ in range(20)])
 
     def test_without_calibration_it_is_the_networks_word(self, predictor, vector, encoded):
-        assert torch.equal(predictor.calibrated(vector, encoded), predictor.members(vector, encoded))
-        assert predictor.trial_sd(vector, 0.8) == pytest.approx(predictor.noise)
+        assert torch.equal(predictor.on(vector).members(encoded), predictor.members(vector, encoded))
+        assert predictor.on(vector).trial_sd(0.8) == pytest.approx(predictor.noise)
 
     def test_a_share_is_the_neighbours(self, predictor, vector, encoded):
         near = Known(predictor.known).near(vector, 4)
         expected = 0.25 * predictor.members(vector, encoded) + 0.75 * predictor.members(near, encoded)
-        found = calibrated(predictor, own_share=0.25, neighbours=4).calibrated(vector, encoded)
+        found = calibrated(predictor, own_share=0.25, neighbours=4).on(vector).members(encoded)
         assert torch.allclose(found, expected)
 
     def test_bias_is_added(self, predictor, vector, encoded):
-        found = calibrated(predictor, bias=(-0.1, 0.0, 0.0, 0.0)).calibrated(vector, encoded)
+        found = calibrated(predictor, bias=(-0.1, 0.0, 0.0, 0.0)).on(vector).members(encoded)
         assert torch.allclose(found, predictor.members(vector, encoded) - 0.1, atol=1e-6)
 
     def test_the_card_keeps_it(self, predictor, vector, space, tmp_path):
@@ -152,7 +152,7 @@ class TestPredictor:
         ours.save(tmp_path, "p")
         again = Predictor.load(tmp_path, "p")
         assert again.calibration == ours.calibration == Calibration(**asdict(ours.calibration))
-        assert again.fixed_answer(vector) == ours.card["fixed_answers"]["made"]
+        assert again.on(vector).fixed_answer() == ours.card["fixed_answers"]["made"]
 
     @pytest.mark.parametrize(
         ("card", "told"),

@@ -60,7 +60,7 @@ def effects(predictor: Predictor, space: Space, vector: Tensor, params: Params) 
             names.append(name)
             values.append(value)
             rows.append(space.encode({**params, name: value}))
-    f1, *others = predictor.calibrated(vector, np.array(rows)).mean(0).clamp(0, 1).tolist()
+    f1, *others = predictor.on(vector).members(np.array(rows)).mean(0).clamp(0, 1).tolist()
     curves: dict[str, list[tuple[Value, float]]] = {name: [] for name in space.free}
     for name, value, there in zip(names, values, others, strict=True):
         curves[name].append((value, there))

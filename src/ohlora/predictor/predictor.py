@@ -72,37 +72,12 @@ class Predictor:
         return Calibration(**said) if said else neutral(self.noise)
 
     @cached_property
-    def _known(self) -> Known:
+    def known_subsets(self) -> Known:
         return Known(self.known)
 
-    @torch.no_grad()
-    def calibrated(self, vector: Tensor, encoded: np.ndarray | Tensor) -> Tensor:
-        """As `members`, corrected by what held-out subsets said."""
-        share = self.calibration.own_share
-        scores = self.members(vector, encoded)
-        if share < 1:
-            near = self._known.near(vector, self.calibration.neighbours)
-            scores = share * scores + (1 - share) * self.members(near, encoded)
-        level = scores.mean(dim=0).double().numpy()
-        bias = self._basis(vector, level) @ np.array(self.calibration.bias)
-        return scores + torch.from_numpy(bias).to(scores)
-
-    def trial_sd(self, vector: Tensor, level: float) -> float:
-        """Standard deviation of a single trial's macro-F1 around `level`, which `calibrated` expects."""
-        log_sd = self._basis(vector, np.array([level])) @ np.array(self.calibration.log_sd)
-        return float(np.clip(np.exp(log_sd[0]), MIN_SD, 0.5))
-
-    def _basis(self, vector: Tensor, level: np.ndarray) -> np.ndarray:
-        size = float(vector[0, self.feature_names.index(SIZE)]) if SIZE in self.feature_names else 0.0
-        every = np.ones_like(level)
-        return basis(size * every, level, self._known.novelty(vector) * every)
-
-    def fixed_answer(self, vector: Tensor) -> Params | None:
-        """The params that are best on average for the dataset most of the nearest known subsets are of."""
-        answers = self.card.get("fixed_answers", {})
-        nearest = self._known.nearest(vector, NEIGHBOURS[0])
-        dataset = Counter(self.known_datasets[i] for i in nearest.tolist()).most_common(1)[0][0]
-        return answers.get(dataset)
+    def on(self, vector: Tensor) -> Expectations:
+        """What it expects on the subset that `vector` [1, features] describes."""
+        return Expectations(self, vector)
 
     def check_space(self, space: Space) -> None:
         """Refuse a space whose axes are not those the predictor was fitted on."""
@@ -184,6 +159,57 @@ class Predictor:
             said.known_datasets,
             card,
         )
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What a predictor expects on one subset, corrected by what held-out subsets said."""
+
+    predictor: Predictor
+    vector: Tensor  # [1, features]
+
+    @torch.no_grad()
+    def members(self, encoded: np.ndarray | Tensor) -> Tensor:
+        """Macro-F1 by each member [members, n] for encoded params [n, columns]."""
+        share = self.predictor.calibration.own_share
+        scores = self.predictor.members(self.vector, encoded)
+        if share < 1:
+            scores = share * scores + (1 - share) * self.predictor.members(self._near, encoded)
+        level = scores.mean(dim=0).double().numpy()
+        bias = self._basis(level) @ np.array(self.predictor.calibration.bias)
+        return scores + torch.from_numpy(bias).to(scores)
+
+    def trial_sd(self, level: float) -> float:
+        """Standard deviation of a single trial's macro-F1 around an expected `level`."""
+        log_sd = self._basis(np.array([level])) @ np.array(self.predictor.calibration.log_sd)
+        return float(np.clip(np.exp(log_sd[0]), MIN_SD, 0.5))
+
+    def fixed_answer(self) -> Params | None:
+        """The params that are best on average for the dataset most of the nearest known subsets are of."""
+        nearest = self._known.nearest(self.vector, NEIGHBOURS[0])
+        dataset = Counter(self.predictor.known_datasets[i] for i in nearest.tolist()).most_common(1)[0][0]
+        return self.predictor.card.get("fixed_answers", {}).get(dataset)
+
+    def _basis(self, level: np.ndarray) -> np.ndarray:
+        every = np.ones_like(level)
+        return basis(self._size * every, level, self._novelty * every)
+
+    @cached_property
+    def _known(self) -> Known:
+        return self.predictor.known_subsets
+
+    @cached_property
+    def _near(self) -> Tensor:
+        return self._known.near(self.vector, self.predictor.calibration.neighbours)
+
+    @cached_property
+    def _novelty(self) -> float:
+        return self._known.novelty(self.vector)
+
+    @cached_property
+    def _size(self) -> float:
+        names = self.predictor.feature_names
+        return float(self.vector[0, names.index(SIZE)]) if SIZE in names else 0.0
 
 
 @config

@@ -89,7 +89,7 @@ class OhLoRASampler(BaseSampler):
     ) -> None:
         predictor.check_space(space)
         self._predictor, self._space, self._seed = predictor, space, seed
-        self._vector = predictor.vector(features)
+        self._expected = predictor.on(predictor.vector(features))
         self._names, self._translations = checked_names(names or {}, space), dict(translations or {})
         self._choice: Params | None = None
         self._plans: dict[tuple[str, int], dict[str, Any]] = {}  # (study, trial) -> what it is to draw
@@ -181,7 +181,7 @@ class OhLoRASampler(BaseSampler):
     def _own_choice(self) -> Params:
         """What the predictor thinks best before any trial."""
         if self._choice is None:
-            self._choice = search(self._predictor, self._space, self._vector, self._seed).params
+            self._choice = search(self._predictor, self._space, self._expected.vector, self._seed).params
         return self._choice
 
     @one_thread()
@@ -299,7 +299,7 @@ class OhLoRASampler(BaseSampler):
 
     def _points(self, encoded: np.ndarray, placed: np.ndarray) -> Points:
         """Outside the ranges it was fitted in the predictor says what it says at their ends."""
-        members = self._predictor.calibrated(self._vector, encoded.clip(0, 1))
+        members = self._expected.members(encoded.clip(0, 1))
         return Points(placed, members.mean(0).double().numpy())
 
     def _spread(self, space: StudySpace) -> float:

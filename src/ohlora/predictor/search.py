@@ -38,7 +38,7 @@ class Belief:
         vector: Tensor,
         history: Sequence[tuple[Params, float]],
     ) -> None:
-        self.predictor, self.vector = predictor, vector
+        self.expected = predictor.on(vector)
         self.model: StudyModel | None = None
         if history:
             seen = self._points(np.array([space.encode(params) for params, _ in history]))
@@ -50,7 +50,7 @@ class Belief:
 
     def _points(self, encoded: np.ndarray) -> Points:
         """Outside the ranges it was fitted in, what the predictor says at their ends."""
-        members = self.predictor.calibrated(self.vector, encoded.clip(0, 1))
+        members = self.expected.members(encoded.clip(0, 1))
         return Points(encoded, members.mean(0).double().numpy())
 
     def __call__(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +62,7 @@ class Belief:
         if self.model is not None:
             return self.model(points)
         level = float(points.predicted.mean())
-        return points.predicted, np.full(len(points), self.predictor.trial_sd(self.vector, level))
+        return points.predicted, np.full(len(points), self.expected.trial_sd(level))
 
     def improvement(self, encoded: np.ndarray) -> np.ndarray:
         """Expected improvement on the best mean among the trials; without any, the mean itself."""
@@ -94,9 +94,9 @@ def search(
     starts = np.array([space.positions(params) for params, _ in history]).reshape(-1, len(space.free))
     params = space.at(climb(worth, starts, np.random.default_rng(seed)))
     if not history:
-        params = plainer(params, predictor.fixed_answer(vector), space, belief)
+        params = plainer(params, belief.expected.fixed_answer(), space, belief)
     mean, sd = belief(space_row(space, params))
-    noise = predictor.trial_sd(vector, float(mean[0]))
+    noise = belief.expected.trial_sd(float(mean[0]))
     return Suggestion(params, float(np.clip(mean[0], 0, 1)), float(max(noise, sd[0] if history else 0)))
 
 
