@@ -178,7 +178,7 @@ class TestOtherNames:
         study = optuna.create_study(direction="maximize", sampler=sampler)
 
         def objective(trial):
-            rate = trial.suggest_float("lr", 2e-5, 6e-3, log=True)
+            rate = trial.suggest_float("lr", 2e-5, 5e-2, log=True)
             trial.suggest_float("log_decay", -5, -1)
             trial.suggest_categorical("optim", ["SGD", "AdamW", "Adam"])
             return 0.9 - 0.3 * abs(math.log10(rate) + 4)
@@ -334,10 +334,10 @@ class TestTrialsOfOthers:
 
     def test_a_number_enqueued_outside_its_range_is_a_trial(self, new_study, usual, space):
         study = new_study()
-        study.enqueue_trial({"learning_rate": 0.01})
+        study.enqueue_trial({"learning_rate": 0.1})
         with pytest.warns(UserWarning, match="out of range"):
             study.optimize(usual, n_trials=3)
-        assert study.trials[0].params["learning_rate"] == 0.01
+        assert study.trials[0].params["learning_rate"] == 0.1
         assert {t.state.name for t in study.trials} == {"COMPLETE"}
 
     def test_a_word_that_is_no_option_is_named(self, new_study, usual):
