@@ -107,8 +107,7 @@ enter(main)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed", [0, 1])
-@pytest.mark.parametrize("when", ["start", "collective"])
+@pytest.mark.parametrize(("when", "killed"), [("start", 0), ("collective", 1)])  # each costs 25 seconds
 def test_no_process_waits_for_a_dead_one(when, killed, tmp_path):
     """Two processes of one model: the other waits for the one that is killed."""
     (tmp_path / "program.py").write_text(HANGS)

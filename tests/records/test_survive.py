@@ -112,7 +112,7 @@ def hand_on(folder: Path, trials: range) -> None:
 
 @TORN
 @pytest.mark.skipif(os.name == "nt", reason="starting a process takes seconds there")
-@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, 12))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, 8))])
 def test_random_kills_lose_and_double_nothing(seed, tmp_path, start):
     """Three sweeps and a gatherer on one table, one of them killed at a time."""
     kills = 20 if seed else 10  # on one table: a new worker reads it all, so a larger one takes longer
