@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import COMMAND_S
 
 from ohlora.signals import PARENT, exists
 
@@ -69,7 +70,7 @@ def worker(tmp_path):
 def test_a_signal_ends_a_job_as_ctrl_c_does(number, worker, tmp_path):
     process = worker()
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=COMMAND_S)
     assert (process.returncode, errors) == (130, "\nohlora: stopped; what was finished is kept\n")
     assert (tmp_path / "started.kept").exists()
 
@@ -79,7 +80,7 @@ def test_a_job_whose_launcher_is_gone_ends_and_keeps_what_it_has(worker, tmp_pat
         process = worker(**{PARENT: str(launcher.pid)})
         assert process.poll() is None
         launcher.kill()
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=COMMAND_S)
     assert process.returncode == 130
     assert f"({launcher.pid}) is gone; what was finished is kept" in errors
     assert (tmp_path / "started.kept").exists()

@@ -152,7 +152,7 @@ class TestDecoding:
         alpha[2:6, 2:6] = 255
         grey = np.full((8, 8), ink, np.uint8)
         file = io.BytesIO()
-        Image.fromarray(np.dstack([*[grey] * (len(mode) - 1), alpha]), mode).save(file, "PNG")
+        Image.fromarray(np.dstack([*[grey] * (len(mode) - 1), alpha])).save(file, "PNG")
         pixels = np.asarray(read_image(file))
         assert pixels[0, 0].tolist() == list(GROUND)
         assert pixels[4, 4].tolist() == [ink] * 3

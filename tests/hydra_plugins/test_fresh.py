@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.conftest import COMMAND_S
 
 from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, quoted, stop
 from hydra_plugins.ohlora_launcher.fresh import FreshLauncher, visible_cards
@@ -338,7 +339,7 @@ def test_no_job_outlives_its_launcher(number, launch, tmp_path):
         assert time.monotonic() < end
         time.sleep(0.05)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=COMMAND_S)
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert "Traceback" not in errors
     end = time.monotonic() + 15

@@ -433,6 +433,7 @@ def test_any_text_is_answered(match, line, verdict):
         ("random search (15 trials)", "random search"),
         ("a" * 500, "a" * 24),
         ("z" + "\u0335" * 50, "z\u0335\u0335"),
+        ("¯A", "A"),  # a macron alone is normalised to a mark on a space
     ],
 )
 def test_names_are_cleaned(raw, clean):

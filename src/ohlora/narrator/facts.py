@@ -31,7 +31,8 @@ def clean_name(name: object, length: int) -> str:
     kept: list[str] = []
     for char in unicodedata.normalize("NFKC", str(name)):
         category = unicodedata.category(char)[0]
-        if category == "M" and all(unicodedata.category(before)[0] == "M" for before in kept[-2:]):
+        bare = not kept or kept[-1] == " "  # a mark needs a letter to stand on
+        if category == "M" and (bare or all(unicodedata.category(before)[0] == "M" for before in kept[-2:])):
             continue
         if category in "LMN" or char in PUNCTUATION:
             kept.append(char)
