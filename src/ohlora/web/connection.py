@@ -1,4 +1,4 @@
-"""One connection of a browser, for uvicorn: nobody holds one open by sending nothing, or a byte now and then."""
+"""One connection of a browser, for uvicorn: nobody holds one open by sending nothing, or little by little."""
 
 from __future__ import annotations
 

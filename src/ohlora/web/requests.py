@@ -55,7 +55,9 @@ async def pieces(request: Request, kind: str, most: int, most_s: float) -> Async
 
 async def read_json(request: Request, most: int) -> Any:
     """The JSON a page sends; no lone half of a surrogate pair in it, which would be no text."""
-    body = b"".join([piece async for piece in pieces(request, "application/json", most, connection.REQUEST_S)])
+    body = b"".join(
+        [piece async for piece in pieces(request, "application/json", most, connection.REQUEST_S)]
+    )
     try:
         content = json.loads(body)
         json.dumps(content, ensure_ascii=False).encode()

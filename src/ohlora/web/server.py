@@ -115,7 +115,7 @@ def listening(port: int) -> socket.socket:
     """A socket that listens on this machine alone; OhloraError where the port cannot be had."""
     opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # On Windows it would let two servers share a port; elsewhere it only skips the wait after the last one.
+        # On Windows it would let two servers share a port; elsewhere it only skips the wait after the last.
         if os.name != "nt":
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((ADDRESS, port))
