@@ -14,9 +14,10 @@ from typing import Any
 from ohlora.errors import OhloraError
 from ohlora.text import printable
 
-# What leads from each version of the file (user_version) to the next.
+# The statements that lead from each version of the file (user_version) to the next.
 MIGRATIONS = (
-    """
+    (
+        """
     CREATE TABLE matches (
         id INTEGER PRIMARY KEY,
         played_at TEXT NOT NULL,  -- UTC, ISO 8601
@@ -30,13 +31,12 @@ MIGRATIONS = (
         player_f1 REAL NOT NULL,  -- test macro-F1 of the better attempt
         ohlora_f1 REAL NOT NULL,
         result TEXT NOT NULL  -- attempts, verdicts, seal and line, as JSON
-    );
-    CREATE INDEX matches_by_player ON matches (protocol, player);
+    )
     """,
+        "CREATE INDEX matches_by_player ON matches (protocol, player)",
+    ),
 )
 WAIT_S = 5.0  # for another server that writes
-# Not a name of more than one player: who gave none is listed as a group of their own.
-NAMELESS = "you"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class History:
     """A file of matches, made where it is not there. Raises OhloraError where it cannot be used."""
 
     path: Path
-    migrations: Sequence[str] = MIGRATIONS
+    migrations: Sequence[Sequence[str]] = MIGRATIONS
 
     def check(self) -> None:
         """Bring the file to this version."""
@@ -125,8 +125,7 @@ class History:
                 f"paths.history={shown} was written by a newer ohlora (version {version}; this one knows"
                 f" {len(self.migrations)}): update, or name another file"
             )
-        for number, script in enumerate(self.migrations[version:], start=version + 1):
-            for statement in script.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+        for number, statements in enumerate(self.migrations[version:], start=version + 1):
+            for statement in statements:
+                connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
