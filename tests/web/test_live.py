@@ -6,19 +6,18 @@ import http.client
 import io
 import json
 import re
-import shutil
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from email.message import Message
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.web.serving import CHROMIUM, FLAGS, serving
 
 from ohlora.build import build
 from ohlora.errors import OhloraError
@@ -28,18 +27,6 @@ from ohlora.face.acting.speech import LONGEST
 from ohlora.web.face_routes import LARGEST_WISH
 from ohlora.web.pages import page
 from ohlora.web.server import LocalServer
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# What Debian's Chromium needs to run as root, and to leave the network alone.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Clock:
@@ -65,18 +52,6 @@ def clock() -> Clock:
 @pytest.fixture
 def live_face(job, clock) -> LiveFace:
     return LiveFace(*cast(job), job.expressions, job.ombre, seed=4, fps=20, clock=clock)
-
-
-@contextmanager
-def serving(server: LocalServer) -> Iterator[LocalServer]:
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join(timeout=30)
-        server.socket.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +13,9 @@ from starlette.responses import JSONResponse
 
 from ohlora.errors import OhloraError
 from ohlora.web import connection
+
+
+DROPPED, DROPPED_S = 2**24, 2.0  # bytes and seconds of what is too long that are still taken in
 
 
 class Refused(OhloraError):
@@ -32,6 +36,17 @@ def refused(request: Request, error: Exception) -> JSONResponse:
     return refusal(getattr(error, "status", 400), str(error))
 
 
+async def drop(request: Request) -> None:
+    """Read on for a moment: a connection that is closed on what was sent is reset, and the answer is lost."""
+    got = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DROPPED_S):
+            async for piece in request.stream():
+                got += len(piece)
+                if got > DROPPED:
+                    return
+
+
 async def pieces(request: Request, kind: str, most: int, most_s: float) -> AsyncIterator[bytes]:
     """The body, piece by piece; Refused where it is of another kind, longer than `most` bytes, or slow."""
     given = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -39,15 +54,17 @@ async def pieces(request: Request, kind: str, most: int, most_s: float) -> Async
         # Anything a form of another site could send without asking first is none of ours.
         raise Refused(415, f"send it as {kind}")
     length = request.headers.get("Content-Length", "0")
+    too_long = Refused(413, f"at most {most} bytes")
     if not (length.isascii() and length.isdecimal() and len(length) < 16) or int(length) > most:
-        raise Refused(413, f"at most {most} bytes")
+        await drop(request)
+        raise too_long
     got = 0
     try:
         async with asyncio.timeout(most_s):
             async for piece in request.stream():
                 got += len(piece)
                 if got > most:
-                    raise Refused(413, f"at most {most} bytes")
+                    raise too_long
                 yield piece
     except TimeoutError:
         raise Refused(408, f"longer than {most_s:.0f} seconds") from None

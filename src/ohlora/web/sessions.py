@@ -35,7 +35,7 @@ Stage = Literal["idle", "looking", "choosing", "waiting", "training", "scoring"]
 MOODS = {"subset": "thinking", "sealed": "proud", "training": "thinking"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Session:
     """One player's page."""
 

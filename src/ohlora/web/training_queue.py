@@ -20,7 +20,7 @@ class TrainingQueue(Generic[Who]):
         """Wait for a slot; one who trains or waits already keeps the place."""
         if who not in self.training and who not in self.waiting:
             self.waiting.append(who)
-            self._advance(self.waiting)
+            self._advance([who])
 
     def leave(self, who: Who) -> None:
         """Give up the slot, or the place in line."""

@@ -87,6 +87,7 @@ function drawNow() {
   show("subset", !record && state.subset && !["idle", "result"].includes(stage));
   show("training", !record && (busy || stage === "result" || (choosing && state.attempts > 0)));
   show("choose", !record && choosing);
+  at("subset").classList.toggle("later", state.attempts > 0); // below what is going on
   show("result", !record && stage === "result");
   show("record", record);
   at("stage").setAttribute("aria-busy", String(stage === "looking" || stage === "scoring"));

@@ -2,7 +2,7 @@
 
 import { nameOf, shown } from "/form.js";
 import { lineName } from "/curves.js";
-import { language, make, say } from "/words.js";
+import { language, make, meter, say } from "/words.js";
 
 const score = (value) => value.toFixed(3);
 const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(3)}`;
@@ -75,7 +75,7 @@ function scores({ attempts, best }) {
       className: `score-row ${attempt.kind}${index === 2 ? " second" : ""}${attempt.test_f1 === most ? " most" : ""}`,
       children: [
         make("span", { className: "who", text: attemptName(attempt, index) }),
-        make("meter", { min: 0, max: 1, value: attempt.test_f1, ariaLabel: say("test_f1_of", { name: attemptName(attempt, index) }) }),
+        meter(attempt.test_f1, { ariaLabel: say("test_f1_of", { name: attemptName(attempt, index) }) }),
         make("strong", { text: score(attempt.test_f1) }),
         make("small", { text: say("val_small", { f1: score(attempt.val_f1) }) }),
       ],
@@ -106,7 +106,7 @@ function difference(swaps, player, best) {
     children: [
       make("span", { text: nameOf(swap.name) }),
       make("span", { className: "from-to", text: `${shown(swap.yours)} → ${shown(swap.hers)}` }),
-      make("meter", { className: swap.change < 0 ? "loss" : "gain", min: 0, max: 1, value: Math.abs(swap.change) / largest, ariaHidden: "true" }),
+      meter(Math.abs(swap.change) / largest, { className: swap.change < 0 ? "loss" : "gain" }),
       make("strong", { text: signed(swap.change) }),
     ],
   }));

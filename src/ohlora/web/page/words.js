@@ -45,4 +45,15 @@ export function make(tag, { text, children = [], ...properties } = {}) {
   return made;
 }
 
+// A bar from 0 to 1, as <meter> is, which browsers draw in ways of their own.
+export function meter(value, properties) {
+  const share = Math.min(Math.max(value, 0), 1);
+  const fill = make("span", {});
+  fill.style.width = `${100 * share}%`;
+  const spoken = properties.ariaLabel ? { role: "meter", "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": share.toFixed(3) } : { "aria-hidden": "true" };
+  const bar = make("span", { ...spoken, ...properties, children: [fill] });
+  bar.classList.add("meter");
+  return bar;
+}
+
 export const at = (id) => document.getElementById(id);
