@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse
 from ohlora.errors import OhloraError
 from ohlora.web import connection
 
-
 DROPPED, DROPPED_S = 2**24, 2.0  # bytes and seconds of what is too long that are still taken in
 
 

@@ -90,6 +90,7 @@ function drawNow() {
   at("subset").classList.toggle("later", state.attempts > 0); // below what is going on
   show("result", !record && stage === "result");
   show("record", record);
+  document.body.classList.toggle("still", stage !== "idle"); // what moves costs a machine without a GPU time to train
   at("stage").setAttribute("aria-busy", String(stage === "looking" || stage === "scoring"));
   drawSteps({ idle: 0, looking: 0, choosing: 1, waiting: 2, training: 2, scoring: 2, result: 3 }[stage]);
   if (stage !== "result") bubble();
