@@ -18,7 +18,15 @@ from ohlora.web.battle_server import open_server
 from ohlora.web.server import LocalServer
 
 Ask = Callable[..., tuple[int, Any]]
-QUICK = ("ui=web", "port=0", "job.settings=[]", "resolution=32", "web.upload_mb=1", "web.players=3")
+QUICK = (
+    "ui=web",
+    "port=0",
+    "job.settings=[]",
+    "job.config_sources=[]",
+    "resolution=32",
+    "web.upload_mb=1",
+    "web.players=3",
+)
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +186,6 @@ def test_a_history_that_cannot_be_used_is_told_before_anything_starts(job: Any, 
 def test_every_fault_at_once(composed: Callable[..., Any]) -> None:
     faults = ("port=99999", "web.matches=0", "language=fr", "budget.checks=0", "job.live.fps=0")
     with pytest.raises(OhloraError) as caught:
-        build(composed("battle", "ui=web", "job.settings=[]", *faults).job)
+        build(composed("battle", "ui=web", "job.settings=[]", "job.config_sources=[]", *faults).job)
     for fault in faults:
         assert fault in str(caught.value), caught.value

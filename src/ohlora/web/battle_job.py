@@ -39,7 +39,8 @@ class ServeBattle(MatchSettings):
     port: Annotated[int, Ge(0), Le(2**16 - 1)]  # 0: any that is free
     language: Literal["ko", "en", "browser"]  # browser: the one that each browser asks for
     history: Name  # an SQLite file
-    settings: Any  # the settings that were typed, for the processes that play
+    settings: Any  # that were typed, for the processes that play
+    config_sources: Any  # Hydra's list of where configs come from
 
     @compared
     def _can_be_played(self) -> None:
@@ -49,5 +50,11 @@ class ServeBattle(MatchSettings):
     def first(self) -> Params:
         """Where the sliders stand at first."""
         return HumanFile(self.start).params(self.space)[0]
+
+    @property
+    def words(self) -> list[str]:
+        """Settings and config folders as they were typed."""
+        typed = [one["path"] for one in self.config_sources if one["provider"] == "command-line"]
+        return [*map(str, self.settings), *(f"--config-dir={path}" for path in typed)]
 
     run = deferred("ohlora.web.battle_server", "serve")  # prints the address and serves

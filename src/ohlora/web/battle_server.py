@@ -89,11 +89,12 @@ class BattleHouse:
         self.job = job
         self.history = History(Path(job.history))
         self.history.check()
+        job.narrator.check()
         self.limits = UploadLimits(job.web.unpacked_mb, job.web.images, job.web.megapixels)
         self.sessions = Sessions(
             most=job.web.players,
             at_once=job.web.matches,
-            settings=[str(word) for word in job.settings],
+            settings=job.words,
             folder=Path(tempfile.mkdtemp(prefix="ohlora-")),
             matches=Path(job.output_dir).absolute(),
             keep=self.keep,
@@ -241,7 +242,8 @@ class BattleHouse:
         async with self._casting:
             if self._cast is None:
                 self._cast = await asyncio.to_thread(people.cast, live, live.face)
-        return LiveFace(*self._cast, live.expressions, live.ombre, live.seed, fps)
+            generator, person = self._cast
+        return LiveFace(generator, person, live.expressions, live.ombre, live.seed, fps)
 
 
 def open_server(job: ServeBattle) -> LocalServer:

@@ -78,17 +78,18 @@ def rounded_mask() -> Image.Image:
 
 def drawable(line: str) -> str:
     """A line without the pictures that no font here has; letters are written in other letters instead."""
-    kept = [c for c in printable(line, 300) if font_of(c, 28) or unicodedata.category(c)[0] in "LN"]
+    text = printable(line, 300).replace("\ufffd", "")
+    kept = [c for c in text if font_of(c, 28) or unicodedata.category(c)[0] in "LN"]
     return " ".join("".join(kept).split())
 
 
 def wrapped(text: str, size: int, most: int) -> list[str]:
-    """Lines of at most `most` pixels, broken at spaces."""
+    """Lines of at most `most` pixels, broken at spaces; a word that is longer, anywhere."""
     lines = [""]
     for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and width(longer, size) > most:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
+        lines[-1] += " " * bool(lines[-1])
+        for piece in [word] if width(word, size) <= most else word:
+            if lines[-1] and width(lines[-1] + piece, size) > most:
+                lines.append("")
+            lines[-1] += piece
+    return [line.rstrip() for line in lines]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 ALIVE_S = 15.0  # between signs of life where nothing happens
@@ -46,7 +46,7 @@ class EventLog:
         self._closed = True
         self._news.set()
 
-    async def stream(self, after: int) -> AsyncIterator[bytes]:
+    async def stream(self, after: int) -> AsyncGenerator[bytes, None]:
         """Events behind number `after`, as they come."""
         me = self._listener = object()
         self._news.set()  # whoever listened before ends

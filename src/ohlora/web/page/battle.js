@@ -110,7 +110,7 @@ function drawNow() {
   if (record) drawRecord(at("record"), record, closeRecord);
   if (focusNext && document.visibilityState === "visible") {
     focusNext = false;
-    const place = { idle: "data", choosing: state.attempts ? "training" : "subset", waiting: "training", result: "result" }[stage];
+    const place = { idle: "data", choosing: state.attempts ? "training" : "subset", waiting: "training", training: "training", result: "result" }[stage];
     if (place) {
       at(`${place}-title`)?.focus({ preventScroll: true });
       at("stage").scrollIntoView({ block: "start", behavior: "auto" });
