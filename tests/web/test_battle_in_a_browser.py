@@ -252,7 +252,7 @@ def test_a_whole_match(page: Any, site: Site, door: Callable[..., Any], tmp_path
     assert (match["winner"], match["verdicts"]) == (terminal["winner"], terminal["verdicts"])
 
     page.click("#show-record")
-    assert "지민 <img src=x>" in page.text_content("#record")
+    page.locator("#record", has_text="지민 <img src=x>").wait_for()
     assert page.locator("#record img").count() == 0
     page.click("#close-record")
 
@@ -268,6 +268,8 @@ def test_it_fits_a_phone_in_both_languages_and_looks(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.lang") == "ko"
     assert re.search("승리|무승부", page.text_content("#result-title"))
+    page.reload()  # told all again
+    page.locator("#do-same_again").wait_for()
     page.click("#do-another")
     assert page.locator("#data:visible").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -7,7 +7,7 @@ import re
 import tempfile
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import MaxLen
 from starlette.applications import Starlette
@@ -20,8 +20,6 @@ from ohlora.battle.contestants.human_file import PlayerName
 from ohlora.battle.match import Seed
 from ohlora.config import config
 from ohlora.errors import OhloraError, nearest
-from ohlora.face.acting import person as people
-from ohlora.face.acting.live_face import LiveFace
 from ohlora.web.battle_job import ServeBattle
 from ohlora.web.events import EventLog
 from ohlora.web.face_routes import known_frame, live_routes, send_frame
@@ -32,6 +30,9 @@ from ohlora.web.requests import Refused, pieces, read_object, refused
 from ohlora.web.server import LocalServer
 from ohlora.web.sessions import Session, Sessions
 from ohlora.web.uploads import MB, UploadLimits, unpack
+
+if TYPE_CHECKING:
+    from ohlora.face.acting.live_face import LiveFace
 
 LARGEST_REQUEST = 8192  # bytes
 UPLOAD_S = 600.0  # for the whole of one
@@ -176,7 +177,8 @@ class BattleHouse:
                 "seed": asked.seed,
                 "name": asked.name,
                 "language": asked.language,
-            }
+            },
+            {"dataset": asked.dataset, "upload": asked.upload},
         )
         return JSONResponse({})
 
@@ -238,11 +240,17 @@ class BattleHouse:
 
     async def new_face(self, fps: float) -> LiveFace:
         """Her, in nobody's mood yet; what draws her is loaded once."""
-        live = self.job.live
         async with self._casting:
-            if self._cast is None:
-                self._cast = await asyncio.to_thread(people.cast, live, live.face)
-            generator, person = self._cast
+            return await asyncio.to_thread(self._new_face, fps)
+
+    def _new_face(self, fps: float) -> LiveFace:
+        from ohlora.face.acting import person as people  # torch: the first page is there before it
+        from ohlora.face.acting.live_face import LiveFace
+
+        live = self.job.live
+        if self._cast is None:
+            self._cast = people.cast(live, live.face)
+        generator, person = self._cast
         return LiveFace(generator, person, live.expressions, live.ombre, live.seed, fps)
 
 

@@ -6,18 +6,21 @@ Frames are asked for one by one, so a browser that is slow, hidden or gone costs
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ohlora.face.acting.live_face import LiveFace
 from ohlora.web.pages import file_route
 from ohlora.web.requests import read_json
 
+if TYPE_CHECKING:
+    from ohlora.face.acting.live_face import LiveFace
+
 LARGEST_WISH = 4096  # bytes
-Find = Callable[[], Awaitable[LiveFace]]
+Find = Callable[[], "Awaitable[LiveFace]"]
 
 
 def known_frame(request: Request) -> int:

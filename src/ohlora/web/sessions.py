@@ -12,16 +12,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ohlora.face.acting.expression import NEUTRAL
-from ohlora.face.acting.live_face import LiveFace
 from ohlora.face.acting.speech import LONGEST
 from ohlora.space import Params
 from ohlora.web.events import EventLog
 from ohlora.web.match_process import MatchProcess, command
 from ohlora.web.requests import Refused
 from ohlora.web.training_queue import TrainingQueue
+
+if TYPE_CHECKING:
+    from ohlora.face.acting.live_face import LiveFace
 
 GONE_S = 4.0  # without its stream: the page was closed, and not only loaded again
 NEW_S = 20.0  # until a new session's page must listen
@@ -50,7 +52,6 @@ class Session:
     match_folder: Path | None = None
     attempt: Params | None = None  # that waits to be trained
     attempts: int = 0  # asked for in this match
-    made: float = field(default_factory=time.monotonic)
     last_heard: float = field(default_factory=time.monotonic)
     busy: bool = False  # an upload is on its way
     val_f1: dict[str, float] = field(default_factory=dict)  # of each side that trains, the last
@@ -63,8 +64,8 @@ class Session:
             self.process = MatchProcess(words, self.heard)
         return self.process
 
-    def look(self, request: dict[str, Any]) -> None:
-        """Begin a match."""
+    def look(self, request: dict[str, Any], asked: dict[str, Any]) -> None:
+        """Begin a match; `asked` is how the page asks for it again."""
         self.need("idle", "choosing")
         if self.stage == "choosing":
             if self.attempts:
@@ -73,7 +74,7 @@ class Session:
         self.events.forget()
         self.stage, self.attempts, self.val_f1 = "looking", 0, {}
         self.match_folder = self.house.new_match_folder()
-        self.events.add("looking", {})
+        self.events.add("looking", {"asked": asked})
         self.mood("thinking")
         self.start_process().ask(do="play", folder=self.match_folder.as_posix(), **request)
 

@@ -21,8 +21,8 @@ const curves = { val_f1: null, val_loss: null };
 const HEARD = {
   connected() { problem(""); },
   disconnected({ gone }) { problem(say(gone ? "page_gone" : "gone")); },
-  looking() {
-    state = { ...structuredClone(FRESH), stage: "looking", asked: state.asked };
+  looking({ asked }) {
+    state = { ...structuredClone(FRESH), stage: "looking", asked };
     for (const plot of Object.values(curves)) plot.clear();
     record = null;
   },
@@ -104,7 +104,7 @@ function drawNow() {
   if (choosing) drawChoose();
   if (stage === "result") {
     bubble(state.result.line);
-    const again = () => look({ ...state.asked, dataset: state.asked?.dataset, seed: state.result.seed });
+    const again = () => look({ ...state.asked, seed: state.result.seed });
     drawResult(at("result"), state.result, { sealed: state.sealed?.sha256, files: `${session.at}/files`, again, other: begin });
   }
   if (record) drawRecord(at("record"), record, closeRecord);
@@ -221,10 +221,7 @@ const ask = (what, content) => tried(() => session.ask(what, content));
 
 async function look(wanted) {
   notice("");
-  const before = state.asked;
-  state.asked = wanted;
-  const done = await tried(() => session.ask("look", { ...wanted, language, name: at("name").value }));
-  if (!done) state.asked = before;
+  await ask("look", { ...wanted, language, name: at("name").value });
 }
 
 function chosenSeed() {
