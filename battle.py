@@ -1,4 +1,4 @@
-"""A hyperparameter battle: human=my_hp | human=prompt | challenger=optuna. See conf/battle.yaml."""
+"""A hyperparameter battle: human=my_hp | human=prompt | ui=web | challenger=optuna. See conf/battle.yaml."""
 
 import hydra
 from omegaconf import DictConfig

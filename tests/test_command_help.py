@@ -67,6 +67,7 @@ BATTLE = {
     "drawn_by",
     "logger",
     "league",
+    "ui",
 }
 TRAIN = {"dataset", "subset", "model", "chooser", "space", "size", "trainer", "logger"}
 

@@ -28,6 +28,7 @@ class Paths:
 
     data_dir: Name
     cache_dir: Name
+    history: Name
     output_dir: Name
     table: Name
     encoders: Name

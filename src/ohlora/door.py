@@ -87,6 +87,11 @@ OmegaConf.register_new_resolver(
     lambda name="": str(Path(platformdirs.user_cache_dir("ohlora", appauthor=False)) / name),
     replace=True,
 )
+OmegaConf.register_new_resolver(
+    "user_data",
+    lambda name="": str(Path(platformdirs.user_data_dir("ohlora", appauthor=False)) / name),
+    replace=True,
+)
 
 
 def run_job(cfg: DictConfig) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import torch
 from tests.predictor.conftest import frame, predictor, table  # noqa: F401  fixtures
 
 from ohlora.battle import referee
@@ -16,6 +17,7 @@ from ohlora.battle.contestants.human_file import HumanFile
 from ohlora.battle.contestants.ohlora import OhLora
 from ohlora.battle.contestants.random import RandomSearch
 from ohlora.battle.referee import FRESH_SEEDS, Referee
+from ohlora.battle.training_thread import Curve, Show
 from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
 from ohlora.predictor.predictor import Predictor
@@ -34,9 +36,9 @@ def judge(digits_subset: Subset, space: Space, predictor: Predictor, smoke, cpu,
     context = MatchContext(digits_subset, space, predictor, {"ease": 0.4, "noise": 0.5}, seed=5)
 
     @contextmanager
-    def watch(who: Contestant, number: int, fresh: int, steps: int) -> Iterator[Callable[[int], None]]:
+    def watch(who: Contestant, number: int, fresh: int, steps: int) -> Iterator[Show]:
         heard.append((who.kind, number, fresh))
-        yield lambda step: None
+        yield lambda step, curve: None
 
     return Referee(context, smoke, cpu, watch)
 
@@ -46,7 +48,7 @@ def human(*attempts: Params) -> HumanFile:
 
 
 def trained(judge: Referee, params: Params, fresh: int = 0) -> float:
-    return judge.start(params, fresh).result(lambda step: None).val_f1
+    return judge.start(params, fresh).result(lambda step, curve: None).val_f1
 
 
 @pytest.mark.slow
@@ -142,3 +144,31 @@ def test_she_trains_while_the_human_chooses(judge: Referee, good_params: Params)
             yield self.content.first
 
     assert len(judge.play(OhLora(), Slow({"first": good_params}))) == 2
+
+
+def test_side_by_side_is_the_same_match(judge: Referee, good_params: Params) -> None:
+    """Dropout and augmentation draw from torch's one generator, and batches of 16 take twice the steps."""
+    attempts = human({**good_params, "batch_size": 16, "dropout_fc": 0.4}, good_params)
+    generator = torch.get_rng_state()
+    assert replace(judge, side_by_side=True).play(OhLora(), attempts) == judge.play(OhLora(), attempts)
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_side_by_side_both_move_on_and_end_together(judge: Referee, good_params: Params) -> None:
+    seen: dict[str, list[int]] = {"ohlora": [], "human": []}
+
+    @contextmanager
+    def watch(who: Contestant, number: int, fresh: int, steps: int) -> Iterator[Show]:
+        def show(step: int, curve: Curve) -> None:
+            seen[who.kind].append(step)
+            if min(map(max, (steps for steps in seen.values() if steps)), default=0) >= 3:
+                raise KeyboardInterrupt
+
+        yield show
+
+    long = replace(judge.protocol, budget=replace(judge.protocol.budget, min_steps=10**6))
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        replace(judge, protocol=long, watch=watch, side_by_side=True).play(OhLora(), human(good_params))
+    assert threading.active_count() == before
+    assert abs(seen["ohlora"][-1] - seen["human"][-1]) <= 20  # between two looks, 0.2 s apart at most

@@ -9,8 +9,9 @@ import pytest
 import torch
 from tests.predictor.conftest import true_f1
 
+from ohlora.predictor.explain import swaps
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.search import Belief, best_on_average, search
+from ohlora.predictor.search import Belief, best_on_average, expected, search
 from ohlora.space import Space
 
 
@@ -43,6 +44,26 @@ def test_answers_in_under_50_ms(predictor: Predictor, space: Space) -> None:
         search(predictor, space, vector, seed)
         times.append(time.thread_time() - started)
     assert min(times) < 0.050
+
+
+def test_what_is_expected_of_a_choice_is_what_the_search_says(predictor: Predictor, space: Space) -> None:
+    vector = predictor.vector({"ease": 0.5, "noise": 0.5})
+    found = search(predictor, space, vector, seed=0)
+    assert expected(predictor, space, vector, found.params) == found
+
+
+def test_swaps_go_one_by_one_from_one_choice_to_another(predictor: Predictor, space: Space) -> None:
+    vector = predictor.vector({"ease": 0.5, "noise": 0.5})
+    good = search(predictor, space, vector, seed=0).params
+    bad = {**good, "learning_rate": 2e-5, "batch_size": 16 if good["batch_size"] != 16 else 32}
+    first, *others = swaps(predictor, space, vector, bad, good)
+    assert (first.name, first.value, first.other) == ("learning_rate", 2e-5, good["learning_rate"])
+    assert [swap.name for swap in others] == ["batch_size"]
+    one_changed = {**bad, "learning_rate": good["learning_rate"]}
+    f1 = [expected(predictor, space, vector, params).predicted_f1 for params in (bad, one_changed)]
+    assert first.change == pytest.approx(f1[1] - f1[0], abs=1e-5)
+    assert first.change > 0
+    assert not swaps(predictor, space, vector, good, good)
 
 
 def test_belief_moves_to_what_was_seen(predictor: Predictor, space: Space) -> None:

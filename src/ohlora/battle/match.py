@@ -16,24 +16,30 @@ Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 
 
 @config
-class PlayMatch:
-    """Draw a subset, let Oh-LoRA seal her choice, referee both sides, tell how it went."""
+class MatchSettings:
+    """What matches are played on, and by which rules, whoever plays and wherever."""
 
     dataset: Annotated[Any, having("load")]
     fallback: Annotated[Any, having("load")]
     family: Annotated[Any, having("draw")]
     seed: Seed | None
-    save_subset: Name | None
     space: Space
     protocol: Protocol
     hardware: Hardware
-    challenger: Annotated[Any, having("attempts")]
     narrator: Annotated[Any, having("tell")]
-    face: Annotated[Any, having("make", "react")] | None  # None: her face is not shown
     predictor: Name
     encoders: Name
     cache_dir: Name
     output_dir: Name
+
+
+@config
+class PlayMatch(MatchSettings):
+    """Draw a subset, let Oh-LoRA seal her choice, referee both sides, tell how it went."""
+
+    save_subset: Name | None
+    challenger: Annotated[Any, having("attempts")]
+    face: Annotated[Any, having("make", "react")] | None  # None: her face is not shown
     language: Literal["ko", "en"]
     logger: LoggerChoice
 

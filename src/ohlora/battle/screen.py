@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ohlora.battle.contestants.base import Contestant, MatchContext
 from ohlora.battle.phrases import literal, plain, say
 from ohlora.battle.referee import FRESH_SEEDS, Watch
 from ohlora.battle.result import MatchResult
+from ohlora.battle.training_thread import Curve, Show
 from ohlora.datasets.subset import Subset
 from ohlora.progress import progress
 from ohlora.space import Value
@@ -43,9 +44,7 @@ class Screen:
         """Shows trainings on `context`: a bar on a terminal, a line at once and one a minute elsewhere."""
 
         @contextmanager
-        def training(
-            contestant: Contestant, number: int, fresh: int, steps: int
-        ) -> Iterator[Callable[[int], None]]:
+        def training(contestant: Contestant, number: int, fresh: int, steps: int) -> Iterator[Show]:
             key = "scoring" if fresh else "training"
             name = contestant.title(context, self.language)
             text = plain(key, self.language, name=name, number=fresh or number, n=len(FRESH_SEEDS))
@@ -54,13 +53,13 @@ class Screen:
             shown = 0
             with progress(steps, text) as advance:
 
-                def show(step: int) -> None:
+                def show(step: int, curve: Curve) -> None:
                     nonlocal shown
                     advance(step - shown)
                     shown = step
 
                 yield show
-                show(steps)  # it may stop early
+                show(steps, ())  # it may stop early
 
         return training
 

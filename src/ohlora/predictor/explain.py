@@ -52,6 +52,29 @@ class KnownSubset:
     classes: int | None
 
 
+@dataclass(frozen=True)
+class Swap:
+    """What is expected to change if one hyperparameter of some params took its value in others."""
+
+    name: str
+    value: Value
+    other: Value
+    change: float  # of the expected macro-F1
+
+
+def swaps(
+    predictor: Predictor, space: Space, vector: Tensor, params: Params, others: Params
+) -> tuple[Swap, ...]:
+    """One change at a time from `params` towards `others`, the one that matters most first."""
+    names = [name for name in space.free if params[name] != others[name]]
+    rows = [space.encode(params), *(space.encode({**params, name: others[name]}) for name in names)]
+    f1, *there = predictor.calibrated(vector, np.array(rows)).mean(0).clamp(0, 1).tolist()
+    found = [
+        Swap(name, params[name], others[name], value - f1) for name, value in zip(names, there, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda swap: -abs(swap.change)))
+
+
 def effects(predictor: Predictor, space: Space, vector: Tensor, params: Params) -> tuple[Effect, ...]:
     """The effect of every free hyperparameter, the largest gain first."""
     names, values, rows = [], [], [space.encode(params)]

@@ -95,9 +95,19 @@ def search(
     params = space.at(climb(worth, starts, np.random.default_rng(seed)))
     if not history:
         params = plainer(params, belief.expected.fixed_answer(), space, belief)
+    return suggestion(belief, space, params)
+
+
+@one_thread()
+def expected(predictor: Predictor, space: Space, vector: Tensor, params: Params) -> Suggestion:
+    """What any params are expected to score on the subset that `vector` describes."""
+    return suggestion(Belief(predictor, space, vector, ()), space, params)
+
+
+def suggestion(belief: Belief, space: Space, params: Params) -> Suggestion:
     mean, sd = belief(space_row(space, params))
     noise = belief.expected.trial_sd(float(mean[0]))
-    return Suggestion(params, float(np.clip(mean[0], 0, 1)), float(max(noise, sd[0] if history else 0)))
+    return Suggestion(params, float(np.clip(mean[0], 0, 1)), float(max(noise, sd[0] if belief.model else 0)))
 
 
 def plainer(params: Params, fixed: Params | None, space: Space, belief: Belief) -> Params:

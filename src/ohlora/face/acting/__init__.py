@@ -1,1 +1,1 @@
-"""Moving a face: expressions, motion over time, speech, films, and the live page."""
+"""Moving a face: expressions, motion over time, speech, films, and a live face that is asked for frames."""

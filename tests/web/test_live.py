@@ -6,37 +6,27 @@ import http.client
 import io
 import json
 import re
-import shutil
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from email.message import Message
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.web.serving import CHROMIUM, FLAGS, serving
 
 from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.acting.live_face import LiveFace
 from ohlora.face.acting.person import cast
-from ohlora.face.acting.server import LARGEST_WISH, LiveServer, page
 from ohlora.face.acting.speech import LONGEST
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# What Debian's Chromium needs to run as root, and to leave the network alone.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from ohlora.web.face_routes import LARGEST_WISH
+from ohlora.web.pages import page
+from ohlora.web.server import LocalServer
 
 
 class Clock:
@@ -64,34 +54,22 @@ def live_face(job, clock) -> LiveFace:
     return LiveFace(*cast(job), job.expressions, job.ombre, seed=4, fps=20, clock=clock)
 
 
-@contextmanager
-def serving(server: LiveServer) -> Iterator[LiveServer]:
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=30)
-
-
 @pytest.fixture(scope="module")
-def server(job) -> Iterator[LiveServer]:
+def server(job) -> Iterator[LocalServer]:
     with serving(job.server()) as running:
         yield running
 
 
 @pytest.fixture
-def ask(server) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
+def ask(server) -> Iterator[Callable[..., tuple[int, Message, bytes]]]:
     """`ask("GET", "/about", Host="evil.example")`: status, headers and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
 
     def request(method: str, path: str, body: bytes | None = None, **headers: str):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
         answer = connection.getresponse()
-        return answer.status, dict(answer.getheaders()), answer.read()
+        return answer.status, answer.headers, answer.read()
 
     yield request
     connection.close()
@@ -213,7 +191,7 @@ class TestServer:
             ),
             ("POST", "/wish", b"{}", {"Content_Type": "text/plain"}, 415),  # a form of another site
             ("POST", "/wish", b"x" * (LARGEST_WISH + 1), {"Content_Type": "application/json"}, 413),
-            ("POST", "/", b"{}", {"Content_Type": "application/json"}, 404),
+            ("POST", "/", b"{}", {"Content_Type": "application/json"}, 405),
             ("GET", "/../server.py", None, {}, 404),
             ("GET", "/page/live.html", None, {}, 404),
         ],
@@ -223,13 +201,13 @@ class TestServer:
 
     def test_an_address_that_is_none(self, server, capfd):
         with dialled(server) as connection:
-            host = f"127.0.0.1:{server.server_port}"
+            host = f"127.0.0.1:{server.port}"
             connection.sendall(f"GET http://[::1/ HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            assert connection.recv(200).startswith(b"HTTP/1.1 400 ")
+            assert connection.recv(200).startswith(b"HTTP/1.1 404 ")
         assert capfd.readouterr().err == ""
 
     def test_broken_connections_say_nothing(self, server, ask, capfd):
-        host = f"127.0.0.1:{server.server_port}"
+        host = f"127.0.0.1:{server.port}"
         for number in range(50):
             with dialled(server) as connection:
                 if number % 2:
@@ -240,7 +218,7 @@ class TestServer:
         assert capfd.readouterr().err == ""
 
     def test_who_sends_a_byte_now_and_then_is_hung_up_on(self, server, monkeypatch):
-        monkeypatch.setattr("ohlora.face.acting.server.REQUEST_S", 0.4)
+        monkeypatch.setattr("ohlora.web.connection.REQUEST_S", 0.4)
         with dialled(server) as connection:
             began = time.monotonic()
             with suppress(OSError):  # a reset, a broken pipe
@@ -250,30 +228,31 @@ class TestServer:
             assert time.monotonic() - began < 5
 
     def test_no_more_than_so_many_at_once(self, job, monkeypatch):
-        monkeypatch.setattr("ohlora.face.acting.server.CONNECTIONS", 3)
+        monkeypatch.setattr("ohlora.web.connection.CONNECTIONS", 3)
         with serving(job.server()) as server:
             with ExitStack() as stack:
                 for _ in range(3):
                     stack.enter_context(dialled(server))
                 with dialled(server) as late:
                     assert late.recv(100).startswith(b"HTTP/1.1 503 ")
-            assert wait_until(lambda: server.free._value == 3)
-            with dialled(server) as connection:
-                connection.sendall(
-                    f"GET /about HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n\r\n".encode()
-                )
-                assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+            assert wait_until(lambda: answers(server))
 
     def test_it_listens_on_this_machine_alone(self, server):
-        assert server.server_address[0] == "127.0.0.1"
+        assert server.socket.getsockname()[0] == "127.0.0.1"
 
     def test_a_port_that_is_taken(self, job, server):
         with pytest.raises(OhloraError, match="is taken"):
-            replace(job, port=server.server_port).server()
+            replace(job, port=server.port).server()
 
 
-def dialled(server: LiveServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.server_port), timeout=10)
+def answers(server: LocalServer) -> bool:
+    with dialled(server) as connection:
+        connection.sendall(f"GET /about HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+        return connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def dialled(server: LocalServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
 
 
 def wait_until(holds: Callable[[], bool], most_s: float = 10.0) -> bool:

@@ -27,5 +27,5 @@ class Live:
     port: Annotated[int, Ge(0), Le(2**16 - 1)]  # 0: any that is free
     language: Literal["ko", "en"]
 
-    server = deferred("ohlora.face.acting.server", "open_server")  # not yet serving
-    run = deferred("ohlora.face.acting.server", "serve")  # prints the address and serves
+    server = deferred("ohlora.web.live_page", "open_server")  # not yet serving
+    run = deferred("ohlora.web.live_page", "serve")  # prints the address and serves

@@ -1,0 +1,60 @@
+"""The battle in a browser, as conf/ui/web.yaml names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
+
+from ohlora.battle.contestants.human_file import HumanFile
+from ohlora.battle.match import MatchSettings
+from ohlora.config import Count, Name, compared, config, deferred, having
+from ohlora.space import Params
+from ohlora.web.live import Live
+
+
+@config
+class WebSettings:
+    """How much one server takes on."""
+
+    matches: Count  # that train at once; the others wait in line
+    players: Annotated[int, Ge(1), Le(100)]  # pages open at once, a process each
+    upload_mb: Annotated[int, Ge(1), Le(4000)]
+    unpacked_mb: Annotated[int, Ge(1), Le(16000)]
+    images: Annotated[int, Ge(1), Le(1_000_000)]
+    megapixels: Annotated[int, Ge(1), Le(150)]  # of one image
+    face_fps: Annotated[float, Ge(1), Le(60)]
+
+
+@config
+class ServeBattle(MatchSettings):
+    """Serve the battle's page on this machine until Ctrl-C."""
+
+    datasets: Mapping[Name, Annotated[Any, having("load")]]
+    start: Any  # of conf/human: where the sliders stand at first
+    web: WebSettings
+    live: Live
+    port: Annotated[int, Ge(0), Le(2**16 - 1)]  # 0: any that is free
+    language: Literal["ko", "en", "browser"]  # browser: the one that each browser asks for
+    history: Name  # an SQLite file
+    settings: Any  # that were typed, for the processes that play
+    config_sources: Any  # Hydra's list of where configs come from
+
+    @compared
+    def _can_be_played(self) -> None:
+        HumanFile(self.start).check(self.space)
+
+    @cached_property
+    def first(self) -> Params:
+        """Where the sliders stand at first."""
+        return HumanFile(self.start).params(self.space)[0]
+
+    @property
+    def words(self) -> list[str]:
+        """Settings and config folders as they were typed."""
+        typed = [one["path"] for one in self.config_sources if one["provider"] == "command-line"]
+        return [*map(str, self.settings), *(f"--config-dir={path}" for path in typed)]
+
+    run = deferred("ohlora.web.battle_server", "serve")  # prints the address and serves

@@ -1,0 +1,105 @@
+"""The process that plays a session's matches, as the server sees it: `python -m ohlora battle ui=piped`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ohlora.signals import PARENT
+
+LINE = 2**20  # bytes of the longest event
+KEPT = 20  # lines of what it says on standard error
+OWN = ("ui=", "port=", "web.", "language=", "live.", "logger=", "hydra.", "paths.run_dir=")
+Heard = Callable[[dict[str, Any]], None]
+
+
+def command(settings: Sequence[str], folder: str) -> list[str]:
+    """What starts one; `settings` are those the server was started with."""
+    kept = [word for word in settings if not word.lstrip("+").startswith(OWN)]
+    own = ["ui=piped", "logger=csv", f"hydra.run.dir={folder}", "hydra.output_subdir=null"]
+    return [sys.executable, "-m", "ohlora", "battle", *kept, *own]
+
+
+class MatchProcess:
+    """Started at once. `heard` is told every event, and at the end {"event": "ended", "why": ...}."""
+
+    def __init__(self, command: Sequence[str], heard: Heard) -> None:
+        self._command, self._heard = command, heard
+        self._process: asyncio.subprocess.Process | None = None
+        self._killed = False
+        self._last_words: list[str] = []
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def ask(self, **request: Any) -> None:
+        """Send a request, now or once it has started."""
+        asyncio.create_task(self._send(json.dumps(request, ensure_ascii=False)))  # noqa: RUF006
+
+    async def end(self) -> None:
+        """Kill it and wait until it is gone."""
+        self._killed = True
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        await self._task
+
+    async def _send(self, line: str) -> None:
+        while self._process is None and not self._task.done():
+            await asyncio.sleep(0.02)
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.write(line.encode() + b"\n")
+                await self._process.stdin.drain()
+
+    async def _run(self) -> None:
+        # Ctrl-C in the terminal is for the server, which ends its processes itself.
+        apart: dict[str, Any] = (
+            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+            if os.name == "nt"
+            else {"start_new_session": True}
+        )
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            limit=LINE,
+            env={**os.environ, PARENT: str(os.getpid()), "PYTHONIOENCODING": "utf-8"},
+            **apart,
+        )
+        self._process = process
+        if self._killed:
+            process.kill()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        await asyncio.gather(self._listen(process.stdout), self._keep(process.stderr))
+        code = await process.wait()
+        if not self._killed:
+            self._heard({"event": "ended", "why": self._why(code)})
+
+    async def _listen(self, stream: asyncio.StreamReader) -> None:
+        async for line in stream:
+            if not self._killed:
+                self._heard(json.loads(line))
+
+    async def _keep(self, stream: asyncio.StreamReader) -> None:
+        async for line in stream:
+            text = line.decode("utf-8", "replace").rstrip()
+            self._last_words = [*self._last_words, text][-KEPT:]
+            if not text.startswith("ohlora: ") and text:
+                print(text, file=sys.stderr)  # a bug's traceback, or progress
+
+    def _why(self, code: int) -> str:
+        """A mistake that a user can mend, in its own words; else how it ended."""
+        told = [line.removeprefix("ohlora: ") for line in self._last_words if line.startswith("ohlora: ")]
+        return told[-1] if told else f"the process that plays ended with exit code {code}"

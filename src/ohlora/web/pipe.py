@@ -1,0 +1,66 @@
+"""Lines of JSON between a process that plays matches and whoever started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TextIO
+
+
+class Pipe:
+    """Requests from standard input, one at a time; events to standard output, from any thread.
+
+    Whatever else prints goes to standard error from now on. When standard input ends, so does the process,
+    whatever it is doing: nobody is left to tell.
+    """
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._out: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+        os.dup2(2, 1)
+        self._writing = threading.Lock()
+        self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.stopping = threading.Event()  # "stop" was asked for, and nothing has answered it yet
+        threading.Thread(target=self._read, args=(os.dup(0),), daemon=True).start()
+
+    def say(self, event: str, **content: Any) -> None:
+        line = json.dumps({"event": event, **content}, ensure_ascii=False, allow_nan=False)
+        with self._writing:
+            self._out.write(line + "\n")
+            self._out.flush()
+
+    def next(self) -> dict[str, Any]:
+        """The next request. Raises KeyboardInterrupt where it is to stop."""
+        request = self._requests.get()
+        if request.get("do") == "stop":
+            self.stopping.clear()
+            raise KeyboardInterrupt
+        return request
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt where somebody asked to stop."""
+        if self.stopping.is_set():
+            while self._requests.get().get("do") != "stop":
+                pass
+            self.stopping.clear()
+            raise KeyboardInterrupt
+
+    def _read(self, descriptor: int) -> None:
+        with suppress(OSError), os.fdopen(descriptor, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                try:
+                    request = json.loads(line)
+                except (ValueError, RecursionError):
+                    request = None
+                if not isinstance(request, Mapping):
+                    self.say("failed", message="a request is a JSON object on one line")
+                    continue
+                self._requests.put(dict(request))
+                if request.get("do") == "stop":
+                    self.stopping.set()
+        os._exit(0)

@@ -1,0 +1,246 @@
+"""Plays the matches that a pipe asks for, by the same rules and with the same referee as the terminal does.
+
+{"do": "play", ...} begins one, {"do": "attempt", "params": {...}} plays an attempt, {"do": "enough"} declines
+the second one, {"do": "stop"} is Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from PIL import Image
+from rich.console import Console
+
+from ohlora.battle.contestants.base import Attempts, Contestant, Kind, MatchContext, Rules
+from ohlora.battle.contestants.human_file import clean_player, player_title
+from ohlora.battle.contestants.ohlora import OhLora
+from ohlora.battle.prepare import Prepared, draw, keep, load_data, load_predictor, seal_choice
+from ohlora.battle.referee import Referee, Watch
+from ohlora.battle.report import plot_curves
+from ohlora.battle.result import MatchResult
+from ohlora.battle.training_thread import Curve, Show
+from ohlora.datasets.pictures import save_contact_sheet, to_picture
+from ohlora.datasets.readers import Folder
+from ohlora.datasets.subset import Subset
+from ohlora.errors import OhloraError
+from ohlora.predictor.explain import swaps
+from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.search import Suggestion
+from ohlora.space import Space
+from ohlora.web.card import save_card
+from ohlora.web.pipe import Pipe
+from ohlora.web.piped import PlayPiped
+
+SHOWN = 16  # images of each class
+IMAGE_SIZE = 32  # of uploads, pixels a side
+
+
+@dataclass(frozen=True)
+class RemoteHuman:
+    """A human at the other end of a pipe."""
+
+    name: str
+    pipe: Pipe
+    trials: ClassVar[int] = 2
+    kind: ClassVar[Kind] = "human"
+    rules: ClassVar[Rules] = "house"
+
+    def title(self, context: MatchContext, language: str) -> str:
+        return player_title(self.name, language)
+
+    def check(self, space: Space) -> None: ...
+
+    def attempts(self, context: MatchContext) -> Attempts:
+        for number in range(1, self.trials + 1):
+            request = self.pipe.next()
+            if request.get("do") != "attempt":
+                return
+            val_f1 = yield request["params"]
+            self.pipe.say("trained", number=number, val_f1=val_f1)
+
+
+def play_piped(job: PlayPiped) -> None:
+    """Play one match after the other until standard input ends."""
+    pipe = Pipe()
+    job.hardware.use_threads()
+    table = Player(job, load_predictor(job), pipe)
+    pipe.say("ready")
+    while True:
+        try:
+            request = pipe.next()
+            if request.get("do") == "play":
+                table.play(request)
+        except KeyboardInterrupt:
+            pipe.say("stopped")
+        except OhloraError as error:
+            pipe.say("failed", message=str(error))
+        except Exception:  # a bug of ours: the next match may still go well
+            traceback.print_exc(file=sys.stderr)
+            pipe.say("failed", message="this should not have happened; the terminal says more")
+
+
+class Player:
+    """What is kept from match to match: models and the last dataset."""
+
+    def __init__(self, job: PlayPiped, predictor: Predictor, pipe: Pipe) -> None:
+        self.job, self.predictor, self.pipe = job, predictor, pipe
+        self.narrators: dict[str, Any] = {}
+        self.loaded: tuple[Any, Any] = (None, None)  # how a dataset was asked for, and what came
+
+    def play(self, request: Mapping[str, Any]) -> None:
+        """One match."""
+        match, out = self.match(request), Path(request["folder"])
+        out.mkdir(parents=True, exist_ok=True)
+        asked = (match.dataset, match.fallback)
+        if self.loaded[0] != asked:
+            self.loaded = (asked, load_data(match))
+        data, unavailable = self.loaded[1]
+        self.pipe.check()
+        subset = draw(match, data)
+        self.show_subset(subset, out, unavailable)
+        prepared = seal_choice(match, self.predictor, data, subset)
+        self.pipe.say(
+            "sealed",
+            sha256=prepared.seal.sha256,
+            ms=prepared.looked_ms,
+            expects=prepared.expects,
+            protocols=[prepared.fitted_protocol, match.protocol.fingerprint],
+        )
+        referee = Referee(prepared.context, match.protocol, match.hardware, self.watch(), side_by_side=True)
+        played = referee.play(OhLora(), match.challenger)
+        self.pipe.stopping.clear()
+        self.pipe.say("scoring")
+        result = prepared.result(played)
+        told = keep(match, result, out)
+        plot_curves(result.attempts, out / "curves.png")
+        picture = self.react(match, result, told.line, out)
+        save_card(result, told.line, picture, out / "card.png")
+        self.pipe.say("result", **self.content(prepared, result), line=told.line)
+
+    def match(self, request: Mapping[str, Any]) -> PlayPiped:
+        """The match that is asked for."""
+        job, language = self.job, request["language"]
+        if language not in self.narrators:
+            self.narrators[language] = replace(job.narrator, language=language)
+        human = RemoteHuman(clean_player(request.get("name", "")), self.pipe)
+        match = replace(
+            job,
+            language=language,
+            narrator=self.narrators[language],
+            challenger=human,
+            output_dir=str(request["folder"]),
+            seed=job.seed if request.get("seed") is None else request["seed"],
+        )
+        if request.get("upload"):
+            uploaded = Folder(str(request["upload"]), IMAGE_SIZE)
+            return replace(match, dataset=uploaded, family=job.family_of_upload)
+        name = request.get("dataset")
+        return match if name is None else replace(match, dataset=job.datasets[name])
+
+    def show_subset(self, subset: Subset, out: Path, unavailable: str | None) -> None:
+        save_contact_sheet(subset, out / "contact_sheet.png")
+        for label in range(len(subset.class_names)):
+            save_strip(subset, label, out / f"class_{label}.png")
+        self.pipe.say(
+            "subset",
+            title=subset.title,
+            classes=list(subset.class_names),
+            counts=list(subset.class_counts),
+            val=len(subset.val),
+            side=subset.image_shape[2],
+            shown=SHOWN,
+            family=subset.recipe.family,
+            seed=subset.recipe.seed,
+            unavailable=unavailable,
+        )
+
+    def watch(self) -> Watch:
+        """Tells the pipe of trainings, and lets it stop them."""
+
+        @contextmanager
+        def training(who: Contestant, number: int, fresh: int, steps: int) -> Iterator[Show]:
+            self.pipe.say("training", who=who.kind, number=number, steps=steps)
+            told = [-1, 0]
+
+            def show(step: int, curve: Curve) -> None:
+                self.pipe.check()
+                if [step, len(curve)] != told:
+                    points = [finite(point) for point in curve[told[1] :]]
+                    told[:] = [step, len(curve)]
+                    self.pipe.say("progress", who=who.kind, number=number, step=step, points=points)
+
+            yield show
+            self.pipe.say("progress", who=who.kind, number=number, step=steps, points=[])
+
+        return training
+
+    def react(self, match: PlayPiped, result: MatchResult, line: str, out: Path) -> Path | None:
+        """Her face at the end, as files; None where it is not to be shown."""
+        if match.face is None:
+            return None
+        return match.face.react(result, line, out, Console(file=io.StringIO()))
+
+    def content(self, prepared: Prepared, result: MatchResult) -> dict[str, Any]:
+        """What the page shows of a result."""
+        context, best = prepared.context, result.best
+        assert result.seal is not None
+        assert result.subset is not None
+        vector = context.predictor.vector(context.features)
+        turned = (
+            swaps(context.predictor, context.space, vector, best.params, result.ohlora.params)
+            if prepared.expects
+            else ()
+        )
+        return {
+            "winner": result.winner,
+            "player": best.contestant,
+            "title": result.dataset.title,
+            "dataset": result.dataset.name,
+            "family": result.subset.family,
+            "seed": result.subset.seed,
+            "protocol": prepared.match.protocol.fingerprint,
+            "attempts": [
+                {
+                    **attempt.as_json(),
+                    "expected": expectation(prepared.expected(attempt.params)),
+                }
+                for attempt in result.attempts
+            ],
+            "verdicts": [verdict.value for verdict in result.verdicts],
+            "best": result.attempts.index(best),
+            "swaps": [
+                {"name": s.name, "yours": s.value, "hers": s.other, "change": s.change} for s in turned
+            ],
+            "seal": {
+                "sha256": result.seal.sha256,
+                "salt": result.seal.salt,
+                "text": json.dumps(result.ohlora.params, sort_keys=True),  # what was hashed behind the salt
+            },
+        }
+
+
+def expectation(expected: Suggestion | None) -> dict[str, float] | None:
+    return expected and {"f1": expected.predicted_f1, "sd": expected.predicted_sd}
+
+
+def finite(point: Mapping[str, float]) -> dict[str, float | None]:
+    """A point of a curve as JSON can say it: a loss that is no number is null."""
+    return {name: value if abs(value) < float("inf") else None for name, value in point.items()}
+
+
+def save_strip(subset: Subset, label: int, path: Path) -> None:
+    """The first images of a class side by side, in their own size."""
+    rows = (subset.train.labels == label).nonzero().flatten().tolist()[:SHOWN]
+    _, height, width = subset.image_shape
+    strip = Image.new("RGB", (SHOWN * width, height))
+    for column, row in enumerate(rows):
+        strip.paste(to_picture(subset.train.images[row]).convert("RGB"), (column * width, 0))
+    strip.crop((0, 0, len(rows) * width, height)).save(path)

@@ -1,0 +1,195 @@
+"""A zip of images from a page, unpacked safely: nothing outside its folder, nor more than is allowed.
+
+What is asked of a zip is asked before anything is unpacked, and all that is wrong is told at once. Whether
+its images can be read, and are enough, datasets/folder.py says.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+import warnings
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from ohlora.datasets.image_files import IMAGE_SUFFIXES, formats_here, is_leftover
+from ohlora.errors import OhloraError
+from ohlora.text import printable
+
+MB = 1_000_000
+PIECE = 2**20  # bytes
+DEEPEST = 8  # folders below each other
+LONGEST = 200  # bytes of a name; most file systems end at 255
+SHOWN = 3  # names in a message
+NAME_BYTES = 1024  # of the directory at a zip's end, an image; 46 and two copies of the name are usual
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+NO_NAME = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')  # on Windows; of these \ leads elsewhere
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """How much a page may send."""
+
+    unpacked_mb: int  # of all images together
+    images: int
+    megapixels: int  # of one image
+
+
+def unpack(archive: Path, folder: Path, limits: UploadLimits) -> Path:
+    """Unpack the images of a zip below `folder`; return the folder of class folders.
+
+    Raises OhloraError with all that is wrong. `folder` is new; what is in it then, if anything, is to be
+    deleted.
+    """
+    check_directory(archive, limits)
+    try:
+        with zipfile.ZipFile(archive, metadata_encoding=name_encoding(archive)) as opened:
+            entries = images_of(opened, limits)
+            folder.mkdir(parents=True)
+            written = 0
+            for entry in entries:
+                written += extract(opened, entry, folder, limits.unpacked_mb * MB - written)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise OhloraError(f"the zip is damaged ({printable(error)})") from None
+    except UnicodeDecodeError:
+        raise OhloraError("the zip is damaged (names that are not text)") from None
+    check_sizes([folder / name_of(entry) for entry in entries], folder, limits)
+    return below_single_folder(folder)
+
+
+def check_directory(archive: Path, limits: UploadLimits) -> None:
+    """The size of the directory at the end, before it is read whole: millions of names are memory, too."""
+    with archive.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 22 - 65_535))  # the end record and the longest comment behind it
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < 22:
+        raise OhloraError("this is not a zip")
+    entries, directory_bytes = struct.unpack_from("<HL", tail, at + 10)
+    if directory_bytes > limits.images * NAME_BYTES or entries == 0xFFFF > limits.images:
+        raise OhloraError(f"the zip holds more than {limits.images} files, the most that is allowed")
+
+
+def name_encoding(archive: Path) -> str:
+    """How names are written where no flag says UTF-8: some write that all the same, Korean Windows CP949."""
+    with zipfile.ZipFile(archive) as opened:
+        names = [one.orig_filename.encode("cp437") for one in opened.infolist() if not one.flag_bits & 0x800]
+    for encoding in ("utf-8", "cp949"):
+        try:
+            b"\n".join(names).decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "cp437"
+
+
+def images_of(opened: zipfile.ZipFile, limits: UploadLimits) -> list[zipfile.ZipInfo]:
+    """The entries that are images by their names; OhloraError with every fault of any entry."""
+    entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+    faults: list[str] = []
+
+    def fault(what: str, which: list[zipfile.ZipInfo]) -> None:
+        if which:
+            named = ", ".join(printable(entry.filename, 60) for entry in which[:SHOWN])
+            faults.append(f"{what}: {named}{' …' * (len(which) > SHOWN)}")
+
+    fault("names that lead out of the folder", [entry for entry in entries if leads_out(entry.filename)])
+    fault("links and other things that are no files", [entry for entry in entries if not is_plain(entry)])
+    fault("encrypted files", [entry for entry in entries if entry.flag_bits & 0x1])
+    images = [entry for entry in entries if is_image(entry.filename)]
+    fault("names too long or not allowed", [entry for entry in images if not can_be_written(entry.filename)])
+    fault("packed in an unusual way", [entry for entry in images if entry.compress_type not in METHODS])
+    seen: dict[str, zipfile.ZipInfo] = {}
+    fault("one name twice", [e for e in images if seen.setdefault(e.filename.casefold(), e) is not e])
+    total = sum(entry.file_size for entry in images)
+    if total > limits.unpacked_mb * MB:
+        faults.append(f"{total / MB:,.0f} MB once unpacked, of {limits.unpacked_mb} at most")
+    if len(images) > limits.images:
+        faults.append(f"{len(images)} images, of {limits.images} at most")
+    if not images and not faults:
+        faults.append("no images in it (.png .jpg .webp .tif .bmp .gif ...)")
+    if faults:
+        raise OhloraError("; ".join(faults))
+    return images
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name, on any system, is another place than one below the folder ("zip slip")."""
+    parts = re.split(r"[/\\]", name)
+    return not name or name[0] in "/\\" or ".." in parts or bool(re.match(r"[A-Za-z]:", name)) or "\0" in name
+
+
+def is_plain(entry: zipfile.ZipInfo) -> bool:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    return kind in (0, stat.S_IFREG)
+
+
+def is_image(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES and not any(map(is_leftover, parts))
+
+
+def can_be_written(name: str) -> bool:
+    """Whether every file system takes it."""
+    parts = PurePosixPath(name).parts
+    return len(parts) <= DEEPEST and all(
+        len(part.encode("utf-8", "replace")) <= LONGEST
+        and not NO_NAME.search(part)
+        and not RESERVED.fullmatch(part)
+        and part == part.rstrip(" .")
+        for part in parts
+    )
+
+
+def name_of(entry: zipfile.ZipInfo) -> str:
+    return PurePosixPath(entry.filename).as_posix()
+
+
+def extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, room: int) -> int:
+    """Write one file, of at most `room` bytes whatever the zip says of it; return its size."""
+    place = folder / name_of(entry)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    size = 0
+    with opened.open(entry) as source, place.open("xb") as target:
+        while piece := source.read(PIECE):
+            size += len(piece)
+            if size > room:
+                raise OhloraError("more images once unpacked than the zip says")
+            target.write(piece)
+    return size
+
+
+def check_sizes(paths: list[Path], folder: Path, limits: UploadLimits) -> None:
+    """Images that say they are larger than is allowed, by their first bytes; what is none is told later."""
+    large = []
+    for path in paths:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with Image.open(path, formats=formats_here()) as image:
+                    pixels = image.width * image.height
+        except Exception as error:  # decoders given hostile bytes raise what they like
+            pixels = 0 if "bomb" not in type(error).__name__.lower() else limits.megapixels * MB + 1
+        if pixels > limits.megapixels * MB:
+            large.append(printable(path.relative_to(folder).as_posix(), 60))
+    if large:
+        raise OhloraError(
+            f"images of more than {limits.megapixels} megapixels: {', '.join(large[:SHOWN])}"
+            f"{' …' * (len(large) > SHOWN)}"
+        )
+
+
+def below_single_folder(folder: Path) -> Path:
+    """Into the one folder that holds all others, as a zip of a folder has it."""
+    while True:
+        inside = list(folder.iterdir())
+        if len(inside) != 1 or not inside[0].is_dir() or not any(one.is_dir() for one in inside[0].iterdir()):
+            return folder
+        folder = inside[0]

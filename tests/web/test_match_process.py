@@ -1,0 +1,122 @@
+"""The server's end of a process that plays, with small programs in its place; and the stream of events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ohlora.signals import exists
+from ohlora.web.events import EventLog
+from ohlora.web.match_process import MatchProcess, command
+
+ECHO = """import sys, json
+for line in sys.stdin:
+    print(json.dumps({"event": "said", **json.loads(line)}), flush=True)"""
+
+
+def run(program: str, act: Callable[[MatchProcess, list[dict[str, Any]]], Any]) -> list[dict[str, Any]]:
+    """What a program said until `act` was done with it."""
+    heard: list[dict[str, Any]] = []
+
+    async def go() -> None:
+        process = MatchProcess([sys.executable, "-c", program], heard.append)
+        await asyncio.wait_for(act(process, heard), 30)
+
+    asyncio.run(go())
+    return heard
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    while not holds():
+        await asyncio.sleep(0.02)
+
+
+def test_requests_go_in_and_events_come_out_even_before_it_has_started() -> None:
+    async def act(process: MatchProcess, heard: list[dict[str, Any]]) -> None:
+        process.ask(do="play", name="지민 \n 🦊")
+        await until(lambda: heard)
+        pid = process.pid
+        assert pid is not None
+        assert exists(pid)
+        await process.end()
+        assert not exists(pid)
+
+    assert run(ECHO, act) == [{"event": "said", "do": "play", "name": "지민 \n 🦊"}]
+
+
+def test_one_that_ends_by_itself_says_why() -> None:
+    async def act(process: MatchProcess, heard: list[dict[str, Any]]) -> None:
+        await until(lambda: heard)
+
+    program = "import sys; print('ohlora: port=x is not a port', file=sys.stderr); sys.exit(2)"
+    assert run(program, act) == [{"event": "ended", "why": "port=x is not a port"}]
+    assert run("import os; os._exit(7)", act) == [
+        {"event": "ended", "why": "the process that plays ended with exit code 7"}
+    ]
+
+
+def test_one_that_is_ended_before_it_has_started_is_gone_and_says_nothing() -> None:
+    async def act(process: MatchProcess, heard: list[dict[str, Any]]) -> None:
+        await process.end()
+        assert process.pid is not None
+        assert not exists(process.pid)
+
+    assert run("import time; time.sleep(60)", act) == []
+
+
+def test_it_plays_by_the_settings_that_were_typed() -> None:
+    typed = ["ui=web", "port=0", "web.matches=2", "size=smoke", "dataset=folder", "language=ko", "+x=1"]
+    words = command(typed, "there")
+    assert words[:4] == [sys.executable, "-m", "ohlora", "battle"]
+    assert [word for word in typed if word in words] == ["size=smoke", "dataset=folder", "+x=1"]
+    assert "ui=piped" in words
+    assert "hydra.run.dir=there" in words
+
+
+def listen(log: EventLog, after: int, most: int) -> list[dict[str, Any]]:
+    async def go() -> bytes:
+        got = b""
+        stream = log.stream(after)
+        async for piece in stream:
+            got += piece
+            if got.count(b"\ndata: ") >= most:
+                break
+        await stream.aclose()
+        return got
+
+    lines = asyncio.run(asyncio.wait_for(go(), 10)).decode().splitlines()
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+
+
+def test_a_page_that_comes_back_is_told_what_it_missed() -> None:
+    log = EventLog()
+    for number in range(3):
+        log.add("said", {"number": number, "text": "a\nb"})
+    assert [event["number"] for event in listen(log, 0, 3)] == [0, 1, 2]
+    assert [event["number"] for event in listen(log, 2, 1)] == [2]
+    log.forget()
+    log.add("said", {"number": 3})
+    assert [event["number"] for event in listen(log, 0, 1)] == [3]
+    assert not log.heard
+
+
+def test_the_newest_stream_is_the_only_one() -> None:
+    log = EventLog()
+
+    async def go() -> None:
+        async def follow() -> list[bytes]:
+            return [piece async for piece in log.stream(0)]
+
+        first = asyncio.create_task(follow())
+        await asyncio.sleep(0.01)
+        second = asyncio.create_task(follow())
+        await asyncio.wait_for(first, 5)
+        assert log.heard
+        log.close()
+        await asyncio.wait_for(second, 5)
+        assert not log.heard
+
+    asyncio.run(go())

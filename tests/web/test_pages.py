@@ -1,0 +1,95 @@
+"""What can be told of the pages without a browser: words, contrast, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from ohlora.battle.verdict import Verdict
+from ohlora.web.pages import page
+
+PAGE = files("ohlora.web").joinpath("page")
+OWN = ("battle", "curves", "face", "form", "live", "result", "session", "theme", "words", "zip")
+WORDS: dict[str, dict[str, str]] = json.loads(page("words.json"))
+# Text and what it stands on: 4.5 to 1. Edges and bars of meaning: 3 to 1.
+TEXT = [
+    *(("ink", ground) for ground in ("ground", "card", "field", "button", "button-hover", "notice-ground")),
+    *(("soft", ground) for ground in ("ground", "card", "field", "notice-ground", "button")),
+    *(("on-main", ground) for ground in ("main", "main-hover")),
+    *((text, "card") for text in ("hers", "yours", "yours-2", "main", "problem")),
+    ("problem", "problem-ground"),
+]  # fmt: skip
+EDGES = [("edge", "card"), ("edge", "field"), ("main", "card"), ("hers", "ground"), ("problem", "field")]
+BARS = [(bar, "line") for bar in ("hers", "yours", "yours-2", "main")]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_everything_can_be_read(scheme: int) -> None:
+    """WCAG AA, from the variables that the page is coloured by."""
+    pairs = re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\);", page("battle.css").decode())
+    colours = {name: both[scheme] for name, *both in pairs}
+    for text, ground in TEXT:
+        assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for edge, ground in [*EDGES, *BARS]:
+        assert contrast(colours[edge], colours[ground]) >= 3, (edge, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours #rrggbb, 1 to 21, as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_word_in_both_languages_with_the_same_gaps() -> None:
+    for key, phrases in WORDS.items():
+        assert phrases.keys() == {"en", "ko"}, key
+        gaps = [sorted(set(re.findall(r"\{(\w+)\}", phrase))) for phrase in phrases.values()]
+        assert gaps[0] == gaps[1], key
+        assert all(phrases.values()), key
+    assert re.search("[가-힣]", "".join(phrases["ko"] for phrases in WORDS.values()))
+
+
+def test_every_word_that_is_said_is_there_and_no_other(space: Any) -> None:
+    sources = "".join(page(f"{name}.js").decode() for name in OWN) + page("battle.html").decode()
+    said = set(re.findall(r'(?:\bsay\(|data-word=)"(\w+)"', sources))
+    said |= {verdict.value for verdict in Verdict} | {f"axis_{name}" for name in space.free}
+    assert said <= WORDS.keys()
+    begun = tuple({f"{start}_" for start in re.findall(r"`(\w+)_\$\{", sources)})
+    never = [
+        key for key in WORDS if key not in said and f'"{key}"' not in sources and not key.startswith(begun)
+    ]
+    assert not never
+
+
+def test_every_axis_says_what_it_does(space: Any) -> None:
+    from ohlora.battle.phrases import MEANINGS
+
+    assert space.free.keys() <= MEANINGS.keys()
+
+
+@pytest.mark.parametrize(
+    "name", [f"{name}.js" for name in OWN] + ["battle.css", "live.css", "battle.html", "live.html"]
+)
+def test_nothing_from_elsewhere_and_nothing_inline(name: str) -> None:
+    text = page(name).decode()
+    for word in ("http:", "https:", "//cdn", "innerHTML", "insertAdjacentHTML", "eval(", "document.write"):
+        assert word not in text
+    if name.endswith(".html"):
+        assert not re.search(r"\son\w+=|\sstyle=|<style|<script>", text)
+
+
+def test_what_is_vendored_carries_its_licence() -> None:
+    licence = page("vendor/LICENSE-uPlot.txt").decode()
+    assert "MIT License" in licence
+    assert "Leon Sorokin" in licence
+    assert "v1.6.32" in page("vendor/uPlot.js").decode()
