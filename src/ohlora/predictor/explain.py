@@ -68,7 +68,7 @@ def swaps(
     """One change at a time from `params` towards `others`, the one that matters most first."""
     names = [name for name in space.free if params[name] != others[name]]
     rows = [space.encode(params), *(space.encode({**params, name: others[name]}) for name in names)]
-    f1, *there = predictor.calibrated(vector, np.array(rows)).mean(0).clamp(0, 1).tolist()
+    f1, *there = predictor.on(vector).members(np.array(rows)).mean(0).clamp(0, 1).tolist()
     found = [
         Swap(name, params[name], others[name], value - f1) for name, value in zip(names, there, strict=True)
     ]
