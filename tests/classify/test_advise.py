@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -54,7 +55,7 @@ def test_an_effect_is_one_change_at_a_time(advice):
     effect = next(one for one in found if one.name == "learning_rate")
     value, f1 = effect.worst
     encoded = [advice.space.encode({**advice.params, "learning_rate": value})]
-    assert float(predictor.members(vector, encoded).mean()) == pytest.approx(f1, abs=1e-5)
+    assert float(predictor.on(vector).members(np.array(encoded)).mean()) == pytest.approx(f1, abs=1e-5)
     assert effect.gain > 0.02
 
 

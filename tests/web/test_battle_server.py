@@ -72,7 +72,7 @@ def test_the_pages_and_the_game(ask: Ask) -> None:
     assert status == 200
     assert game["datasets"][0] == {"name": "digits", "title": "digits"}  # the one that was typed, first
     rate = next(axis for axis in game["axes"] if axis["name"] == "learning_rate")
-    assert (rate["low"], rate["high"], rate["log"], rate["start"]) == (2e-5, 6e-3, True, 1e-3)
+    assert (rate["low"], rate["high"], rate["log"], rate["start"]) == (2e-5, 5e-2, True, 1e-3)
     assert all(axis["meaning"]["ko"] for axis in game["axes"])
     assert ask("GET", "/history") == (200, {"latest": [], "leaders": []})
 
