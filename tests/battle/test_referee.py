@@ -161,7 +161,7 @@ def test_side_by_side_both_move_on_and_end_together(judge: Referee, good_params:
     def watch(who: Contestant, number: int, fresh: int, steps: int) -> Iterator[Show]:
         def show(step: int, curve: Curve) -> None:
             seen[who.kind].append(step)
-            if min(map(max, (steps for steps in seen.values() if steps)), default=0) >= 3:
+            if all(taken and taken[-1] >= 3 for taken in seen.values()):
                 raise KeyboardInterrupt
 
         yield show

@@ -36,7 +36,15 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        words = ["ui=web", "port=0", "language=en", "dataset=digits", "resolution=32", "web.face_fps=2"]
+        words = [
+            "ui=web",
+            "port=0",
+            "language=en",
+            "dataset=digits",
+            "resolution=32",
+            "narrator=template",
+            "web.face_fps=2",
+        ]
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "battle.py"), *words, "paths.output_dir=out"],
             cwd=folder,

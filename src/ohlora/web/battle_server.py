@@ -83,7 +83,7 @@ class EventStream(Response):
             pass
 
 
-class BattleHouse:
+class BattleApp:
     """One server's sessions, history and faces, and the answers to requests."""
 
     def __init__(self, job: ServeBattle) -> None:
@@ -256,9 +256,9 @@ class BattleHouse:
 
 def open_server(job: ServeBattle) -> LocalServer:
     """The server, not yet serving."""
-    house = BattleHouse(job)
-    app = Starlette(routes=house.routes(), exception_handlers={OhloraError: refused})
-    return LocalServer(app, job.port, house.sessions.close)
+    battle = BattleApp(job)
+    app = Starlette(routes=battle.routes(), exception_handlers={OhloraError: refused})
+    return LocalServer(app, job.port, battle.sessions.close)
 
 
 def serve(job: ServeBattle) -> None:

@@ -71,13 +71,13 @@ def play_piped(job: PlayPiped) -> None:
     """Play one match after the other until standard input ends."""
     pipe = Pipe()
     job.hardware.use_threads()
-    table = Player(job, load_predictor(job), pipe)
+    player = Player(job, load_predictor(job), pipe)
     pipe.say("ready")
     while True:
         try:
             request = pipe.next()
             if request.get("do") == "play":
-                table.play(request)
+                player.play(request)
         except KeyboardInterrupt:
             pipe.say("stopped")
         except OhloraError as error:

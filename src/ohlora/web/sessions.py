@@ -41,7 +41,7 @@ MOODS = {"subset": "thinking", "sealed": "proud", "training": "thinking"}
 class Session:
     """One player's page."""
 
-    house: Sessions
+    sessions: Sessions
     name: str  # hard to guess: who knows it plays
     folder: Path  # deleted with it
     events: EventLog = field(default_factory=EventLog)
@@ -60,7 +60,7 @@ class Session:
     def start_process(self) -> MatchProcess:
         """The process that plays, started where there is none."""
         if self.process is None:
-            words = command(self.house.settings, (self.folder / "run").as_posix())
+            words = command(self.sessions.settings, (self.folder / "run").as_posix())
             self.process = MatchProcess(words, self.heard)
         return self.process
 
@@ -73,7 +73,7 @@ class Session:
             self.start_process().ask(do="stop")  # another dataset after all
         self.events.forget()
         self.stage, self.attempts, self.val_f1 = "looking", 0, {}
-        self.match_folder = self.house.new_match_folder()
+        self.match_folder = self.sessions.new_match_folder()
         self.events.add("looking", {"asked": asked})
         self.mood("thinking")
         self.start_process().ask(do="play", folder=self.match_folder.as_posix(), **request)
@@ -84,7 +84,7 @@ class Session:
         self.stage, self.attempt = "waiting", params
         self.attempts += 1
         self.events.add("attempt", {"number": self.attempts, "params": params})
-        self.house.queue.join(self)
+        self.sessions.queue.join(self)
 
     def enough(self) -> None:
         """No second attempt."""
@@ -101,7 +101,7 @@ class Session:
         if self.stage == "training" and self.attempts == 2:
             self.start_process().ask(do="stop")
         elif self.stage == "waiting" and self.attempts == 2:
-            self.house.queue.leave(self)
+            self.sessions.queue.leave(self)
             self.stage = "choosing"
             self.enough()
         elif self.stage == "choosing" and self.attempts == 1:
@@ -121,7 +121,7 @@ class Session:
         self.start_process().ask(do="attempt", params=self.attempt)
 
     def waits(self, place: int) -> None:
-        self.events.add("waiting", {"place": place, "training": len(self.house.queue.training)})
+        self.events.add("waiting", {"place": place, "training": len(self.sessions.queue.training)})
 
     def heard(self, event: dict[str, Any]) -> None:
         """What the process says, told to the page."""
@@ -138,14 +138,14 @@ class Session:
         if kind == "sealed":
             self.stage = "choosing"
         if kind == "trained":
-            self.house.queue.leave(self)
+            self.sessions.queue.leave(self)
             self.stage = "choosing" if event["number"] == 1 else "scoring"
         if kind == "scoring":
-            self.house.queue.leave(self)
+            self.sessions.queue.leave(self)
             self.stage = "scoring"
         if kind == "result":
             self.stage = "idle"
-            event |= self.house.keep(event)
+            event |= self.sessions.keep(event)
             self.feel(event["verdicts"][event["best"] - 1], event["line"])
         elif kind in MOODS:
             self.mood(MOODS[kind])
@@ -155,7 +155,7 @@ class Session:
 
     def reset(self, kind: str, event: dict[str, Any]) -> None:
         """The match is over without a result."""
-        self.house.queue.leave(self)
+        self.sessions.queue.leave(self)
         self.stage = "idle"
         self.mood(NEUTRAL)
         self.events.add(kind, event)
@@ -188,7 +188,7 @@ class Session:
     async def end(self) -> None:
         """Leave nothing running and nothing on disk but finished matches."""
         self.events.close()
-        self.house.queue.leave(self)
+        self.sessions.queue.leave(self)
         await self.end_process()
         await asyncio.to_thread(shutil.rmtree, self.folder, True)
 
