@@ -176,6 +176,7 @@ class TestDialogues:
 class TestRetrievalPairs:
     def test_columns_hold_what_they_promise(self):
         assert {pair["kind"] for pair in PAIRS} == QUESTION_KINDS
+        assert {pair["wording"] for pair in PAIRS} == {"direct", "paraphrase"}
         for pair in PAIRS:
             assert (pair["memory"] is None) == (pair["kind"] == "abstention")
             assert pair["kind"] != "multi_session" or pair["also"]
@@ -201,9 +202,14 @@ class TestRetrievalPairs:
         for row in NO_MEMORY:
             assert plain(row["user"]) not in said, row["id"]
 
+    def test_every_memory_is_asked_for_directly_and_in_other_words(self):
+        asked = Counter((pair["memory"], pair["wording"]) for pair in PAIRS if pair["memory"])
+        for memory, _ in asked:
+            assert asked[memory, "direct"] == asked[memory, "paraphrase"], memory
+
     def test_no_question_or_right_memory_twice(self):
         assert len({(pair["language"], plain(pair["question"])) for pair in PAIRS}) == len(PAIRS)
-        right = [(pair["split"], pair["memory"]) for pair in PAIRS if pair["memory"]]
+        right = [(pair["split"], pair["wording"], pair["memory"]) for pair in PAIRS if pair["memory"]]
         assert len(set(right)) == len(right)
 
 
