@@ -35,6 +35,7 @@ class Paths:
     face: Name
     target_table: Name
     narrator: Name
+    chat: Name
     offline: bool
 
 

