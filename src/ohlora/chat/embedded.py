@@ -6,8 +6,9 @@ It writes nothing new. It says so when asked for more than it has.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Annotated, Any
@@ -71,7 +72,7 @@ class EmbeddedAnswerer:
             return self.of_kind(context, KINDS[context.topic])
         asked = is_question(context.user, language)
         own, hers = about_user(context.user, language), about_her(context.user, language)
-        facts = [fact for fact in context.memory if not is_order(f"{fact.key}: {fact.value}")]
+        facts = [fact for fact in map(without_order, context.memory) if fact]
         if context.memory and not facts and asked and own:
             return self.template("order_in_memory", context)
         if facts and asked and (own or not hers):
@@ -130,6 +131,15 @@ class EmbeddedAnswerer:
             rows = tuple(row for row in of_split("dialogues", "train") if usable(row, language))
             found[language] = Lines(rows, self.lines.encoder.encode([row["user"] for row in rows]))
         return found  # type: ignore[return-value]
+
+
+def without_order(fact: Fact) -> Fact | None:
+    """A fact without what its value orders: its first sentence, where that is none; else None."""
+    if not is_order(f"{fact.key}: {fact.value}"):
+        return fact
+    first = re.split(r"[.!?]\s", fact.value)[0]
+    fine = first != fact.value and not is_order(f"{fact.key}: {first}")
+    return replace(fact, value=first) if fine else None
 
 
 def usable(row: Row, language: str) -> bool:

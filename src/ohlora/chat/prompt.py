@@ -21,7 +21,7 @@ WORDS: dict[Language, dict[str, str]] = {
     "ko": {"memory": "기억", "none": "없음", "user": "사용자", "her": "오로라"},
     "en": {"memory": "Memory", "none": "none", "user": "User", "her": "Oh-LoRA"},
 }
-NOTE = re.compile(r"\[\+ ([^\[\]:;]{1,60}): ([^\[\]]{1,200}?)(?:; (\d{1,4}))?\]")
+NOTE = re.compile(r"\[\+ ([^\[\]:;]{1,60}): ([^\[\];]{1,200}?)(?:; (\d{1,4}))?\]")
 
 
 def chat_prompt(context: Context) -> str:

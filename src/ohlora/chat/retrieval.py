@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -13,6 +14,25 @@ from ohlora.chat.fact import Fact
 from ohlora.chat.store import MemoryStore, nearest
 from ohlora.config import Name, config, deferred
 from ohlora.errors import OhloraError, need_packages
+
+# Words of keys that many keys have, and words of questions.
+GENERAL = {
+    *("what", "who", "when", "where", "which", "how", "does", "did", "was", "are", "the", "and", "for"),
+    *("you", "your", "user", "favourite", "today", "now"),
+}
+KOREAN_KEYS = {
+    "이름": "name",
+    "생일": "birthday",
+    "강아지": "dog",
+    "고양이": "cat",
+    "알레르기": "allergy",
+    "별명": "nickname",
+    "날씨": "weather",
+    "직업": "job",
+    "전공": "major",
+    "취미": "hobby",
+    "음식": "음식",
+}
 
 
 class Found(NamedTuple):
@@ -45,8 +65,17 @@ class Retriever(Protocol):
 
 
 def relevant(retriever: Retriever, question: str, store: MemoryStore, most: int) -> list[Found]:
-    """The facts at or above the threshold, best first."""
-    return [one for one in retriever.best(question, store, most) if one.score >= retriever.threshold]
+    """The facts at or above the threshold, best first; those whose key the question names before them."""
+    named = set(re.findall(r"[a-z]{3,}", question.lower())) - GENERAL
+    named |= {word for korean, word in KOREAN_KEYS.items() if korean in question}
+    by_name = [fact for fact in store.facts() if named & {*fact.key.split("_")}]
+    # The last word of a key says what it is: "user_name" is a name, "name_of_boss" is a boss.
+    by_name.sort(key=lambda fact: fact.key.split("_")[-1] not in named)
+    found = [Found(fact, 1.0) for fact in by_name[:most]]
+    keys = {one.fact.key for one in found}
+    best = retriever.best(question, store, most)
+    found += [one for one in best if one.score >= retriever.threshold and one.fact.key not in keys]
+    return found[:most]
 
 
 class _Vectors:

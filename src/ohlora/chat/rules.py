@@ -19,7 +19,8 @@ COMMANDS = re.compile(
     r"|프롬프트|시스템|비밀번호를"
     r"|\b(must|should|shall|always|never|from now on|ignore|obey|respond|reply|answer|pretend"
     r"|say that|tell (the )?user)\b"
-    r"|oh-?lora (is|was|has|must|should|will|says|likes)|\b(system|instruction|prompt|rules?)\b|^order\b",
+    r"|oh-?lora (is|was|has|must|should|will|says|likes)|\b(system|instruction|prompt|rules?)\b|^order\b"
+    r"|[가-힣](해|여|아|어|려|게)라(?![가-힣])|하시오|https?:|www\.",
     re.IGNORECASE,
 )
 # What she said herself is a fact: "Oh-LoRA suggested an early night".
