@@ -39,6 +39,8 @@ def write_report(job: ChatReport) -> float:
     folder = Path(job.folder).expanduser()
     report: Counts = {"commit": current_commit(), "retrieval": {}, "answerers": {}}
     for name, retriever in job.retrievers.items():
+        if retriever is None:
+            continue
         try:
             report["retrieval"][name] = of_retriever(retriever)
         except OhloraError as error:  # an extra that is not installed
