@@ -57,6 +57,7 @@ def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.setenv("HF_HUB_OFFLINE", "1")
     patch.setenv("HF_HOME", str(world / "huggingface"))
     patch.setenv("OHLORA_CACHE", str(world / "cache"))
+    patch.setenv("OHLORA_MEMORY", str(world / "memory.sqlite"))
     patch.setenv("MPLCONFIGDIR", str(world / "matplotlib"))
     for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
         patch.setenv(name, str(world / "wandb"))

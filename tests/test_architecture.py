@@ -147,7 +147,7 @@ def test_nothing_outside_imports_the_laboratory():
         ("transformers", ["narrator/*.py"]),
         ("trl", ["narrator/*.py"]),
         ("peft", ["narrator/*.py"]),
-        ("tokenizers", ["narrator/*.py"]),
+        ("tokenizers", ["narrator/*.py", "chat/embedding_bag.py"]),
         ("accelerate", ["narrator/*.py"]),
         ("datasets", ["narrator/*.py"]),
         ("huggingface_hub", ["narrator/*.py"]),

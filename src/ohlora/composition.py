@@ -36,6 +36,7 @@ class Paths:
     face: Name
     target_table: Name
     narrator: Name
+    chat: Name
     offline: bool
 
 

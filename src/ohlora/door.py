@@ -83,6 +83,11 @@ OmegaConf.register_new_resolver("choices", choices, replace=True)
 OmegaConf.register_new_resolver("command", command, replace=True)
 OmegaConf.register_new_resolver("assets", lambda name="": str(ASSETS / name), replace=True)
 OmegaConf.register_new_resolver(
+    "user_data",
+    lambda name="": str(Path(platformdirs.user_data_dir("ohlora", appauthor=False)) / name),
+    replace=True,
+)
+OmegaConf.register_new_resolver(
     "user_cache",
     lambda name="": str(Path(platformdirs.user_cache_dir("ohlora", appauthor=False)) / name),
     replace=True,

@@ -5,16 +5,15 @@ TRL's supervised fine-tuning of a PEFT LoRA adapter on what `lessons.py` makes.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Lt
 
-from ohlora.config import Count, Index, Many, Name, Positive, compared, config, deferred
+from ohlora.config import Count, Index, Many, Name, Positive, compared, config, deferred, having
 from ohlora.errors import need_packages
 from ohlora.hardware import Hardware
 from ohlora.loggers import LoggerChoice
 from ohlora.narrator.facts import Persona
-from ohlora.narrator.lessons import Lessons, Rehearsal
 from ohlora.narrator.schedule import Schedule
 
 
@@ -35,7 +34,7 @@ class FineTune:
 
     model: str  # a folder, or a name on the Hub
     persona: Persona | None  # system prompt, by language
-    lessons: Lessons | Rehearsal
+    lessons: Annotated[Any, having("rows")]  # Lessons, Rehearsal, or those of a conversation
     adapter: Adapter
     merge: bool  # keep the whole model, in half precision; else the adapter alone
     bits: Literal[4, 8] | None  # load the model quantised (bitsandbytes, CUDA)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from ohlora.errors import OhloraError
+from ohlora.narrator import gemma
 from ohlora.narrator.language_model import LanguageModelNarrator
 
 WEIGHTS = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]  # nothing that has to be unpickled
@@ -21,6 +22,8 @@ Shapes = dict[str, list[int]]  # of weights, by name
 
 def find_model(name: str) -> str:
     """The folder of a model or adapter, fetched from the Hub where `name` is none; OhloraError if nowhere."""
+    if name == gemma.NAME:
+        return str(gemma.converted())
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not ({"config.json", "adapter_config.json"} & {file.name for file in folder.iterdir()}):

@@ -1,0 +1,85 @@
+"""The answerer with a language model: any causal model of transformers, with or without a LoRA adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Annotated, Any
+
+from annotated_types import Gt, Le
+
+from ohlora.chat.answerer import Answer, Context, Pieces, whole, words
+from ohlora.chat.checks import faults
+from ohlora.chat.fact import Language
+from ohlora.chat.prompt import chat_prompt, read_completion
+from ohlora.chat.remembering import to_remember
+from ohlora.config import Count, Index, Name, Positive, config, deferred, having
+from ohlora.errors import need_packages
+from ohlora.hardware import Device
+from ohlora.narrator.facts import Persona
+
+# What no small model is trusted with: those lines are written ones.
+BY_RULE = ("crisis", "record", "sexual", "harm")
+
+
+@config
+class CausalAnswerer:
+    """Replies that a model writes, each checked before it is shown; else the embedded answerer's.
+
+    A reply is shown word by word once it has passed the checks: what is wrong with it may be its end.
+    """
+
+    model: Name  # a folder, a name on the Hub, or gemma3-270m
+    adapter: Name | None  # a folder or name of a PEFT adapter for it
+    persona: Persona  # system prompt, by language
+    fallback: Annotated[Any, having("answer")]
+    draws: Count  # replies drawn one after another until one passes
+    temperature: Positive
+    top_p: Annotated[float, Gt(0), Le(1)]
+    max_tokens: Count
+    device: Device
+    seed: Index | None
+
+    load = deferred("ohlora.narrator.generation", "load_narrator")
+    stream = deferred("ohlora.narrator.streaming", "stream_line")
+    check_model = deferred("ohlora.narrator.model_folder", "check_narrator")
+
+    def check(self) -> None:
+        """Raise OhloraError where model or adapter is missing or damaged."""
+        if self.adapter:
+            need_packages("narrator", "peft")
+        self.check_model()
+        self.fallback.check()
+
+    def hello(self, language: Language) -> str:
+        who = f"{self.model}{' + LoRA' if self.adapter else ', not tuned to her voice'}"
+        return {"ko": f"Oh-LoRA: 안녕! ({who}) /help, /quit", "en": f"Oh-LoRA: Hi! ({who}) /help, /quit"}[
+            language
+        ]
+
+    def answer(self, context: Context) -> Pieces:
+        refused: list[str] = []
+        if context.topic not in BY_RULE:
+            for number in range(self.draws):
+                reply, remember = read_completion("".join(self.write(context, number)))
+                if not faults(reply, context):
+                    yield from words(reply)
+                    remember = remember or to_remember(context.user, context.language)
+                    return Answer(
+                        reply, remember if context.topic is None else (), tuple(refused), written=False
+                    )
+                refused.append(reply)
+        written = whole(self.fallback.answer(context))
+        yield from words(written.reply)
+        return replace(written, refused=tuple(refused))
+
+    def write(self, context: Context, number: int) -> Iterator[str]:
+        """What the model writes, piece by piece, unchecked."""
+        turn = len(context.history)
+        return self.stream(chat_prompt(context), context.language, ((self.seed or 0), number, turn))
+
+    @cached_property
+    def loaded(self) -> tuple[Any, Any]:
+        """Tokenizer and model, read when the first reply is wanted."""
+        return self.load()

