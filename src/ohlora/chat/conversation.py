@@ -45,7 +45,8 @@ class Conversation:
         language: Language,
     ) -> None:
         self.store, self.retriever, self.answerer, self.moods = store, retriever, answerer, moods
-        self.battles_dir, self.language = battles_dir, language
+        self.battles_dir = battles_dir
+        self.language: Language = language
         store.drop_expired()
 
     def say(self, line: str, token: str | None = None) -> Generator[str, None, Said]:

@@ -49,7 +49,7 @@ def plain(text: object, most: int) -> str:
 def plain_key(text: object) -> str:
     """A key as it is kept: lower case, words joined by `_`, British spelling; empty where nothing is left."""
     words = re.findall(r"[^\W_]+", plain(text, KEY_LENGTH).lower())
-    return "_".join(BRITISH.get(word, word) for word in words)[:KEY_LENGTH].strip("_")
+    return "_".join(BRITISH.get(word) or word for word in words)[:KEY_LENGTH].strip("_")
 
 
 def make_fact(

@@ -69,8 +69,10 @@ def of_retriever(retriever: Any) -> Counts:
                 kept[text, query] = encode.encode([text], query=query)[0]
             return kept[text, query]
 
-        def scores(question: str, texts: Sequence[str]) -> np.ndarray:
+        def by_vectors(question: str, texts: Sequence[str]) -> np.ndarray:
             return np.stack([vector(text, False) for text in texts]) @ vector(question, True)
+
+        scores = by_vectors
 
     found = dict(measured(scores))
     questions = [row["question"] for row in of_split("retrieval_pairs", "test")[:50]]
@@ -117,7 +119,12 @@ def plot_confusion(truth: Sequence[str], guessed: Sequence[str], path: Path) -> 
         if table[row, column]:
             dark = table[row, column] > table.max() / 2
             axes.text(
-                column, row, table[row, column], ha="center", va="center", color="white" if dark else "black"
+                column,
+                row,
+                str(table[row, column]),
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
             )
     save_figure(figure, path)
 
@@ -132,7 +139,7 @@ def of_answerer(answerer: Answerer, job: ChatReport, moods: MoodClassifier) -> C
         for name, part in parts.items():
             found[name] = part(answerer, job.rows, latencies, speeds)
             advance()
-    found["long_after"] = long_after(answerer, next(iter(job.retrievers.values())), moods)
+    found["long_after"] = long_after(answerer, next(filter(None, job.retrievers.values())), moods)
     found["first_word_s"] = float(np.median(latencies))
     found["reply_s"] = float(np.median(speeds))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -77,10 +78,12 @@ def relevant(retriever: Retriever, question: str, store: MemoryStore, most: int)
     return found[:most]
 
 
-class _Vectors:
+class _Vectors(ABC):
     """What every retriever with an encoder does."""
 
-    encoder: Encoder
+    @cached_property
+    @abstractmethod
+    def encoder(self) -> Encoder: ...
 
     def scores(self, question: str, texts: Sequence[str]) -> np.ndarray:
         return self.encoder.encode(texts) @ self.encoder.encode([question], query=True)[0]

@@ -24,7 +24,7 @@ class SentenceEncoder:
 
 
 def load_sentence_encoder(settings: SentenceTransformers) -> Encoder:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import SentenceTransformer  # type: ignore[import-not-found]
 
     try:
         return SentenceEncoder(

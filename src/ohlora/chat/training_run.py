@@ -79,7 +79,7 @@ def fit_moods(folder: Path, encoder: Encoder, regularisation: float, seed: int) 
     ridge = Ridge(alpha=10.0).fit(seen, strengths)
     tensors = {
         "weights": np.ascontiguousarray(model.coef_, np.float32),  # it saves memory as it lies
-        "bias": model.intercept_.astype(np.float32),
+        "bias": np.asarray(model.intercept_, np.float32),
         "intensity": np.append(ridge.coef_, ridge.intercept_).astype(np.float32),
     }
     with replacing(folder / FILE) as part:

@@ -62,9 +62,9 @@ def convert(folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(**source)
         tokenizer.chat_template = CHAT_TEMPLATE
         model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float16)
-        model.hf_quantizer = None  # else what was read from a GGUF is refused
-        if hasattr(model.config, "quantization_config"):
-            del model.config.quantization_config
+        # Else what was read from a GGUF is refused.
+        vars(model)["hf_quantizer"] = None
+        vars(model.config).pop("quantization_config", None)
         model.save_pretrained(part)
         tokenizer.save_pretrained(part)
         part.replace(folder)
