@@ -20,18 +20,18 @@ GENERAL = {
     *("what", "who", "when", "where", "which", "how", "does", "did", "was", "are", "the", "and", "for"),
     *("you", "your", "user", "favourite", "today", "now"),
 }
-KOREAN_KEYS = dict(
-    이름="name",
-    생일="birthday",
-    강아지="dog",
-    고양이="cat",
-    알레르기="allergy",
-    별명="nickname",
-    날씨="weather",
-    직업="job",
-    전공="major",
-    취미="hobby",
-)
+KOREAN_KEYS = {
+    "이름": "name",
+    "생일": "birthday",
+    "강아지": "dog",
+    "고양이": "cat",
+    "알레르기": "allergy",
+    "별명": "nickname",
+    "날씨": "weather",
+    "직업": "job",
+    "전공": "major",
+    "취미": "hobby",
+}
 
 
 class Found(NamedTuple):
