@@ -17,6 +17,7 @@ from ohlora.face.acting.person import cast
 from ohlora.face.trained.face_bank import BANK_KIND
 from ohlora.face.trained.vae import VAE_KIND, FaceVae, VaeSettings
 from ohlora.laboratory.measures.screening import ROW
+from ohlora.web.live_page import live_face
 
 SIDE = 32
 SETTINGS = VaeSettings(
@@ -129,7 +130,6 @@ def test_moods_in_other_units_are_refused(animate, weights, tmp_path):
 
 def test_the_live_page_and_the_battle_take_it(composed, weights):
     live = build(composed("live", "drawn_by=network", f"paths.face={weights}", "port=0").job)
-    with live.server() as server:
-        assert server.live_face.about()["resolution"] == SIDE
+    assert live_face(live).about()["resolution"] == SIDE
     battle = build(composed("battle", "drawn_by=network", f"paths.face={weights}").job.face)
     assert battle.generator.resolution == SIDE
