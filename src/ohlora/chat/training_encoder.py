@@ -46,7 +46,7 @@ TEACHER_BATCH = 128
 def korean_and_english(parts: int) -> list[tuple[str, float]]:
     """The pieces of e5's vocabulary that Korean and English need; `parts`: the commonest parts of words."""
     need_packages("chat-training", "english_words")
-    from english_words import get_english_words_set
+    from english_words import get_english_words_set  # type: ignore[import-not-found]
 
     words = get_english_words_set(["gcide"], alpha=True, lower=True)
 
