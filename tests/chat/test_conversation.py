@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -312,3 +313,9 @@ class TestTheCommand:
         done = self.run(tmp_path, "memory=show")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "memory=erase" in done.stderr
+
+    @pytest.mark.skipif(find_spec("sentence_transformers") is not None, reason="the package is there")
+    def test_an_encoder_whose_package_is_missing_is_told_before_the_first_line(self, tmp_path):
+        done = self.run(tmp_path, "encoder=sentence_transformers", text="hello\n")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "pip install sentence-transformers" in done.stderr

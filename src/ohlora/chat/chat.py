@@ -49,6 +49,7 @@ class Chat:
         from ohlora.chat.store import MemoryStore
         from ohlora.chat.terminal import FaceTable, Terminal
 
+        self.encoder.check()
         self.answerer.check()
         moods = MoodClassifier(self.moods_dir, self.moods_encoder.encoder)
         if "neutral" not in self.moods:

@@ -57,6 +57,9 @@ class Retriever(Protocol):
     @property
     def threshold(self) -> float: ...
 
+    def check(self) -> None:
+        """Raise OhloraError where it cannot work, before the first line is asked for."""
+
     def scores(self, question: str, texts: Sequence[str]) -> np.ndarray: ...
 
     def best(self, question: str, store: MemoryStore, most: int) -> list[Found]: ...
@@ -84,6 +87,9 @@ class _Vectors(ABC):
     @cached_property
     @abstractmethod
     def encoder(self) -> Encoder: ...
+
+    def check(self) -> None:
+        _ = self.encoder.name
 
     def scores(self, question: str, texts: Sequence[str]) -> np.ndarray:
         return self.encoder.encode(texts) @ self.encoder.encode([question], query=True)[0]
@@ -152,6 +158,8 @@ class Bm25:
     """Character n-grams, nothing trained."""
 
     threshold: float
+
+    def check(self) -> None: ...
 
     def scores(self, question: str, texts: Sequence[str]) -> np.ndarray:
         from ohlora.chat.bm25 import bm25_scores
