@@ -17,6 +17,7 @@ from email.message import Message
 import numpy as np
 import pytest
 from PIL import Image
+from tests.web.contrast import contrast
 from tests.web.serving import CHROMIUM, FLAGS, serving
 
 from ohlora.build import build
@@ -282,18 +283,6 @@ def test_the_page_can_be_read(scheme):
         assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
     for ground in ("card", "field", "button"):
         assert contrast(colours["edge"], colours[ground]) >= 3, ground
-
-
-def contrast(one: str, other: str) -> float:
-    """Of two colours #rrggbb, 1 to 21, as WCAG 2 defines it."""
-
-    def luminance(colour: str) -> float:
-        shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_every_fault_at_once(composed):

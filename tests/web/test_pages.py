@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from tests.web.contrast import contrast
 
 from ohlora.battle.verdict import Verdict
 from ohlora.web.pages import page
@@ -36,18 +37,6 @@ def test_everything_can_be_read(scheme: int) -> None:
         assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
     for edge, ground in [*EDGES, *BARS]:
         assert contrast(colours[edge], colours[ground]) >= 3, (edge, ground)
-
-
-def contrast(one: str, other: str) -> float:
-    """Of two colours #rrggbb, 1 to 21, as WCAG 2 defines it."""
-
-    def luminance(colour: str) -> float:
-        shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_every_word_in_both_languages_with_the_same_gaps() -> None:

@@ -14,13 +14,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from PIL import Image
 from rich.console import Console
 
-from ohlora.battle.contestants.base import Attempts, Contestant, Kind, MatchContext, Rules
-from ohlora.battle.contestants.human_file import clean_player, player_title
+from ohlora.battle.contestants.asked_human import AskedHuman
+from ohlora.battle.contestants.base import Attempts, Contestant, MatchContext
+from ohlora.battle.contestants.human_file import clean_player
 from ohlora.battle.contestants.ohlora import OhLora
 from ohlora.battle.prepare import Prepared, draw, keep, load_data, load_predictor, seal_choice
 from ohlora.battle.referee import Referee, Watch
@@ -34,7 +35,6 @@ from ohlora.errors import OhloraError
 from ohlora.predictor.explain import swaps
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import Suggestion
-from ohlora.space import Space
 from ohlora.web.card import save_card
 from ohlora.web.pipe import Pipe
 from ohlora.web.piped import PlayPiped
@@ -44,19 +44,11 @@ IMAGE_SIZE = 32  # of uploads, pixels a side
 
 
 @dataclass(frozen=True)
-class RemoteHuman:
+class RemoteHuman(AskedHuman):
     """A human at the other end of a pipe."""
 
     name: str
     pipe: Pipe
-    trials: ClassVar[int] = 2
-    kind: ClassVar[Kind] = "human"
-    rules: ClassVar[Rules] = "house"
-
-    def title(self, context: MatchContext, language: str) -> str:
-        return player_title(self.name, language)
-
-    def check(self, space: Space) -> None: ...
 
     def attempts(self, context: MatchContext) -> Attempts:
         for number in range(1, self.trials + 1):

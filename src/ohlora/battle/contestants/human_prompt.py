@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ohlora.battle.contestants.base import Attempts, Kind, MatchContext, Rules
-from ohlora.battle.contestants.human_file import PlayerName, player_title
+from ohlora.battle.contestants.asked_human import AskedHuman
+from ohlora.battle.contestants.base import Attempts, MatchContext
+from ohlora.battle.contestants.human_file import PlayerName
 from ohlora.battle.phrases import meaning, range_text, say
 from ohlora.config import config
 from ohlora.space import Axis, Choice, Params, Real, Space, Value
@@ -20,20 +21,12 @@ BACK = {"back", "b", "뒤로"}
 
 
 @config
-class HumanPrompt:
+class HumanPrompt(AskedHuman):
     """Asks for one hyperparameter after the other; Enter keeps what is shown."""
 
     name: PlayerName
     start: Any  # hyperparameter -> what Enter keeps; one that is missing or not allowed: the middle
     language: Literal["ko", "en"]
-    trials: ClassVar[int] = 2
-    kind: ClassVar[Kind] = "human"
-    rules: ClassVar[Rules] = "house"
-
-    def title(self, context: MatchContext, language: str) -> str:
-        return player_title(self.name, language)
-
-    def check(self, space: Space) -> None: ...
 
     def attempts(self, context: MatchContext) -> Attempts:
         start = self.start if isinstance(self.start, Mapping) else {}
