@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,15 @@ import torch.nn.functional as F
 from scipy import stats
 
 from ohlora.datasets.images import Split
+from ohlora.errors import OhloraError
 from ohlora.hardware import Hardware
 from ohlora.records.record import TrialKey
 from ohlora.trials.drivers import train_and_score
 from ohlora.trials.memory import fitting_members
 from ohlora.trials.protocol import Budget, Protocol
-from ohlora.trials.stack_kernels import masked_batch_norm
-from ohlora.trials.stack_members import StackedTrial
-from ohlora.trials.stacked import train_stacked
+from ohlora.trials.stack_kernels import EachMember, masked_batch_norm
+from ohlora.trials.stack_members import Pool, StackedTrial
+from ohlora.trials.stacked import Stack, train_stacked, while_memory_lasts
 
 HERE = Path(__file__).parent
 OCCASION = ("elapsed_s", "finished_at", "driver")
@@ -184,6 +186,60 @@ def test_places_are_refilled_and_every_trial_comes_back_once(trial, short, cpu):
         assert out.record.test_f1 == pytest.approx(alone(one, short, cpu).record.test_f1, abs=0.03)
     # They stop where the lean loop stops, not together.
     assert len({out.record.steps for _, out in outcomes}) > 1
+
+
+class TestMemoryRunsOut:
+    @pytest.fixture
+    def card(self, short):
+        """`card(room)`: builds stacks on the CPU, and has memory for so many members."""
+
+        def of(room: int):
+            def build(queue: deque[StackedTrial], places: int) -> Stack:
+                if min(places, len(queue)) > room:
+                    raise torch.OutOfMemoryError(
+                        "CUDA out of memory. Tried to allocate 1.27 GiB. GPU 0 has a"
+                    )
+                device = torch.device("cpu")
+                return Stack(queue, places, Pool(queue, device, "32"), short, device, "32", EachMember)
+
+            return build
+
+        return of
+
+    def test_the_trials_are_trained_in_smaller_stacks(self, card, trial, short, cpu):
+        trials = [trial(seed) for seed in range(7)]
+        outcomes = {one.key.seed: o for one, o in while_memory_lasts(card(3), trials, places=7)}
+        assert sorted(outcomes) == list(range(7))
+        assert result(outcomes[5].record) == result(alone(trials[5], short, cpu).record)
+
+    def test_what_has_ended_stays(self, card, trial):
+        trials = [trial(seed) for seed in range(4)]
+
+        class EndsAfterOne:
+            def __init__(self, stack: Stack) -> None:
+                self.stack = stack
+
+            def run(self):
+                yield next(self.stack.run())
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+        stacks = []
+
+        def first_fails(queue, places):
+            stacks.append([one.key.seed for one in queue])
+            made = card(4)(queue, places)
+            return EndsAfterOne(made) if len(stacks) == 1 else made
+
+        seen = [one.key.seed for one, _ in while_memory_lasts(first_fails, trials, places=4)]
+        assert sorted(seen) == [0, 1, 2, 3]
+        assert stacks == [[0, 1, 2, 3], [one for one in range(4) if one != seen[0]]]
+
+    def test_no_room_for_one_is_told_in_one_line(self, card, trial):
+        with pytest.raises(
+            OhloraError, match=r"no memory left .*goes on .*Tried to allocate 1\.27 GiB"
+        ) as told:
+            list(while_memory_lasts(card(0), [trial(1), trial(2)], places=2))
+        assert "\n" not in str(told.value)
 
 
 def test_a_member_that_diverges_leaves_the_others_alone(trial, short, cpu):

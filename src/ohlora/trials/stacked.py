@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ohlora.datasets.loading import EVAL_BATCH
+from ohlora.errors import OhloraError
 from ohlora.hardware import Hardware
 from ohlora.trials.augment import Moves
 from ohlora.trials.cnn import ACTIVATIONS, halve, score, to_grid
@@ -51,12 +52,49 @@ def train_stacked(
     ordered = sorted(trials, key=lambda trial: (image_shape(trial), family(trial), -len(trial.subset.train)))
     for _, alike in groupby(ordered, image_shape):
         one_shape = list(alike)
-        pool = Pool(one_shape, device, precision)
+        try:
+            pool = Pool(one_shape, device, precision)
+        except torch.OutOfMemoryError as error:
+            raise no_memory(error) from None
         for _, some in groupby(one_shape, family):
             queue = deque(some)
             places = members or fitting_members(queue, protocol.network, device, precision)
             kernels = partial(AllMembers, generator=stream_of(queue, device)) if joint else EachMember
-            yield from Stack(queue, places, pool, protocol, device, precision, kernels).run()
+
+            def stack(queue: deque[StackedTrial], places: int, pool=pool, kernels=kernels) -> Stack:
+                return Stack(queue, places, pool, protocol, device, precision, kernels)
+
+            yield from while_memory_lasts(stack, queue, places)
+
+
+def while_memory_lasts(
+    stack: Callable[[deque[StackedTrial], int], Stack], trials: Iterable[StackedTrial], places: int
+) -> Iterator[tuple[StackedTrial, TrialOutcome]]:
+    """Train `trials` in one stack, or in smaller ones where the device's memory runs out.
+
+    Others may take memory of a card after a stack has counted on it. What has not ended then starts again,
+    with half as many members side by side. Raises OhloraError where not even one has room.
+    """
+    left = {id(trial): trial for trial in trials}
+    while left:
+        try:
+            for trial, outcome in stack(deque(left.values()), places).run():
+                del left[id(trial)]
+                yield trial, outcome
+        except torch.OutOfMemoryError as error:
+            if places == 1:
+                raise no_memory(error) from None
+            places = max(1, min(places, len(left)) // 2)
+        if left and torch.cuda.is_available():  # out of the handler: its traceback holds the stack's tensors
+            torch.cuda.empty_cache()
+
+
+def no_memory(error: torch.OutOfMemoryError) -> OhloraError:
+    return OhloraError(
+        "the device has no memory left for even one network and its images: end what else holds it, or"
+        " hardware.device=cpu; trials that have ended are kept, the same command goes on"
+        f" ({' '.join(str(error).split())[:120]})"
+    )
 
 
 def image_shape(trial: StackedTrial) -> tuple[int, ...]:
