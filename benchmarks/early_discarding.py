@@ -32,7 +32,7 @@ from ohlora.door import CONF
 from ohlora.durable import write_json
 from ohlora.hardware import Hardware
 from ohlora.provenance import current_commit
-from ohlora.trials.drivers import EarlyStopping, score_test, train
+from ohlora.trials.drivers import Check, EarlyStopping, Weights, score_test, train
 
 CPU = Hardware(device="cpu", precision="32", threads=1)
 CACHE = Path("outputs/benchmarks")
@@ -49,8 +49,8 @@ class EveryCheck(EarlyStopping):
 
     best: list[dict[str, Tensor]] = field(default_factory=list)
 
-    def see(self, weights: Callable[[], dict[str, Tensor]], *seen: float) -> bool:  # type: ignore[override]
-        stop = super().see(weights, *seen)  # type: ignore[arg-type]
+    def see(self, weights: Weights, check: Check) -> bool:
+        stop = super().see(weights, check)
         self.best.append(self.weights or {name: one.clone() for name, one in weights().items()})
         return stop
 

@@ -9,7 +9,6 @@ after a training on all images; and after one of twice the length.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from ohlora.hardware import Hardware
 from ohlora.predictor.advice import advise_on
 from ohlora.predictor.predictor import Predictor
 from ohlora.space import Params
-from ohlora.trials.drivers import LastWeights, score_test, train
+from ohlora.trials.drivers import Check, LastWeights, Weights, score_test, train
 from ohlora.trials.protocol import Protocol
 
 CPU = Hardware(device="cpu", precision="32", threads=1)
@@ -46,16 +45,9 @@ class EveryCheck(LastWeights):
 
     checks: list[dict[str, Tensor]] = field(default_factory=list)
 
-    def see(
-        self,
-        weights: Callable[[], dict[str, Tensor]],
-        step: int,
-        train_loss: float,
-        val_loss: float,
-        val_f1: float,
-    ) -> bool:
+    def see(self, weights: Weights, check: Check) -> bool:
         self.checks.append({name: tensor.clone() for name, tensor in weights().items()})
-        return super().see(weights, step, train_loss, val_loss, val_f1)
+        return super().see(weights, check)
 
 
 def best_with_patience(losses: list[float], patience: int) -> int:

@@ -20,7 +20,7 @@ from ohlora.classify.choosing import choose, proposed
 from ohlora.classify.fitting import f1_interval, fit
 from ohlora.door import named_job
 from ohlora.errors import OhloraError
-from ohlora.trials.drivers import LastWeights
+from ohlora.trials.drivers import Check, LastWeights
 
 LEFT = {
     *("classifier.safetensors", "classifier.json", "labels.txt", "advice.json", "curve.png", "confusion.png"),
@@ -117,11 +117,11 @@ def test_without_all_images_validation_images_are_not_learned(photos, monkeypatc
 def test_a_lucky_early_validation_is_not_kept():
     stopping = LastWeights()
     for step, loss in enumerate((0.1, 0.9, 0.8)):
-        assert not stopping.see(dict, step, 1.0, loss, 1 - loss)
+        assert not stopping.see(dict, Check(step, 1.0, loss, 1 - loss))
     assert stopping.weights is None  # the network keeps those it has at the end
     assert stopping.val_f1 == pytest.approx(0.2)
     assert len(stopping.curve) == 3
-    assert stopping.see(dict, 3, 1.0, float("nan"), 0.1)
+    assert stopping.see(dict, Check(3, 1.0, float("nan"), 0.1))
     assert stopping.diverged
 
 

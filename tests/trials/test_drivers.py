@@ -17,7 +17,7 @@ from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.hardware import Hardware
 from ohlora.trials import drivers
 from ohlora.trials.cnn import CnnClassifier
-from ohlora.trials.drivers import EarlyStopping, score_test, train_and_score
+from ohlora.trials.drivers import Check, EarlyStopping, score_test, train_and_score
 from ohlora.trials.protocol import Budget, Protocol
 
 QUIET = {
@@ -128,7 +128,7 @@ class TestEarlyStopping:
         answers = []
         for step, loss in enumerate([3.0, 2.0, 2.5, 1.0, 1.5, 1.2]):
             torch.nn.init.constant_(module.weight, step)
-            answers.append(stopping.see(module.state_dict, step, 0.0, loss, val_f1=step / 10))
+            answers.append(stopping.see(module.state_dict, Check(step, 0.0, loss, val_f1=step / 10)))
         assert answers == [False, False, False, False, False, True]
         assert (stopping.best_loss, stopping.val_f1) == (1.0, 0.3)
         assert stopping.weights["weight"].item() == 3
@@ -137,14 +137,14 @@ class TestEarlyStopping:
     @pytest.mark.parametrize("loss", [math.nan, math.inf])
     def test_a_loss_without_end_is_a_divergence_and_keeps_what_was_good(self, module, loss):
         stopping = EarlyStopping(patience=9)
-        assert not stopping.see(module.state_dict, 1, 0.0, 2.0, val_f1=0.6)
-        assert stopping.see(module.state_dict, 2, 0.0, loss, val_f1=0.1)
+        assert not stopping.see(module.state_dict, Check(1, 0.0, 2.0, val_f1=0.6))
+        assert stopping.see(module.state_dict, Check(2, 0.0, loss, val_f1=0.1))
         assert stopping.diverged
         assert (stopping.best_loss, stopping.val_f1) == (2.0, 0.6)
 
     def test_diverged_from_the_start_earns_the_score_it_has(self, module):
         stopping = EarlyStopping(patience=9)
-        assert stopping.see(module.state_dict, 1, 0.0, math.nan, val_f1=0.1)
+        assert stopping.see(module.state_dict, Check(1, 0.0, math.nan, val_f1=0.1))
         assert (stopping.weights, stopping.val_f1) == (None, 0.1)
 
 

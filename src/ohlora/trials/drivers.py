@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -27,6 +27,18 @@ from ohlora.trials.protocol import Protocol
 OnStep = Callable[[int, int], None]  # (steps taken, steps at most); it may raise to end the training
 
 
+Weights = Callable[[], dict[str, Tensor]]
+
+
+class Check(NamedTuple):
+    """One validation on the way."""
+
+    step: int
+    train_loss: float
+    val_loss: float
+    val_f1: float  # macro-F1, 0 to 1
+
+
 def nothing(step: int, steps: int) -> None:
     """Nobody is told."""
 
@@ -43,22 +55,15 @@ class EarlyStopping:
     diverged: bool = False
     curve: list[dict[str, float]] = field(default_factory=list)
 
-    def see(
-        self,
-        weights: Callable[[], dict[str, Tensor]],
-        step: int,
-        train_loss: float,
-        val_loss: float,
-        val_f1: float,
-    ) -> bool:
+    def see(self, weights: Weights, check: Check) -> bool:
         """Take in one validation; True when training should stop. `weights` gives them for keeping."""
-        self.curve.append({"step": step, "train_loss": train_loss, "val_loss": val_loss, "val_f1": val_f1})
-        if not math.isfinite(val_loss):
+        self.curve.append(check._asdict())
+        if not math.isfinite(check.val_loss):
             self.diverged = True
-            self.val_f1 = val_f1 if self.weights is None else self.val_f1
+            self.val_f1 = check.val_f1 if self.weights is None else self.val_f1
             return True
-        if val_loss < self.best_loss:
-            self.best_loss, self.val_f1, self.since_best = val_loss, val_f1, 0
+        if check.val_loss < self.best_loss:
+            self.best_loss, self.val_f1, self.since_best = check.val_loss, check.val_f1, 0
             self.weights = {name: tensor.detach().clone() for name, tensor in weights().items()}
         else:
             self.since_best += 1
@@ -75,17 +80,10 @@ class LastWeights(EarlyStopping):
 
     patience: int = 0
 
-    def see(
-        self,
-        weights: Callable[[], dict[str, Tensor]],
-        step: int,
-        train_loss: float,
-        val_loss: float,
-        val_f1: float,
-    ) -> bool:
-        self.curve.append({"step": step, "train_loss": train_loss, "val_loss": val_loss, "val_f1": val_f1})
-        self.best_loss, self.val_f1 = val_loss, val_f1
-        self.diverged = not math.isfinite(val_loss)
+    def see(self, weights: Weights, check: Check) -> bool:
+        self.curve.append(check._asdict())
+        self.best_loss, self.val_f1 = check.val_loss, check.val_f1
+        self.diverged = not math.isfinite(check.val_loss)
         return self.diverged
 
 
@@ -285,7 +283,7 @@ def drive_lean(
             on_step(step, steps)
             if step % check_every == 0:
                 val_loss, val_f1 = score(*predict(module, data.val_dataloader(), device, precision))
-                if stopping.see(module.state_dict, step, loss.item(), val_loss, val_f1):
+                if stopping.see(module.state_dict, Check(step, loss.item(), val_loss, val_f1)):
                     return step
                 module.train()
             if step == steps:
@@ -302,13 +300,9 @@ class EarlyStoppingCallback(Callback):
         if trainer.sanity_checking:
             return
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        stop = self.stopping.see(
-            pl_module.state_dict,
-            trainer.global_step,
-            seen.get("train_loss", math.nan),
-            seen["val_loss"],
-            seen["val_f1"],
-        )
+        train_loss = seen.get("train_loss", math.nan)
+        check = Check(trainer.global_step, train_loss, seen["val_loss"], seen["val_f1"])
+        stop = self.stopping.see(pl_module.state_dict, check)
         # One process's last digit must not make it stop alone.
         trainer.should_stop = trainer.should_stop or trainer.strategy.reduce_boolean_decision(stop, all=False)
 

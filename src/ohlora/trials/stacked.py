@@ -26,7 +26,7 @@ from ohlora.errors import OhloraError
 from ohlora.hardware import Hardware
 from ohlora.trials.augment import Moves
 from ohlora.trials.cnn import ACTIVATIONS, halve, score, to_grid
-from ohlora.trials.drivers import TrialOutcome, autocast, make_record, untested
+from ohlora.trials.drivers import Check, TrialOutcome, autocast, make_record, untested
 from ohlora.trials.memory import fitting_members
 from ohlora.trials.protocol import Protocol
 from ohlora.trials.stack_kernels import AllMembers, EachMember, Kernels, Norm
@@ -280,7 +280,9 @@ class Stack:
                 places, members, self._predict(members, state, "val"), strict=True
             ):
                 loss, f1 = score(logits, labels)
-                if member.stopping.see(lambda i=i: self._some([i]), member.step, losses[i].item(), loss, f1):
+                if member.stopping.see(
+                    lambda i=i: self._some([i]), Check(member.step, losses[i].item(), loss, f1)
+                ):
                     ended.add(i)
         return sorted(ended)
 
