@@ -62,12 +62,13 @@ if os.environ.get("PYTHONPATH") != {pythonpath!r} or not words or not (
 signal.pthread_sigmask(signal.SIG_BLOCK, {forwarded!r})
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
-    asked = json.dumps(dict(words=words, cwd=os.getcwd(), env=dict(os.environ))).encode()
+    ignored = [number for number in {forwarded!r} if signal.getsignal(number) == signal.SIG_IGN]
+    asked = json.dumps(dict(words=words, cwd=os.getcwd(), env=dict(os.environ), ignored=ignored)).encode()
     files = array.array("i", [0, 1, 2])
     server.sendmsg([len(asked).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
     server.sendall(asked)
     for number in {forwarded!r}:
-        if signal.getsignal(number) != signal.SIG_IGN:
+        if number not in ignored:
             signal.signal(number, lambda number, frame: server.sendall(bytes([number])))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {forwarded!r})
     code = int(server.recv(16) or b"70")
@@ -204,7 +205,9 @@ class Server:
                 os._exit(0)
 
 
-def become(python: Path, words: list[str], cwd: str, env: dict[str, str], files: list[int]) -> None:
+def become(
+    python: Path, words: list[str], cwd: str, env: dict[str, str], ignored: list[int], files: list[int]
+) -> None:
     """Be the process that [python, *words] would be."""
     from lightning.fabric.utilities.rank_zero import _get_rank, rank_zero_only
 
@@ -212,6 +215,9 @@ def become(python: Path, words: list[str], cwd: str, env: dict[str, str], files:
     os.environ.update(env)
     tempfile.tempdir = None  # TMPDIR is read again
     os.chdir(cwd)
+    for number in FORWARDED:
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN if number in ignored else default)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)

@@ -101,3 +101,10 @@ def test_what_a_fork_starts_is_a_fork_and_other_paths_are_for_an_interpreter(
     assert told.strip() == "True"
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     assert subprocess.check_output([python, "-c", ask], cwd=tmp_path, env=env, text=True).strip() == "False"
+
+
+def test_what_is_ignored_stays_so(python: str) -> None:
+    """As nohup starts a command."""
+    ask = "import signal; print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)"
+    shell = ["sh", "-c", 'trap \'\' HUP; exec "$0" "$@"', python, "-c", ask]
+    assert subprocess.check_output(shell, text=True) == "True\n"
