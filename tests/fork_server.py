@@ -48,13 +48,12 @@ PRELOADED = (
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # What stands in for the interpreter; -I and -S: nothing but the standard library, quickly. Options and a
-# PYTHONPATH of their own are things that only a new interpreter heeds.
+# PYTHONPATH of their own are things that only a new interpreter heeds; so submitit, which looks for its own
+# process id, has one (-u).
 CLIENT = """\
 import array, json, os, signal, socket, sys
 
 words = sys.argv[1:]
-if words[:1] == ["-u"]:
-    del words[0]
 if os.environ.get("PYTHONPATH") != {pythonpath!r} or not words or not (
     words[0] in ("-m", "-c") or words[0].endswith(".py")
 ):
