@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import DictConfig
-from tests.fork_server import ForkServer
+from tests import fork_server
 
 import ohlora.door  # noqa: F401  registers the config's resolvers
 from ohlora.build import build
@@ -81,6 +86,26 @@ def lasting_cache(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`made_once("name", make)`: a folder that `make(folder)` has filled, in one of the workers for all."""
+    root = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        root = root.parent
+
+    def filled(name: str, make: Callable[[Path], object]) -> Path:
+        folder, making = root / name, root / f"{name}.making"
+        with FileLock(root / f"{name}.lock"):
+            if not folder.exists():
+                shutil.rmtree(making, ignore_errors=True)  # another worker has failed at it
+                making.mkdir()
+                make(making)
+                making.rename(folder)
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
 def real_data() -> str:
     """The folder with MNIST, Fashion-MNIST and CIFAR-10 (JPEG)."""
     folder = os.environ.get("OHLORA_DATA")
@@ -93,11 +118,12 @@ def real_data() -> str:
 def composed(own_world: Path) -> Callable[..., DictConfig]:
     """`composed("train", "dataset=digits")`: the config a door would see."""
 
-    def build(name: str, *overrides: str) -> DictConfig:
+    @cache
+    def once(name: str, overrides: tuple[str, ...]) -> DictConfig:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             return compose(name, [f"paths.run_dir={own_world / 'run'}", *overrides])
 
-    return build
+    return lambda name, *overrides: deepcopy(once(name, overrides))  # a tenth of the time of composing it
 
 
 @pytest.fixture(scope="session")
@@ -209,29 +235,35 @@ def stripes() -> Callable[..., ImageData]:
 
 
 @pytest.fixture(scope="session")
-def fork_server(own_world: Path) -> Iterator[ForkServer]:
-    server = ForkServer()
-    yield server
-    server.stop()
+def python(own_world: Path, testrun_uid: str) -> Iterator[str]:
+    """What to start in place of `sys.executable`: where there are forks, one that has torch imported already.
+
+    Not for tests of what is imported, or of variables that are read when it is (tests/fork_server.py).
+    """
+    if not hasattr(os, "fork"):
+        yield sys.executable
+        return
+    folder = Path(tempfile.gettempdir()) / f"ohlora-{testrun_uid[:12]}"  # a socket's path must be short
+    with fork_server.join(folder):
+        yield str(folder / "python")
 
 
 @pytest.fixture(scope="session")
-def door(fork_server: ForkServer) -> Callable[..., subprocess.CompletedProcess[str]]:
+def door(python: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     """`door("train.py", "dataset=digits", cwd=tmp_path)`: the real program in a process of its own.
 
-    Another word is a verb: `python -m ohlora say`. The process is a fork that has torch imported already
-    (tests/fork_server.py), where there are forks.
+    Another word is a verb: `python -m ohlora say`.
     """
 
-    def run(program: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        program: str, *arguments: str, cwd: Path, typed: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         start = [str(ROOT / program)] if program.endswith(".py") else ["-m", "ohlora", program]
-        words, env = [*start, *arguments], {**os.environ, **environment}
-        if hasattr(os, "fork"):
-            return fork_server.run(words, cwd, env, timeout=COMMAND_S)
         return subprocess.run(
-            [sys.executable, *words],
+            [python, *start, *arguments],
             cwd=cwd,
-            env=env,
+            env={**os.environ, **environment},
+            input=typed,
             capture_output=True,
             text=True,
             timeout=COMMAND_S,

@@ -108,20 +108,17 @@ def batch(faces_dataset) -> Faces:
 
 
 @pytest.fixture(scope="session")
-def taught(face_job, tmp_path_factory) -> Path:
-    """A folder with every network a generator needs, hardly trained."""
-    folder = tmp_path_factory.mktemp("taught")
-    for role, suffix in (("teacher", "a"), ("examiner", "b")):
-        face_job("face_seg", folder / f"seg_{suffix}", f"role={role}", f"save_to={folder}").run()
-        face_job(
-            "face_props",
-            folder / f"props_{suffix}",
-            f"role={role}",
-            f"save_to={folder}",
-            f"paths.face={folder}",
-        ).run()
-    face_job("face_identity", folder / "identity_a", "role=teacher", f"save_to={folder}").run()
-    return folder
+def taught(face_job, made_once) -> Path:
+    """A folder with every network a generator needs, hardly trained; not to be written to."""
+
+    def teach(folder: Path) -> None:
+        here = (f"save_to={folder}", f"paths.face={folder}")
+        for role, suffix in (("teacher", "a"), ("examiner", "b")):
+            face_job("face_seg", folder / f"seg_{suffix}", f"role={role}", *here).run()
+            face_job("face_props", folder / f"props_{suffix}", f"role={role}", *here).run()
+        face_job("face_identity", folder / "identity_a", "role=teacher", *here).run()
+
+    return made_once("taught", teach)
 
 
 @pytest.fixture(scope="session")

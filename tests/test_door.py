@@ -183,8 +183,8 @@ class TestMistakes:
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another thing there")
 class TestCtrlC:
     @pytest.mark.parametrize("multirun", [[], ["-m"]], ids=["alone", "multirun"])
-    def test_stops_a_sweep_and_keeps_what_was_finished(self, multirun, tmp_path):
-        command = [sys.executable, str(ROOT / "train.py"), *multirun, "dataset=digits", "trials=500"]
+    def test_stops_a_sweep_and_keeps_what_was_finished(self, multirun, python, tmp_path):
+        command = [python, str(ROOT / "train.py"), *multirun, "dataset=digits", "trials=500"]
         process = subprocess.Popen(
             command,
             cwd=tmp_path,
@@ -207,9 +207,9 @@ class TestCtrlC:
         kept = Journal(tmp_path / "outputs" / "table").records()
         assert 3 <= len(kept) < 500
 
-    def test_stops_a_watched_trial(self, tmp_path):
+    def test_stops_a_watched_trial(self, python, tmp_path):
         command = [
-            sys.executable,
+            python,
             str(ROOT / "train.py"),
             "dataset=digits",
             "trials=1",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -49,13 +48,13 @@ enter(main)
 
 
 @pytest.fixture
-def worker(tmp_path):
+def worker(python, tmp_path):
     """A process that has entered by the door and waits; what it keeps at its end is a file."""
     started = tmp_path / "started"
 
     def start(**environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", ENTER, str(started)],
+            [python, "-c", ENTER, str(started)],
             env={**os.environ, **environment},
             stderr=subprocess.PIPE,
             text=True,
@@ -109,11 +108,11 @@ enter(main)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("when", "killed"), [("start", 0), ("collective", 1)])  # each costs 25 seconds
-def test_no_process_waits_for_a_dead_one(when, killed, tmp_path):
+def test_no_process_waits_for_a_dead_one(when, killed, python, tmp_path):
     """Two processes of one model: the other waits for the one that is killed."""
     (tmp_path / "program.py").write_text(HANGS)
     process = subprocess.Popen(
-        [sys.executable, "program.py", str(tmp_path), when, str(killed)],
+        [python, "program.py", str(tmp_path), when, str(killed)],
         cwd=tmp_path,
         env={name: value for name, value in os.environ.items() if name != "LOCAL_RANK"},
         stderr=subprocess.PIPE,
@@ -134,10 +133,11 @@ def test_no_process_waits_for_a_dead_one(when, killed, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_watched_trial_says_which_process_died(tmp_path):
+def test_a_watched_trial_says_which_process_died(python, tmp_path):
     words = ("dataset=digits", "trials=1", "trainer=ddp_cpu", "budget.min_steps=100000")
+    words += (f"paths.output_dir={tmp_path}",)
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *words, "trainer.enable_progress_bar=false"],
+        [python, str(ROOT / "train.py"), *words, "trainer.enable_progress_bar=false"],
         cwd=tmp_path,
         env={name: value for name, value in os.environ.items() if name != "LOCAL_RANK"},
         stdout=subprocess.DEVNULL,
@@ -145,9 +145,9 @@ def test_a_watched_trial_says_which_process_died(tmp_path):
         text=True,
     )
     wait_until(lambda: list(tmp_path.rglob("metrics.csv")), 200, "not training")
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
-    pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
-    (second,) = (pid for pid, parent in pairs if parent == process.pid)
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
+    pids = {int(line.split()[0]) for line in listed.stdout.splitlines() if str(tmp_path) in line}
+    (second,) = pids - {process.pid}
     os.kill(second, signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (1, -signal.SIGKILL)

@@ -77,9 +77,7 @@ def test_a_battle_is_played_outside_the_checkout(installed, tmp_path):
 
 
 @pytest.mark.slow
-def test_jobs_of_a_multirun_are_started_anew_from_there(installed, tmp_path):
-    done = installed(
-        "train", "-m", "dataset=digits", "size=smoke", "trials=2", "subset.seed=1,2", cwd=tmp_path
-    )
+def test_the_job_of_a_multirun_is_started_anew_from_there(installed, tmp_path):
+    done = installed("train", "-m", "dataset=digits", "size=smoke", "trials=2", "subset.seed=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
-    assert len(list((tmp_path / "outputs" / "cnn_sweep").glob("*/*/finished.json"))) == 2
+    assert len(list((tmp_path / "outputs" / "cnn_sweep").glob("*/*/finished.json"))) == 1

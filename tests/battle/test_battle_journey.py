@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 Door = Callable[..., "subprocess.CompletedProcess[str]"]
 QUICK = ["dataset=digits", "subset.seed=1000003", "paths.output_dir=out"]
+PLAIN = ["size=smoke", "face=none", "narrator=template"]  # her model and her face are in the first two
 
 
 def only_match(folder: Path) -> tuple[Path, dict]:
@@ -75,7 +74,7 @@ def test_the_same_subset_gives_the_same_match(door: Door, tmp_path: Path) -> Non
     for number in (1, 2):
         folder = tmp_path / str(number)
         folder.mkdir()
-        assert door("battle.py", "human=my_hp", "size=smoke", *QUICK, cwd=folder).returncode == 0
+        assert door("battle.py", "human=my_hp", *PLAIN, *QUICK, cwd=folder).returncode == 0
         scores.append([(a["val_f1"], a["test_f1"]) for a in only_match(folder)[1]["attempts"]])
     assert scores[0] == scores[1]
 
@@ -83,25 +82,17 @@ def test_the_same_subset_gives_the_same_match(door: Door, tmp_path: Path) -> Non
 @pytest.mark.parametrize("challenger", ["optuna", "random", "static"])
 def test_machines_play_by_fair_rules(door: Door, tmp_path: Path, challenger: str) -> None:
     trials = [] if challenger == "static" else ["challenger.trials=2"]
-    done = door(
-        "battle.py", f"challenger={challenger}", *trials, "size=smoke", "language=en", *QUICK, cwd=tmp_path
-    )
+    done = door("battle.py", f"challenger={challenger}", *trials, *PLAIN, "language=en", *QUICK, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     _, match = only_match(tmp_path)
     assert match["rules"] == "fair"
     assert [a["kind"] for a in match["attempts"]] == ["ohlora", challenger]
 
 
-def test_asked_in_the_terminal(tmp_path: Path) -> None:
+def test_asked_in_the_terminal(door: Door, tmp_path: Path) -> None:
     typed = "\n" * 11 + "0.1\n" + "\n" * 10
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "battle.py"), "human=prompt", "size=smoke", "language=en", *QUICK],
-        input=typed,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    words = ("human=prompt", "language=en", *PLAIN)
+    done = door("battle.py", *words, *QUICK, cwd=tmp_path, typed=typed)
     assert done.returncode == 0, done.stderr
     _, match = only_match(tmp_path)
     assert match["attempts"][2]["params"]["dropout_conv_early"] == 0.1
@@ -115,7 +106,7 @@ def test_without_data_and_network_it_plays_on_digits(door: Door, tmp_path: Path)
         "battle.py",
         "human=my_hp",
         "dataset=mnist",
-        "size=smoke",
+        *PLAIN,
         "language=en",
         "paths.output_dir=out",
         cwd=tmp_path,
@@ -138,7 +129,7 @@ def test_a_folder_of_pictures(door: Door, tmp_path: Path) -> None:
             colour[label] = 255
             Image.new("RGB", (20 + i, 26), tuple(colour)).save(place / f"{i}.png")
     done = door(
-        "battle.py", "human=my_hp", "dataset=folder", "dataset.root=shots", "subset=none", "size=smoke",
+        "battle.py", "human=my_hp", "dataset=folder", "dataset.root=shots", "subset=none", *PLAIN,
         "language=en", "paths.output_dir=out", "subset.save=seen", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

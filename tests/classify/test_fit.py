@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -237,13 +235,12 @@ def test_a_wrong_setting_in_python(photos):
 
 
 @pytest.mark.slow
-def test_the_whole_journey(class_folders, tmp_path):
+def test_the_whole_journey(class_folders, door, tmp_path):
     """As a person types it: a folder with a space, a `=` and Korean in its name."""
     folder = class_folders({"cat": 40, "dog": 40}, name="내 사진=2 (new)")
-    start = [sys.executable, "-m", "ohlora"]
 
     def run(*words: str) -> str:
-        done = subprocess.run([*start, *words], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+        done = door(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

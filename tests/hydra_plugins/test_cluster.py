@@ -58,8 +58,8 @@ def test_jobs_are_the_same_fresh_processes(launcher, door, tmp_path):
 @pytest.mark.slow
 @not_on_windows
 @pytest.mark.parametrize("launcher", EVERY)
-def test_ctrl_c_ends_the_jobs_too(launcher, tmp_path):
-    train = [sys.executable, str(ROOT / "train.py"), "-m", *launcher]
+def test_ctrl_c_ends_the_jobs_too(launcher, python, tmp_path):
+    train = [python, str(ROOT / "train.py"), "-m", *launcher]
     command = [*train, "dataset=digits", "size=smoke", "trials=20000"]
     process = subprocess.Popen(
         command,

@@ -132,8 +132,8 @@ enter(main)
 
 
 @pytest.fixture(scope="module")
-def launch(tmp_path_factory):
-    """`launch("-m", "number=1,2")`: a program that only notes where it finds itself; no torch, so quick."""
+def launch(tmp_path_factory, python):
+    """`launch("-m", "number=1,2")`: a program that only notes where it finds itself."""
     home = tmp_path_factory.mktemp("program")
     (home / "program.py").write_text(PROGRAM)
     (home / "conf").mkdir()
@@ -147,7 +147,7 @@ def launch(tmp_path_factory):
         variables = {
             k: v for k, v in os.environ.items() if k not in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
         }
-        command = [sys.executable, str(home / "program.py"), "-m", *words]
+        command = [python, str(home / "program.py"), "-m", *words]
         settings = {"cwd": cwd, "env": {**variables, **environment}, "text": True}
         if not wait:
             return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **settings)

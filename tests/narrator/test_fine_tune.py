@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -213,11 +212,11 @@ def test_an_adapter_alone_speaks_with_its_model(door, babbler, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on(babbler, door, tmp_path):
+def test_a_killed_run_goes_on(babbler, door, python, tmp_path):
     told = [f"fine_tuning.model={babbler}", *SMALL, "fine_tuning.schedule.max_steps=40", "seed=3"]
     told[told.index("fine_tuning.schedule.checks=2")] = "fine_tuning.schedule.checks=10"
     process = subprocess.Popen(
-        [sys.executable, "-m", "ohlora", FINE_TUNE, *told],
+        [python, "-m", "ohlora", FINE_TUNE, *told],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -243,10 +242,10 @@ def test_a_killed_run_goes_on(babbler, door, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_model(babbler, tmp_path):
+def test_two_processes_train_one_model(babbler, python, tmp_path):
     launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", "-m", "ohlora", FINE_TUNE]
     done = subprocess.run(
-        [sys.executable, *launcher, f"fine_tuning.model={babbler}", *SMALL, "hardware.device=cpu"],
+        [python, *launcher, f"fine_tuning.model={babbler}", *SMALL, "hardware.device=cpu"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

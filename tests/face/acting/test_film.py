@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,9 +169,8 @@ def test_where_a_film_can_be_written(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_wrong_setting_is_one_line(own_world):
-    command = [sys.executable, "-m", "ohlora", "animate", "mood=hapy", "face=x"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=own_world, timeout=240)
+def test_a_wrong_setting_is_one_line(door, own_world):
+    done = door("animate", "mood=hapy", "face=x", cwd=own_world)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "face=x" in done.stderr

@@ -7,30 +7,26 @@ from dataclasses import replace
 
 import pytest
 from lightning.pytorch.loggers import CSVLogger
+from tests.laboratory.acceptance.conftest import FEW
 
 from ohlora.errors import OhloraError
 from ohlora.face.trained.vae import load_generator
 
 SMALL = ("renderer.resolution=32", "renderer.supersample=1", "hardware.threads=1")
-TRAINING = ("size=smoke", "trainer.enable_progress_bar=false")
-COUNTS = (
-    "counts.renders=64",
-    "counts.faces=32",
-    "counts.unlabelled=64",
-    "counts.asked=16",
-    "counts.compared=24",
-    "counts.swept=4",
-    "counts.steps=3",
-    "counts.candidates=2",
-    "counts.frames=4",
+TRAINING = (
+    "size=smoke",
+    "trainer.enable_progress_bar=false",
+    "face_counts.train=96",
+    "face_counts.val=16",
+    "face_counts.test=32",
 )
 CHAIN = (
     ("model=face_seg", "role=teacher"),
     ("model=face_seg", "role=examiner"),
     ("model=face_props", "role=teacher"),
     ("model=face_props", "role=examiner"),
-    ("model=face_attr", "target=gender", "labels=100", "job.pool=256", "job.folds=2"),
-    ("model=face_attr", "target=quality", "labels=100", "job.pool=256", "job.folds=2"),
+    ("model=face_attr", "target=gender", "labels=40", "job.pool=96", "job.folds=2"),
+    ("model=face_attr", "target=quality", "labels=40", "job.pool=96", "job.folds=2"),
     ("model=face_filter", "job.least={gender:0.3,quality:0.3}"),
     ("model=face_identity", "role=teacher"),
     ("model=face_identity", "role=examiner"),
@@ -87,8 +83,8 @@ def test_photos_have_no_such_table(report_job, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
-    here = ("save_to=face", "paths.face=face", "paths.cache_dir=cache")
+def test_the_whole_table_of_the_smoke_chain(door, lasting_cache, tmp_path):
+    here = ("save_to=face", "paths.face=face", f"paths.cache_dir={lasting_cache}")
     for words in CHAIN:
         kept = ["filtered_faces=face"] if words[0] == "model=face_vae" else []
         done = door("train.py", *SMALL, *TRAINING, *words, *here, *kept, cwd=tmp_path)
@@ -100,7 +96,7 @@ def test_the_whole_table_of_the_smoke_chain(door, tmp_path):
     begun = polished.card["settings"]["begins_with"]
     assert begun["generator_ours"] == ours.card["weights"]["sha256"] != polished.card["weights"]["sha256"]
 
-    done = door("face-report", *SMALL, *COUNTS, *here[1:], "hydra.run.dir=report", cwd=tmp_path)
+    done = door("face-report", *FEW, *here[1:], "hydra.run.dir=report", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     kept = json.loads((tmp_path / "report" / "report.json").read_text())
     rows = kept["rows"]

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import pickle
-import subprocess
 import sys
 import types
 from collections import OrderedDict
@@ -390,11 +389,10 @@ def test_every_wrong_setting_at_once(composed):
 
 
 @pytest.mark.slow
-def test_a_hostile_file_ends_the_command_in_one_line(own_world, tmp_path):
+def test_a_hostile_file_ends_the_command_in_one_line(door, own_world, tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(Calls(os.mkdir, str(tmp_path / "ran"))))
-    command = [sys.executable, "-m", "ohlora", "convert-weights", "trust=true"]
-    command += [f"source={tmp_path / 'a.pkl'}", f"out={tmp_path / 'a.safetensors'}"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=own_world, timeout=600)
+    files = [f"source={tmp_path / 'a.pkl'}", f"out={tmp_path / 'a.safetensors'}"]
+    done = door("convert-weights", "trust=true", *files, cwd=own_world)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "posix.mkdir" in done.stderr or "nt.mkdir" in done.stderr

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -53,9 +51,8 @@ def test_every_fault_at_once(job):
         replace(job, moods={"odd": {"eyes": 3, "rise_s": 1}})
 
 
-def test_a_wrong_setting_is_one_line(own_world):
-    command = [sys.executable, "-m", "ohlora", "contact-sheet", "fase=3"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=own_world, timeout=60)
+def test_a_wrong_setting_is_one_line(door, own_world):
+    done = door("contact-sheet", "fase=3", cwd=own_world)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "fase is not a setting (did you mean face" in done.stderr
