@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from http.client import HTTPException
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
+from urllib.error import HTTPError
 from urllib.parse import urlparse
+from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
@@ -35,7 +37,8 @@ from ohlora.text import printable
 WANDB_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # words that W&B knows
 SETTINGS = "settings.json"  # of a run that can be resumed
 LINEAGE = "lineage.json"  # of every run that read or made a model or a table
-INIT_S, FINISH_S = 15, 60  # most that a lost network may cost at the start of a run, and at its end
+# Most seconds that a lost network may cost: until somebody answers, at the start of a run, and at its end.
+ANSWER_S, INIT_S, FINISH_S = 3, 15, 60
 MOST_ROWS = 10_000  # of a table in W&B, which shows no more
 
 # Lightning's own handlers print every line a second time under Hydra, and its tips are advertisements.
@@ -154,33 +157,41 @@ def say_offline(why: str, logs: WandbLogs) -> None:
 def without_wrong_address() -> str | None:
     """WANDB_BASE_URL where it is no address, having taken it away: W&B would not even start offline."""
     address = os.environ.get("WANDB_BASE_URL")
-    if not address or web_address(address):
+    if not address or is_web_address(address):
         return None
     del os.environ["WANDB_BASE_URL"]
     os.environ["WANDB_MODE"] = "offline"  # a later job of this process shall not go to wandb.ai instead
     return address
 
 
-def web_address(address: str) -> tuple[str, int] | None:
-    """Host and port of an http or https address; None where it is none."""
+def is_web_address(address: str) -> bool:
+    """Whether it is an http or https address."""
     try:
         url = urlparse(address)
-        if url.scheme in ("http", "https") and url.hostname:
-            return url.hostname, url.port or (443 if url.scheme == "https" else 80)
+        return url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 80) > 0
     except ValueError:  # [::1, or a port beyond 65535
-        pass
-    return None
+        return False
 
 
 def wandb_out_of_reach(wandb: Any) -> str | None:
     """Why an online W&B run would fail now, or None."""
-    place = web_address(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url)
-    try:
-        with socket.create_connection(place or ("", 0), timeout=3):
-            pass
-    except OSError:
+    if not answers(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url):
         return "no network"
-    return None if wandb.login(prompt=False) else "not logged in"
+    try:
+        return None if wandb.login(prompt=False) else "not logged in"
+    except wandb.Error as error:  # a key that is refused, a portal that answers in W&B's place
+        return printable(" ".join(str(error).split()), 100)
+
+
+def answers(address: str) -> bool:
+    """Whether somebody answers HTTP there, through a proxy where one is set, within a few seconds."""
+    try:
+        with urlopen(address, timeout=ANSWER_S):
+            return True
+    except HTTPError as error:
+        return error.code < 500
+    except (OSError, HTTPException, ValueError):
+        return False
 
 
 @contextmanager
@@ -225,10 +236,10 @@ def log_artifacts(logger: Logger, lineage: Lineage) -> None:
         try:
             if digest(asset.files[0]) != asset.sha256:
                 continue
-            artifact = wandb.Artifact(asset.name, asset.kind, metadata=asset.as_json())
+            artifact = wandb.Artifact(asset.name, asset.kind, " ".join(run.tags or ()), asset.as_json())
             for path in asset.files:
                 artifact.add_dir(str(path)) if path.is_dir() else artifact.add_file(str(path))
-            run.log_artifact(artifact, aliases=["latest", *(run.tags or ())])
+            run.log_artifact(artifact)
         except (OSError, ValueError, wandb.Error) as error:  # a full disk; the run itself is done
             print(f"ohlora: W&B does not keep {asset.name}: {printable(error, 200)}", file=sys.stderr)
 
@@ -263,9 +274,7 @@ def log_table(
     elif isinstance(logger, TensorBoardLogger):
         logger.experiment.add_text(key, "```\n" + table.to_string(index=False) + "\n```")
     elif isinstance(logger, CSVLogger):
-        folder = Path(logger.log_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        table.to_csv(folder / f"{key}.csv", index=False)
+        table.to_csv(Path(logger.experiment.log_dir) / f"{key}.csv", index=False)
 
 
 def wandb_table(table: pd.DataFrame, pictures: Sequence[Image.Image] | None) -> Any:
@@ -275,16 +284,22 @@ def wandb_table(table: pd.DataFrame, pictures: Sequence[Image.Image] | None) -> 
     if len(table) > MOST_ROWS:
         assert pictures is None
         table = table.sample(MOST_ROWS, random_state=0).sort_index()
-    cells = table.astype(object).where(table.notna(), None)
-    rows: list[Any] = [
-        [cell.item() if hasattr(cell, "item") else cell for cell in row]
-        for row in cells.itertuples(index=False, name=None)
-    ]
-    columns: list[Any] = list(map(str, table.columns))
+    plain = {str(name): plain_cells(table[name]) for name in table.columns}
+    rows: list[Any] = [list(row) for row in zip(*plain.values(), strict=True)]
+    columns: list[Any] = list(plain)
     if pictures is not None:
         columns.insert(0, "image")
         rows = [[wandb.Image(picture), *row] for picture, row in zip(pictures, rows, strict=True)]
-    return wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
+    return wandb.Table(columns=columns, data=rows)
+
+
+def plain_cells(column: pd.Series) -> list[Any]:
+    """A column as W&B takes it: numbers or text or flags, not some of each; what is missing is None."""
+    cells = [cell.item() if hasattr(cell, "item") else cell for cell in column.astype(object)]
+    there = [not (cell is None or (isinstance(cell, float) and cell != cell)) for cell in cells]
+    kinds = {float if type(c) is int else type(c) for c, here in zip(cells, there, strict=True) if here}
+    text = len(kinds) > 1 or not kinds <= {float, str, bool}
+    return [(str(cell) if text else cell) if here else None for cell, here in zip(cells, there, strict=True)]
 
 
 def log_confusion(logger: Logger, matrix: np.ndarray, class_names: Sequence[str]) -> None:

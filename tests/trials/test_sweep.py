@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.offline_runs import offline_logger, shows
 
 from ohlora import progress
 from ohlora.assets import assets_dir
@@ -26,6 +27,7 @@ from ohlora.records.record import plain
 from ohlora.records.table import read_table
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.space import Choice, Real, Space
+from ohlora.tracking import tracked
 from ohlora.trainer import TrainerSettings
 from ohlora.trials.classifier import load_classifier
 from ohlora.trials.cnn import score
@@ -308,7 +310,13 @@ class TestOtherHardware:
 
 
 def test_the_params_that_won_are_named(sweep, tmp_path, capsys):
-    sweep.run()
+    sweep = dataclasses.replace(sweep, logger=offline_logger(tmp_path, "cnn"))
+    with tracked(sweep.logger, {}):
+        best_f1 = sweep.run()
+    logged = shows(tmp_path, "Sweeps")
+    assert logged.history["best_val_f1"][-1] == best_f1
+    assert len(logged.history["trial/val_f1"]) == 5
+    assert logged.artifacts["trials"]["paths"] == ["trials.parquet"]
     told = capsys.readouterr().out
     table = read_table([sweep.table])
     best = table.loc[table.val_f1.idxmax()]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.offline_runs import shows
 
 pytestmark = pytest.mark.slow
 Door = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -18,8 +19,9 @@ QUICK = ["league=standard", "size=smoke", "dataset=digits", "paths.output_dir=ou
 
 def test_a_league_is_played_and_its_report_read_again(door: Door, tmp_path: Path) -> None:
     """By one worker; that it leaves a subset in other hands alone is asked in test_play.py."""
-    done = door("battle.py", *QUICK, "hydra.run.dir=first", cwd=tmp_path)
+    done = door("battle.py", *QUICK, "logger=wandb", "hydra.run.dir=first", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    shows(tmp_path / "first", "Leagues")
     assert json.loads((tmp_path / "first/report.json").read_text(encoding="utf-8"))["complete"] == 2
     lines = [
         json.loads(line)["key"]
