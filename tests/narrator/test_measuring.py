@@ -6,6 +6,7 @@ import pytest
 from tests.offline_runs import offline_logger, shows
 
 from ohlora.build import build
+from ohlora.narrator import measuring
 from ohlora.narrator.measuring import distinct, halves_of, of_written_halves, plain
 from ohlora.narrator.training import read_rows
 from ohlora.tracking import tracked
@@ -32,7 +33,8 @@ def test_distinct_counts_pairs_of_words():
 
 
 @pytest.mark.slow
-def test_what_is_measured_is_logged(composed, babbler, tmp_path):
+def test_what_is_measured_is_logged(composed, babbler, tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "CASES", measuring.CASES[:3])
     job = build(composed("measure", "matches=1", "job.sample=4").job)
     quick = {"model": str(babbler), "draws": 1, "max_tokens": 4}
     tuned = {language: replace(one, **quick) for language, one in job.narrators["tuned"].items()}

@@ -1,0 +1,23 @@
+"""What the report makes of a folder that a real run has left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ohlora.report.page import page
+from ohlora.report.results import Result
+from ohlora.report.writing import collect
+
+
+def reported(folder: Path, section: str) -> Result:
+    """The newest result of a section, read from below a folder without a fault, and on a page."""
+    work = folder / ".drawn"
+    work.mkdir(exist_ok=True)
+    found, faults, made_by = collect([folder], work)
+    assert not faults
+    result = found[section][0]
+    written = page(found, made_by, faults, "tests", most=5)
+    assert f">{section} ({len(found[section])})</a>" in written
+    for figure in result.figures:
+        assert figure.path.is_file()
+    return result
