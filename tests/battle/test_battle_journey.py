@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from tests.conftest import ROOT
 from tests.offline_runs import shows
+from tests.reported import reported
 
 pytestmark = pytest.mark.slow
 Door = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -29,6 +30,7 @@ def test_a_human_plays_to_the_end(door: Door, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     run, match = only_match(tmp_path)
     logged = shows(run, "Matches")
+    assert reported(run, "Matches").summary["winner"] == match["winner"]
     assert {one["name"] for one in logged.config["inputs"]} >= {"hp_predictor", "narrator"}
     assert set(logged.history) >= {"predicted_f1", "challenger_2/val_f1", "ohlora"}
     assert {

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tests.offline_runs import shows
+from tests.reported import reported
 
 import ohlora
 from ohlora.errors import OhloraError
@@ -82,6 +83,7 @@ class TestOnTheCommandLine:
         done = door("predict", str(model), *files, "logger=wandb", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         shows(tmp_path, "Predictions")
+        assert reported(model, "Classifiers").summary["classes"] == 3
         rows = list(csv.DictReader(io.StringIO(done.stdout)))
         assert len(rows) == 25
         assert list(rows[0]) == ["file", "class", "probability", "p(cat)", "p(dog)", "p(개)"]
@@ -119,6 +121,7 @@ class TestOnTheCommandLine:
         done = door("advise", str(photos), "image_size=8", "format=json", "logger=wandb", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         shows(tmp_path, "Advice")
+        assert reported(tmp_path, "Advice").summary["classes"] == 3
         assert json.loads(done.stdout)["params"]
         (out,) = (tmp_path / "outputs" / "advice").iterdir()
         assert {"advice.json", "advice.png"} <= {path.name for path in out.iterdir()}

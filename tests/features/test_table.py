@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from tests.offline_runs import offline_logger, shows
 from tests.records.journal_workers import record
+from tests.reported import reported
 
 from ohlora.assets import assets_dir
 from ohlora.build import build
@@ -122,6 +123,7 @@ class TestAMixedTable:
         ):
             assert ship.run() == 4
         logged = shows(tmp_path, "Target tables")
+        assert reported(tmp_path / "shipped", "Target tables").summary["trials"] == 4
         assert [one["name"] for one in logged.config["inputs"]] == ["mixed"]
         assert set(logged.artifacts["target_table"]["paths"]) == {"target_table.parquet", "target_table.json"}
         shipped = pd.read_parquet(tmp_path / "shipped" / "target_table.parquet")

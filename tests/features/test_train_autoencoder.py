@@ -11,6 +11,7 @@ import pytest
 import torch
 from omegaconf import DictConfig
 from tests.offline_runs import shows
+from tests.reported import reported
 
 from ohlora.build import build
 from ohlora.datasets.images import ImageData
@@ -122,6 +123,10 @@ def test_the_journey_through_the_door(door: Callable[..., Any], tmp_path: Path, 
     checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["hyper_parameters"]["image_shape"] == (1, 8, 8)
     assert (run / logger).is_dir()
+    shown = reported(run, "Encoders")
+    assert len(shown.figures) == 3
+    if logger == "tensorboard":  # whose numbers are drawn
+        assert {"loss", "psnr"} <= {chart.title for chart in shown.charts}
     if logger == "wandb":
         logged = shows(run, "Autoencoders")
         assert [path for path in logged.tables["rebuilt"] if path.endswith(".png")]

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from tests.offline_runs import shows
+from tests.reported import reported
 
 from ohlora.battle.verdict import Verdict
 from ohlora.build import build
@@ -175,6 +176,7 @@ def test_a_voice_is_trained_kept_and_speaks(door, babbler, tmp_path):
     assert report["steps"] == 4
     assert report["losses"]["eval_loss"]
     logged = shows(tmp_path / "run", "Voice: fine-tuning")
+    assert reported(tmp_path / "run", "Voice: training").summary["steps"] == 4
     assert [one["kind"] for one in logged.config["inputs"]] == ["model"]
     assert "model.safetensors" in logged.artifacts["narrator_model"]["paths"]
     said = door(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.offline_runs import shows
+from tests.reported import reported
 
 from ohlora.errors import OhloraError
 from ohlora.predictor.fit import boosted_trees, cross_predict, judge, predict_rows
@@ -120,6 +121,7 @@ def test_the_door_reports_it_beside_boosted_trees(read, door, tmp_path):
     assert set(scores) == {"predictor", "hyperparameters only", "gradient-boosted trees", "mean"}
     fitted = Predictor.load(tmp_path / "run", "hp_predictor")
     assert set(fitted.axes) == {"eta", "depth", "booster", "bagged"}
+    assert reported(tmp_path / "run", "Predictors").summary["subsets"] == 8
     logged = shows(tmp_path / "run", "Predictors")
     assert [one["name"] for one in logged.config["inputs"]] == ["theirs"]
     assert logged.artifacts["hp_predictor"]["metadata"]["sha256"] == fitted.card["weights"]["sha256"]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.conftest import ROOT
+from tests.reported import reported
 from tests.web.serving import CHROMIUM, FLAGS
 
 from ohlora.loggers import CsvLogs, TensorboardLogs
@@ -149,6 +151,11 @@ def test_a_run_of_anybodys_is_shown_by_its_numbers(tmp_path, logs):
     ((result,),) = found.values()
     assert not faults
     assert {chart.title for chart in result.charts} == {"loss", "f1"}
+
+
+@pytest.mark.parametrize("section", ["Predictors", "Voice: measured", "Her face", "Chat"])
+def test_the_published_results_are_read(section):
+    assert reported(ROOT / "docs" / "results", section).summary
 
 
 class TestTheVerb:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from tests.offline_runs import offline_logger, shows
+from tests.reported import reported
 
 from ohlora import progress
 from ohlora.assets import assets_dir
@@ -314,6 +315,8 @@ def test_the_params_that_won_are_named(sweep, tmp_path, capsys):
     with tracked(sweep.logger, {}):
         best_f1 = sweep.run()
     logged = shows(tmp_path, "Sweeps")
+    assert reported(tmp_path, "Sweeps").summary["best validation F1"] == pytest.approx(best_f1)
+    assert reported(tmp_path, "Tables of trials").summary["trials"] == 5
     assert logged.history["best_val_f1"][-1] == best_f1
     assert len(logged.history["trial/val_f1"]) == 5
     assert logged.artifacts["trials"]["paths"] == ["trials.parquet"]
@@ -374,6 +377,9 @@ def test_one_trial_watched_leaves_everything_to_look_at(sweep, tmp_path, capsys)
         with Image.open(run / name) as picture:
             assert picture.size[0] > 100
     assert "1 of them new" in capsys.readouterr().out
+    shown = reported(run, "Trials watched")
+    assert [len(chart.lines["val_f1"]) for chart in shown.charts[1:]] == [2]
+    assert len(shown.figures) == 2
     # The sweep would train the same trial: same key, same score.
     lean = dataclasses.replace(sweep, table=sweep.table + "2", trials=1)
     assert lean.run() == value

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from tests.offline_runs import shows
+from tests.reported import reported
 
 pytestmark = pytest.mark.slow
 Door = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -32,6 +33,9 @@ def test_a_league_is_played_and_its_report_read_again(door: Door, tmp_path: Path
     again = door("battle.py", *QUICK, "league.play=false", "hydra.run.dir=again", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert "2 of 2 subsets are complete" in again.stdout
+    shown = reported(tmp_path / "again", "Leagues")
+    assert len(shown.figures) == 3
+    assert "win rate" in shown.summary
     report = json.loads((tmp_path / "again/report.json").read_text(encoding="utf-8"))
     assert report["samplers"]["tpe"]["n_startup_trials"] == 10
     assert "her predictor was fitted on another protocol" in " ".join(report["notes"])
