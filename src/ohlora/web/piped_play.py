@@ -70,6 +70,8 @@ def play_piped(job: PlayPiped) -> None:
             request = pipe.next()
             if request.get("do") == "play":
                 player.play(request)
+        except EOFError:
+            return
         except KeyboardInterrupt:
             pipe.say("stopped")
         except OhloraError as error:
