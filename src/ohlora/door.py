@@ -115,9 +115,8 @@ def run_job(cfg: DictConfig) -> Any:
         # The job is built whole before anything runs: a wrong value is found before any training.
         files = [group for group in running.runtime.choices if group not in cfg]
         job = build(cfg.job, added_settings(running.overrides.task, files))
-        if (
-            getattr(job, "logger", None) is None
-        ):  # nothing to log and one process: done before Lightning were imported
+        # Nothing to log and one process: done before Lightning were imported.
+        if getattr(job, "logger", None) is None:
             with owned(Path(running.runtime.output_dir)):
                 value = work(job)
             leave_answer(value)

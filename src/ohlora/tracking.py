@@ -282,8 +282,9 @@ def wandb_table(table: pd.DataFrame, pictures: Sequence[Image.Image] | None) -> 
     import wandb
 
     if len(table) > MOST_ROWS:
-        assert pictures is None
-        table = table.sample(MOST_ROWS, random_state=0).sort_index()
+        places = np.sort(np.random.default_rng(0).choice(len(table), MOST_ROWS, replace=False))
+        table = table.iloc[places]
+        pictures = None if pictures is None else [pictures[place] for place in places]
     plain = {str(name): plain_cells(table[name]) for name in table.columns}
     rows: list[Any] = [list(row) for row in zip(*plain.values(), strict=True)]
     columns: list[Any] = list(plain)
@@ -303,9 +304,13 @@ def plain_cells(column: pd.Series) -> list[Any]:
 
 
 def log_confusion(logger: Logger, matrix: np.ndarray, class_names: Sequence[str]) -> None:
-    """Images by true (row) and predicted class, a row a cell; W&B draws its own confusion matrix of them."""
+    """Images by true (row) and predicted class, a row a cell; W&B draws its own confusion matrix of them.
+
+    Of very many classes only the cells that hold images.
+    """
     names = [printable(name, 60) for name in class_names]
-    cells = [[names[i], names[j], int(count)] for (i, j), count in np.ndenumerate(matrix)]
+    every = matrix.size <= MOST_ROWS
+    cells = [[names[i], names[j], int(n)] for (i, j), n in np.ndenumerate(matrix) if every or n]
     columns = ["Actual", "Predicted", "nPredictions"]
     table = pd.DataFrame(cells, columns=pd.Index(columns))
     if isinstance(logger, WandbLogger):

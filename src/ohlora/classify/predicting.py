@@ -17,7 +17,7 @@ from ohlora.classify.jobs import Predict
 from ohlora.durable import write_text
 from ohlora.trials.classifier import Prediction, image_files, load_classifier
 
-SIDE = 96  # pixels of a picture in the run's table
+SHOWN, SIDE = 500, 96  # images in the run's table, and their pixels a side
 
 
 def run_predict(job: Predict) -> None:
@@ -39,13 +39,14 @@ def run_predict(job: Predict) -> None:
 
 
 def log_predictions(logger: Any, seen: Sequence[Prediction]) -> None:
-    """A row an image for whoever keeps it, and how sure the classifier was."""
+    """A row an image for whoever keeps it, of the first SHOWN, and how sure the classifier was."""
     import pandas as pd
 
     from ohlora.tracking import log_table  # Lightning takes seconds that a prediction does not
 
-    rows = [{"file": one.file, "class": one.label, "probability": one.probability} for one in seen]
-    log_table(logger, "predicted", pd.DataFrame(rows), [thumbnail(one.file) for one in seen])
+    some = seen[:SHOWN]
+    rows = [{"file": one.file, "class": one.label, "probability": one.probability} for one in some]
+    log_table(logger, "predicted", pd.DataFrame(rows), [thumbnail(one.file) for one in some])
     mean = sum(one.probability for one in seen) / max(1, len(seen))
     logger.log_metrics({"images": len(seen), "mean_probability": mean})
 
