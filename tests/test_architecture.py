@@ -21,6 +21,7 @@ ROOMS = [
     "composition",
     "seeds",
     "durable",
+    "lineage",
     "schedules",
     "provenance",
     "command_help",
@@ -51,6 +52,8 @@ ROOMS = [
     "laboratory",
     "chat",
     "web",
+    "dashboards",
+    "report",
 ]
 # Light modules, and the heavy one beside each that does its work when asked.
 MADE_BY = {
@@ -155,7 +158,8 @@ def test_nothing_outside_imports_the_laboratory():
         ("uvicorn", ["web/*.py"]),
         ("hydra", ["command_help.py", "composition.py", "door.py"]),
         ("omegaconf", ["build.py", "command_help.py", "composition.py", "door.py"]),
-        ("wandb", ["tracking.py"]),
+        ("wandb", ["tracking.py", "dashboards/*.py"]),
+        ("wandb_workspaces", ["dashboards/building.py"]),
     ],
 )
 def test_heavy_libraries_keep_to_one_place(library, places):

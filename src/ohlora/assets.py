@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from ohlora import lineage
 from ohlora.config import InvalidConfig
 from ohlora.durable import replace_file, write_json
 from ohlora.errors import OhloraError, nearest
@@ -40,8 +41,12 @@ def assets_dir() -> Path:
     return Path(__file__).resolve().parent / "assets"
 
 
-def save_model(folder: Path, name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> Path:
+def save_model(
+    folder: Path, name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any], interim: bool = False
+) -> Path:
     """Write `<name>.safetensors` and `<name>.json` into `folder`; return the path of the weights.
+
+    `interim`: a step on the way, not what the run was started for.
 
     `card` is JSON and names at least the model's `kind`. What is known here is added: format, weights'
     digest and number of values, command, commit, date, and the versions of the libraries.
@@ -67,6 +72,8 @@ def save_model(folder: Path, name: str, tensors: Mapping[str, Tensor], card: Map
     path = folder / f"{name}.safetensors"
     replace_file(path, weights)
     write_json(path.with_suffix(".json"), whole)
+    if not interim:
+        lineage.made("model", name, path, path.with_suffix(".json"), sha256=whole["weights"]["sha256"])
     return path
 
 
@@ -103,6 +110,7 @@ def load_model(folder: Path, name: str, kind: str) -> tuple[dict[str, Tensor], d
         raise OhloraError(f"{weights_path} is not the file its card {card_path.name} was written for")
     if broken := [name for name, tensor in tensors.items() if not is_finite(tensor)]:
         raise OhloraError(f"{weights_path} holds values that are not finite: {', '.join(broken[:5])}")
+    lineage.read("model", name, weights_path, stated["sha256"])
     return tensors, card
 
 

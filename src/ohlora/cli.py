@@ -24,6 +24,8 @@ VERBS = {
     "chat": "talk with her in the terminal; memory=show, export or erase",
     "chat-train": "train the encoder of her memory and the classifier of her moods",
     "chat-report": "how well she remembers, keeps to facts, resists attacks; docs/results/chat",
+    "report": "what lies below folders of results as one HTML file: report outputs",
+    "dashboards": "the W&B project's workspace and report as code; push=true uploads them",
     "animate": "her face as a film: mood=surprised out=demo.gif",
     "live": "her face in a browser of this machine, with sliders",
     "contact-sheet": "pictures of many rendered people, of properties, label maps, twins and moods",

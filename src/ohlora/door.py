@@ -78,7 +78,15 @@ def user_language() -> str:
     return "ko" if spoken.lower().startswith(("ko", "korean")) else "en"
 
 
+def chosen(group: str) -> str | None:
+    """What stands for a config group in the command that runs; null where it has no such group."""
+    if not HydraConfig.initialized():
+        return None
+    return HydraConfig.get().runtime.choices.get(group)
+
+
 OmegaConf.register_new_resolver("user_language", user_language, replace=True)
+OmegaConf.register_new_resolver("chosen", chosen, replace=True)
 OmegaConf.register_new_resolver("choices", choices, replace=True)
 OmegaConf.register_new_resolver("command", command, replace=True)
 OmegaConf.register_new_resolver("assets", lambda name="": str(ASSETS / name), replace=True)
@@ -90,11 +98,6 @@ OmegaConf.register_new_resolver(
 OmegaConf.register_new_resolver(
     "user_cache",
     lambda name="": str(Path(platformdirs.user_cache_dir("ohlora", appauthor=False)) / name),
-    replace=True,
-)
-OmegaConf.register_new_resolver(
-    "user_data",
-    lambda name="": str(Path(platformdirs.user_data_dir("ohlora", appauthor=False)) / name),
     replace=True,
 )
 
@@ -112,7 +115,8 @@ def run_job(cfg: DictConfig) -> Any:
         # The job is built whole before anything runs: a wrong value is found before any training.
         files = [group for group in running.runtime.choices if group not in cfg]
         job = build(cfg.job, added_settings(running.overrides.task, files))
-        if not hasattr(job, "logger"):  # nothing to log and one process: done before Lightning were imported
+        # Nothing to log and one process: done before Lightning were imported.
+        if getattr(job, "logger", None) is None:
             with owned(Path(running.runtime.output_dir)):
                 value = work(job)
             leave_answer(value)
@@ -121,15 +125,18 @@ def run_job(cfg: DictConfig) -> Any:
 
         if not is_main():
             return assist(job)
+        from ohlora.assets import command_line
+        from ohlora.provenance import current_commit
         from ohlora.tracking import tracked
 
         config: Any = OmegaConf.to_container(cfg, resolve=True)
-        chosen = {
+        picked = {
             name: choice for name, choice in running.runtime.choices.items() if not name.startswith("hydra/")
         }
         settings = {name: value for name, value in config.items() if name not in NOT_SETTINGS}
         folder = Path(running.runtime.output_dir)
-        with owned(folder), tracked(job.logger, {"choices": chosen, **settings}), say_who_died():
+        about = {"choices": picked, "command": command_line(), "commit": current_commit(), **settings}
+        with tracked(job.logger, about), owned(folder), say_who_died():
             value = work(job)
         leave_answer(value)
         return value

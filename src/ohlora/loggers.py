@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from ohlora.config import Name, config, deferred, having
+from ohlora.config import Many, Name, config, deferred, having
 
 # One of the classes below or the Lightning Logger it makes, which is not imported to be named.
 LoggerChoice = Annotated[Any, having("make", "log_metrics")]
@@ -35,8 +35,11 @@ class WandbLogs:
 
     save_dir: Name
     project: Name
-    group: Name | None
+    group: Name | None  # the sweep that the job belongs to
     job_type: Name
-    name: Name
+    dataset: Name | None  # a tag, and with the job type the run's name
+    size: Name | None  # a tag
+    name: Name | None  # None: job type and dataset
+    tags: Many[Name]  # more of them
     mode: Literal["auto", "online", "offline", "disabled"]
     make = deferred("ohlora.tracking", "wandb_logger")

@@ -31,7 +31,12 @@ WITH_VALUE = {
 }
 MORE = "..."  # ends the name of a setting that takes the rest
 # By the name of the verb's config.
-WORDS = {"advise": ("folder",), "fit": ("folder",), "predict": ("classifier", "files...")}
+WORDS = {
+    "advise": ("folder",),
+    "fit": ("folder",),
+    "predict": ("classifier", "files..."),
+    "report": ("folders...",),
+}
 
 
 def as_settings(

@@ -1,6 +1,7 @@
 """Where a run's numbers and pictures go: CSV files, TensorBoard or W&B, behind Lightning's Logger.
 
-No network never stops a run: W&B goes offline by itself, and every run is finished, with its exit code.
+No network ever stops a run: W&B goes offline by itself, and every run is finished, with its exit code. What a
+run was made from and what it made stands in its config, as digests, and in `lineage.json` in its folder.
 """
 
 from __future__ import annotations
@@ -8,28 +9,37 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from http.client import HTTPException
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
+from urllib.error import HTTPError
 from urllib.parse import urlparse
+from urllib.request import urlopen
 
+import numpy as np
 import pandas as pd
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from PIL import Image
 
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
+from ohlora.lineage import Lineage, digest, recorded
 from ohlora.loggers import CsvLogs, TensorboardLogs, WandbLogs
 from ohlora.processes import is_main
 from ohlora.text import printable
 
 WANDB_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # words that W&B knows
 SETTINGS = "settings.json"  # of a run that can be resumed
+LINEAGE = "lineage.json"  # of every run that read or made a model or a table
+# Most seconds that a lost network may cost: until somebody answers, at the start of a run, and at its end.
+ANSWER_S, INIT_S, FINISH_S = 3, 15, 60
+MOST_ROWS = 10_000  # of a table in W&B, which shows no more
 
 # Lightning's own handlers print every line a second time under Hydra, and its tips are advertisements.
 for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
@@ -62,23 +72,46 @@ def tensorboard_logger(logs: TensorboardLogs) -> TensorBoardLogger:
 
 
 def wandb_logger(logs: WandbLogs) -> WandbLogger:
-    """A W&B run, offline where W&B is out of reach: no network never stops a run."""
+    """A W&B run, offline where W&B is out of reach: no network ever stops a run."""
     try:
         import wandb
     except ModuleNotFoundError:
         raise OhloraError("logger=wandb needs its package: pip install 'ohlora[wandb]'") from None
     os.environ.setdefault("WANDB_SILENT", "true")  # one line of our own is enough
-    mode = wandb_mode(wandb, logs) if is_main() else "offline"  # the others get a logger that does nothing
     Path(logs.save_dir).mkdir(parents=True, exist_ok=True)
-    return WandbLogger(
-        save_dir=logs.save_dir,
-        project=logs.project,
-        group=logs.group,
-        job_type=logs.job_type,
-        name=logs.name,
-        # Not Lightning's `offline`: it asks for an API key, and sets WANDB_MODE for all later jobs.
-        settings=wandb.Settings(mode=mode, silent=True),
-    )
+    if not is_main():  # gets a logger that does nothing
+        return WandbLogger(save_dir=logs.save_dir, project=logs.project)
+    run = wandb_run(wandb, logs)
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbLogger(save_dir=logs.save_dir, project=logs.project, experiment=run)
+
+
+def wandb_run(wandb: Any, logs: WandbLogs) -> Any:
+    """A new run of this process; where W&B does not answer in time, an offline one."""
+
+    def begin(mode: str) -> Any:
+        return wandb.init(
+            dir=logs.save_dir,
+            project=logs.project,
+            group=logs.group,
+            job_type=logs.job_type,
+            name=logs.name or " ".join(filter(None, (logs.job_type, logs.dataset))),
+            tags=list(dict.fromkeys(filter(None, (logs.job_type, logs.dataset, logs.size, *logs.tags)))),
+            # Not Lightning's `offline`: it asks for an API key, and sets WANDB_MODE for all later jobs.
+            settings=wandb.Settings(
+                mode=mode, silent=True, init_timeout=INIT_S, finish_timeout=FINISH_S, reinit="finish_previous"
+            ),
+        )
+
+    mode = wandb_mode(wandb, logs)
+    try:
+        return begin(mode)
+    except wandb.Error as error:
+        if mode != "online":
+            raise
+        say_offline(f"no answer: {printable(' '.join(str(error).split()), 100)}", logs)
+        return begin("offline")
 
 
 def wandb_mode(wandb: Any, logs: WandbLogs) -> Literal["online", "offline", "disabled"]:
@@ -95,7 +128,7 @@ def wandb_mode(wandb: Any, logs: WandbLogs) -> Literal["online", "offline", "dis
         mode = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}.get(word, "auto")
     if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes"):
         return "disabled"
-    if mode == "online" or mode == "offline":
+    if mode == "offline":
         return mode
     why = wandb_out_of_reach(wandb)
     if why is None:
@@ -124,45 +157,91 @@ def say_offline(why: str, logs: WandbLogs) -> None:
 def without_wrong_address() -> str | None:
     """WANDB_BASE_URL where it is no address, having taken it away: W&B would not even start offline."""
     address = os.environ.get("WANDB_BASE_URL")
-    if not address or web_address(address):
+    if not address or is_web_address(address):
         return None
     del os.environ["WANDB_BASE_URL"]
     os.environ["WANDB_MODE"] = "offline"  # a later job of this process shall not go to wandb.ai instead
     return address
 
 
-def web_address(address: str) -> tuple[str, int] | None:
-    """Host and port of an http or https address; None where it is none."""
+def is_web_address(address: str) -> bool:
+    """Whether it is an http or https address."""
     try:
         url = urlparse(address)
-        if url.scheme in ("http", "https") and url.hostname:
-            return url.hostname, url.port or (443 if url.scheme == "https" else 80)
+        return url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 80) > 0
     except ValueError:  # [::1, or a port beyond 65535
-        pass
-    return None
+        return False
 
 
 def wandb_out_of_reach(wandb: Any) -> str | None:
     """Why an online W&B run would fail now, or None."""
-    place = web_address(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url)
-    try:
-        with socket.create_connection(place or ("", 0), timeout=3):
-            pass
-    except OSError:
+    if not answers(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url):
         return "no network"
-    return None if wandb.login(prompt=False) else "not logged in"
+    try:
+        return None if wandb.login(prompt=False) else "not logged in"
+    except wandb.Error as error:  # a key that is refused, a portal that answers in W&B's place
+        return printable(" ".join(str(error).split()), 100)
+
+
+def answers(address: str) -> bool:
+    """Whether somebody answers HTTP there, through a proxy where one is set, within a few seconds."""
+    try:
+        with urlopen(address, timeout=ANSWER_S):
+            return True
+    except HTTPError as error:
+        return error.code < 500
+    except (OSError, HTTPException, ValueError):
+        return False
 
 
 @contextmanager
 def tracked(logger: Logger, config: Mapping[str, Any]) -> Iterator[Logger]:
-    """Log the config first and close the run at the end, as failed if the body raised."""
-    try:
-        logger.log_hyperparams(dict(config))
-        yield logger
-    except BaseException:
-        finish(logger, exit_code=1)
-        raise
+    """Log the config first and close the run at the end, as failed if the body raised.
+
+    What the body has read and made is kept with the run, and what it made becomes W&B artifacts.
+    """
+    with recorded() as lineage:
+        try:
+            logger.log_hyperparams(dict(config))
+            yield logger
+            leave_lineage(logger, lineage)
+            log_artifacts(logger, lineage)
+        except BaseException:
+            finish(logger, exit_code=1)
+            raise
     finish(logger, exit_code=0)
+
+
+def leave_lineage(logger: Logger, lineage: Lineage) -> None:
+    """Digests of the run's inputs and outputs, in its folder and in its config."""
+    content = lineage.as_json()
+    if not any(content.values()) or logger.save_dir is None:
+        return
+    write_json(Path(logger.save_dir) / LINEAGE, content)
+    if isinstance(logger, WandbLogger):
+        logger.experiment.config.update(content)
+
+
+def log_artifacts(logger: Logger, lineage: Lineage) -> None:
+    """What the run made, as W&B artifacts that are found by `metadata.sha256` again.
+
+    A table that another process has gone on with since is left to that one's run.
+    """
+    if not isinstance(logger, WandbLogger):
+        return
+    import wandb
+
+    run: Any = logger.experiment
+    for asset in lineage.outputs:
+        try:
+            if digest(asset.files[0]) != asset.sha256:
+                continue
+            artifact = wandb.Artifact(asset.name, asset.kind, " ".join(run.tags or ()), asset.as_json())
+            for path in asset.files:
+                artifact.add_dir(str(path)) if path.is_dir() else artifact.add_file(str(path))
+            run.log_artifact(artifact)
+        except (OSError, ValueError, wandb.Error) as error:  # a full disk; the run itself is done
+            print(f"ohlora: W&B does not keep {asset.name}: {printable(error, 200)}", file=sys.stderr)
 
 
 def finish(logger: Logger, exit_code: int) -> None:
@@ -170,9 +249,7 @@ def finish(logger: Logger, exit_code: int) -> None:
     logger.save()
     logger.finalize("success" if exit_code == 0 else "failed")
     if isinstance(logger, WandbLogger):
-        import wandb
-
-        wandb.finish(exit_code=exit_code)
+        logger.experiment.finish(exit_code=exit_code)
 
 
 def log_picture(logger: Logger, key: str, path: Path) -> None:
@@ -180,22 +257,72 @@ def log_picture(logger: Logger, key: str, path: Path) -> None:
     if isinstance(logger, WandbLogger):
         logger.log_image(key, [str(path)])
     elif isinstance(logger, TensorBoardLogger):
-        import numpy as np
-        from PIL import Image
-
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))
         logger.experiment.add_image(key, pixels, dataformats="HWC")
 
 
-def log_table(logger: Logger, key: str, table: pd.DataFrame) -> None:
-    """Show a table under `key`; CSV runs get `<key>.csv`."""
+def log_table(
+    logger: Logger, key: str, table: pd.DataFrame, pictures: Sequence[Image.Image] | None = None
+) -> None:
+    """Show a table under `key`; CSV runs get `<key>.csv`. `pictures`, one a row, are for W&B alone.
+
+    Of a very long table W&B gets a fixed sample of the rows.
+    """
     if isinstance(logger, WandbLogger):
-        logger.log_table(key, dataframe=table)
+        logger.experiment.log({key: wandb_table(table, pictures)})
     elif isinstance(logger, TensorBoardLogger):
         logger.experiment.add_text(key, "```\n" + table.to_string(index=False) + "\n```")
     elif isinstance(logger, CSVLogger):
-        table.to_csv(Path(logger.log_dir) / f"{key}.csv", index=False)
+        table.to_csv(Path(logger.experiment.log_dir) / f"{key}.csv", index=False)
+
+
+def wandb_table(table: pd.DataFrame, pictures: Sequence[Image.Image] | None) -> Any:
+    """A wandb.Table of plain values, with a column of pictures in front where there are any."""
+    import wandb
+
+    if len(table) > MOST_ROWS:
+        places = np.sort(np.random.default_rng(0).choice(len(table), MOST_ROWS, replace=False))
+        table = table.iloc[places]
+        pictures = None if pictures is None else [pictures[place] for place in places]
+    plain = {str(name): plain_cells(table[name]) for name in table.columns}
+    rows: list[Any] = [list(row) for row in zip(*plain.values(), strict=True)]
+    columns: list[Any] = list(plain)
+    if pictures is not None:
+        columns.insert(0, "image")
+        rows = [[wandb.Image(picture), *row] for picture, row in zip(pictures, rows, strict=True)]
+    return wandb.Table(columns=columns, data=rows)
+
+
+def plain_cells(column: pd.Series) -> list[Any]:
+    """A column as W&B takes it: numbers or text or flags, not some of each; what is missing is None."""
+    cells = [cell.item() if hasattr(cell, "item") else cell for cell in column.astype(object)]
+    there = [not (cell is None or (isinstance(cell, float) and cell != cell)) for cell in cells]
+    kinds = {float if type(c) is int else type(c) for c, here in zip(cells, there, strict=True) if here}
+    text = len(kinds) > 1 or not kinds <= {float, str, bool}
+    return [(str(cell) if text else cell) if here else None for cell, here in zip(cells, there, strict=True)]
+
+
+def log_confusion(logger: Logger, matrix: np.ndarray, class_names: Sequence[str]) -> None:
+    """Images by true (row) and predicted class, a row a cell; W&B draws its own confusion matrix of them.
+
+    Of very many classes only the cells that hold images.
+    """
+    names = [printable(name, 60) for name in class_names]
+    every = matrix.size <= MOST_ROWS
+    cells = [[names[i], names[j], int(n)] for (i, j), n in np.ndenumerate(matrix) if every or n]
+    columns = ["Actual", "Predicted", "nPredictions"]
+    table = pd.DataFrame(cells, columns=pd.Index(columns))
+    if isinstance(logger, WandbLogger):
+        import wandb
+
+        fields = {name: name for name in columns}
+        chart = wandb.plot_table(
+            "wandb/confusion_matrix/v1", wandb_table(table, None), fields, {"title": "confusion matrix"}
+        )
+        logger.experiment.log({"confusion_matrix": chart})
+    else:
+        log_table(logger, "confusion_matrix", table)
 
 
 def remember_settings(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.offline_runs import shows
+from tests.reported import reported
 
 pytestmark = pytest.mark.slow
 Door = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -23,9 +25,13 @@ def only_match(folder: Path) -> tuple[Path, dict]:
 
 
 def test_a_human_plays_to_the_end(door: Door, tmp_path: Path) -> None:
-    done = door("battle.py", "human=my_hp", "language=en", *QUICK, cwd=tmp_path)
+    done = door("battle.py", "human=my_hp", "language=en", "logger=wandb", *QUICK, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run, match = only_match(tmp_path)
+    logged = shows(run, "Matches")
+    assert reported(run, "Matches").summary["winner"] == match["winner"]
+    assert {one["name"] for one in logged.config["inputs"]} >= {"hp_predictor", "narrator"}
+    assert set(logged.history) >= {"predicted_f1", "challenger_2/val_f1", "ohlora"}
     assert {
         "dataset",
         "subset",

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.classify.conftest import QUICK
+from tests.offline_runs import shows
 
 import ohlora
 from ohlora.classify import fitting
@@ -245,7 +246,10 @@ def test_the_whole_journey(class_folders, door, tmp_path):
         return done.stdout
 
     assert "expected macro-F1" in run("advise", str(folder), "image_size=8")
-    told = run("fit", str(folder), "save_to=my model", "image_size=8", "trials=2")
+    told = run("fit", str(folder), "save_to=my model", "image_size=8", "trials=2", "logger=wandb")
+    logged = shows(tmp_path, "Classifiers of your own images")
+    assert {"expected_f1", "trials"} <= set(logged.history)
+    assert logged.artifacts["classifier"]["type"] == "model"
     assert "trial 2: validation macro-F1" in told
     assert "16 of 16 test images right, one is worth 0.062" in told
     assert "predict 'my model' FILES" in told

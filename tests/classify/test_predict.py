@@ -12,6 +12,8 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from tests.offline_runs import shows
+from tests.reported import reported
 
 import ohlora
 from ohlora.errors import OhloraError
@@ -77,8 +79,11 @@ def test_what_is_missing_or_no_image(classifier, photos, tmp_path):
 
 class TestOnTheCommandLine:
     def test_csv(self, door, model, photos, tmp_path):
-        done = door("predict", str(model), str(photos / "dog" / "1.png"), str(photos / "개"), cwd=tmp_path)
+        files = (str(photos / "dog" / "1.png"), str(photos / "개"))
+        done = door("predict", str(model), *files, "logger=wandb", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+        shows(tmp_path, "Predictions")
+        assert reported(model, "Classifiers").summary["classes"] == 3
         rows = list(csv.DictReader(io.StringIO(done.stdout)))
         assert len(rows) == 25
         assert list(rows[0]) == ["file", "class", "probability", "p(cat)", "p(dog)", "p(개)"]
@@ -113,8 +118,10 @@ class TestOnTheCommandLine:
         assert len(done.stderr.strip().splitlines()) == 1
 
     def test_advice_as_json_is_nothing_but_json(self, door, photos, tmp_path):
-        done = door("advise", str(photos), "image_size=8", "format=json", cwd=tmp_path)
+        done = door("advise", str(photos), "image_size=8", "format=json", "logger=wandb", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+        shows(tmp_path, "Advice")
+        assert reported(tmp_path, "Advice").summary["classes"] == 3
         assert json.loads(done.stdout)["params"]
         (out,) = (tmp_path / "outputs" / "advice").iterdir()
         assert {"advice.json", "advice.png"} <= {path.name for path in out.iterdir()}

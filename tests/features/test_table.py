@@ -6,7 +6,9 @@ from contextlib import nullcontext
 
 import pandas as pd
 import pytest
+from tests.offline_runs import offline_logger, shows
 from tests.records.journal_workers import record
+from tests.reported import reported
 
 from ohlora.assets import assets_dir
 from ohlora.build import build
@@ -15,11 +17,11 @@ from ohlora.datasets.subset import TooFewImages
 from ohlora.errors import OhloraError
 from ohlora.features.jobs import ShipTable
 from ohlora.features.table import add_features, features_version, made_today
-from ohlora.loggers import CsvLogs
 from ohlora.predictor.fit import protocol_to_fit
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.records.journal import Journal
 from ohlora.seeds import LEAGUE_SEEDS
+from ohlora.tracking import tracked
 
 
 @pytest.fixture
@@ -113,10 +115,17 @@ class TestAMixedTable:
             cache_dir=str(cache_dir),
             save_to=str(tmp_path / "shipped"),
             output_dir=str(tmp_path),
-            logger=CsvLogs(str(tmp_path)).make(),
+            logger=offline_logger(tmp_path, "target_table"),
         )
-        with pytest.warns(UserWarning, match=r"1 trials of protocol old, .*; 1 trials of varied .* by older"):
+        with (
+            tracked(ship.logger, {}),
+            pytest.warns(UserWarning, match=r"1 trials of protocol old, .*; 1 trials of varied .* by older"),
+        ):
             assert ship.run() == 4
+        logged = shows(tmp_path, "Target tables")
+        assert reported(tmp_path / "shipped", "Target tables").summary["trials"] == 4
+        assert [one["name"] for one in logged.config["inputs"]] == ["mixed"]
+        assert set(logged.artifacts["target_table"]["paths"]) == {"target_table.parquet", "target_table.json"}
         shipped = pd.read_parquet(tmp_path / "shipped" / "target_table.parquet")
         assert set(shipped["protocol"]) == {smoke.fingerprint}
         assert set(shipped["subset_fingerprint"]) == {varied.fingerprint}

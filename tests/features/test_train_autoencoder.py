@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import DictConfig
+from tests.offline_runs import shows
+from tests.reported import reported
 
 from ohlora.build import build
 from ohlora.datasets.images import ImageData
@@ -108,7 +110,7 @@ def test_a_small_varied_subset_works_too(job: Callable[..., TrainAutoencoder], t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("logger", ["csv", "tensorboard"])
+@pytest.mark.parametrize("logger", ["wandb", "tensorboard"])
 def test_the_journey_through_the_door(door: Callable[..., Any], tmp_path: Path, logger: str) -> None:
     words = ["model=autoencoder", "dataset=digits", "size=smoke", f"logger={logger}", "hydra.run.dir=run"]
     done = door("train.py", *words, cwd=tmp_path)
@@ -121,3 +123,11 @@ def test_the_journey_through_the_door(door: Callable[..., Any], tmp_path: Path, 
     checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["hyper_parameters"]["image_shape"] == (1, 8, 8)
     assert (run / logger).is_dir()
+    shown = reported(run, "Encoders")
+    assert len(shown.figures) == 3
+    if logger == "tensorboard":  # whose numbers are drawn
+        assert {"loss", "psnr"} <= {chart.title for chart in shown.charts}
+    if logger == "wandb":
+        logged = shows(run, "Autoencoders")
+        assert [path for path in logged.tables["rebuilt"] if path.endswith(".png")]
+        assert logged.artifacts["encoder"]["metadata"]["sha256"] == card["weights"]["sha256"]

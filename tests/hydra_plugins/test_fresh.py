@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.conftest import COMMAND_S
+from tests.offline_runs import only_run
 
 from hydra_plugins.ohlora_launcher._jobs import config_arguments, cores, quoted, stop
 from hydra_plugins.ohlora_launcher.fresh import FreshLauncher, visible_cards
@@ -63,8 +64,12 @@ def test_a_multirun_resumes_grows_and_shares_a_table(door, tmp_path):
 @pytest.mark.slow
 def test_workers_share_one_sweep(door, tmp_path):
     words = ("dataset=digits", "size=smoke", "trials=6", "trials_per_subset=2")
-    done = door("train.py", "-m", *words, "worker=range(2)", "hydra.launcher.n_jobs=2", cwd=tmp_path)
+    side_by_side = ("worker=range(2)", "hydra.launcher.n_jobs=2", "logger=wandb", "hydra.sweep.dir=both")
+    done = door("train.py", "-m", *words, *side_by_side, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    runs = [only_run(tmp_path / "both" / number) for number in "01"]  # a W&B run a job, each finished
+    assert [run.exits for run in runs] == [[0], [0]]
+    assert {run.about["run_group"] for run in runs} == {"both"}
     new = [int(count) for count in re.findall(r"(\d+) of them new", done.stdout)]
     assert len(new) == 2
     assert sum(new) == 6, "each trial once"

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from tests.offline_runs import shows
+from tests.reported import reported
 
 from ohlora.battle.verdict import Verdict
 from ohlora.build import build
@@ -172,7 +174,10 @@ def test_a_voice_is_trained_kept_and_speaks(door, babbler, tmp_path):
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
     assert report["steps"] == 4
     assert report["losses"]["eval_loss"]
-    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+    logged = shows(tmp_path / "run", "Voice: fine-tuning")
+    assert reported(tmp_path / "run", "Voice: training").summary["steps"] == 4
+    assert [one["kind"] for one in logged.config["inputs"]] == ["model"]
+    assert "model.safetensors" in logged.artifacts["narrator_model"]["paths"]
     said = door(
         "say",
         "narrator=tiny",
@@ -315,9 +320,11 @@ def test_a_model_is_pretrained_from_a_table(door, tmp_path):
         "schedule.max_steps=6",
         "schedule.checks=2",
         "hydra.run.dir=run",
+        "logger=wandb",
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
+    shows(tmp_path / "run", "Language model: pretraining")
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
     assert report["documents"] == 242
     assert 0 < report["bits_a_character"] < 12

@@ -1,9 +1,15 @@
 """What is counted of a narrator's lines."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from tests.offline_runs import offline_logger, shows
+
+from ohlora.build import build
+from ohlora.narrator import measuring
 from ohlora.narrator.measuring import distinct, halves_of, of_written_halves, plain
 from ohlora.narrator.training import read_rows
+from ohlora.tracking import tracked
 
 WRITTEN = [row["completion"] for row in read_rows()[:40]]
 HALVES = {plain(half) for line in WRITTEN for half in halves_of(line)}
@@ -24,3 +30,18 @@ def test_halves_of_two_written_lines_are_told_from_new_words():
 def test_distinct_counts_pairs_of_words():
     assert distinct(["a b c", "a b"]) == pytest.approx(2 / 3)
     assert distinct(["one"]) is None
+
+
+@pytest.mark.slow
+def test_what_is_measured_is_logged(composed, babbler, tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "CASES", measuring.CASES[:3])
+    job = build(composed("measure", "matches=1", "job.sample=4").job)
+    quick = {"model": str(babbler), "draws": 1, "max_tokens": 4}
+    tuned = {language: replace(one, **quick) for language, one in job.narrators["tuned"].items()}
+    narrators = {"tuned": tuned, "template": job.narrators["template"]}
+    logger = offline_logger(tmp_path, "measure")
+    with tracked(logger, {}):
+        share = replace(job, narrators=narrators, logger=logger, output_dir=str(tmp_path)).run()
+    logged = shows(tmp_path, "Voice: measured")
+    assert logged.history["tuned/raw lines with a known contradiction"] == [share]
+    assert logged.history["template/shown lines"] == logged.history["tuned/shown lines"]

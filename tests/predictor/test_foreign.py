@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.offline_runs import shows
+from tests.reported import reported
 
 from ohlora.errors import OhloraError
 from ohlora.predictor.fit import boosted_trees, cross_predict, judge, predict_rows
@@ -110,13 +112,20 @@ def test_the_door_reports_it_beside_boosted_trees(read, door, tmp_path):
         f"columns={tmp_path / 'columns.yaml'}",
         "predictor_epochs=1",
         "model.folds=2",
+        "logger=wandb",
         f"hydra.run.dir={tmp_path / 'run'}",
         cwd=tmp_path,
     )
     assert ended.returncode == 0, ended.stderr
     scores = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))["scores"]
     assert set(scores) == {"predictor", "hyperparameters only", "gradient-boosted trees", "mean"}
-    assert set(Predictor.load(tmp_path / "run", "hp_predictor").axes) == {"eta", "depth", "booster", "bagged"}
+    fitted = Predictor.load(tmp_path / "run", "hp_predictor")
+    assert set(fitted.axes) == {"eta", "depth", "booster", "bagged"}
+    assert reported(tmp_path / "run", "Predictors").summary["subsets"] == 8
+    logged = shows(tmp_path / "run", "Predictors")
+    assert [one["name"] for one in logged.config["inputs"]] == ["theirs"]
+    assert logged.artifacts["hp_predictor"]["metadata"]["sha256"] == fitted.card["weights"]["sha256"]
+    assert "sources/pearson" in logged.history
 
 
 def test_without_a_source_all_rows_are_of_one(read):

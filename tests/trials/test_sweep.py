@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.offline_runs import offline_logger, shows
+from tests.reported import reported
 
 from ohlora import progress
 from ohlora.assets import assets_dir
@@ -26,6 +28,7 @@ from ohlora.records.record import plain
 from ohlora.records.table import read_table
 from ohlora.seeds import CHOSEN_SEEDS, LEAGUE_SEEDS, REPEAT_SEEDS
 from ohlora.space import Choice, Real, Space
+from ohlora.tracking import tracked
 from ohlora.trainer import TrainerSettings
 from ohlora.trials.classifier import load_classifier
 from ohlora.trials.cnn import score
@@ -308,7 +311,15 @@ class TestOtherHardware:
 
 
 def test_the_params_that_won_are_named(sweep, tmp_path, capsys):
-    sweep.run()
+    sweep = dataclasses.replace(sweep, logger=offline_logger(tmp_path, "cnn"))
+    with tracked(sweep.logger, {}):
+        best_f1 = sweep.run()
+    logged = shows(tmp_path, "Sweeps")
+    assert reported(tmp_path, "Sweeps").summary["best validation F1"] == pytest.approx(best_f1)
+    assert reported(tmp_path, "Tables of trials").summary["trials"] == 5
+    assert logged.history["best_val_f1"][-1] == best_f1
+    assert len(logged.history["trial/val_f1"]) == 5
+    assert logged.artifacts["trials"]["paths"] == ["trials.parquet"]
     told = capsys.readouterr().out
     table = read_table([sweep.table])
     best = table.loc[table.val_f1.idxmax()]
@@ -366,6 +377,9 @@ def test_one_trial_watched_leaves_everything_to_look_at(sweep, tmp_path, capsys)
         with Image.open(run / name) as picture:
             assert picture.size[0] > 100
     assert "1 of them new" in capsys.readouterr().out
+    shown = reported(run, "Trials watched")
+    assert [len(chart.lines["val_f1"]) for chart in shown.charts[1:]] == [2]
+    assert len(shown.figures) == 2
     # The sweep would train the same trial: same key, same score.
     lean = dataclasses.replace(sweep, table=sweep.table + "2", trials=1)
     assert lean.run() == value

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from ohlora.battle.contestants.ohlora import OhLora
 from ohlora.battle.match import PlayMatch
-from ohlora.battle.narration import Told
 from ohlora.battle.prepare import draw, keep, load_data, load_predictor, seal_choice
 from ohlora.battle.referee import Referee
-from ohlora.battle.report import plot_curves
-from ohlora.battle.result import MatchResult
+from ohlora.battle.report import log_match, plot_curves
 from ohlora.battle.screen import Screen
 from ohlora.datasets.pictures import save_contact_sheet, save_images
 from ohlora.errors import OhloraError
-from ohlora.tracking import log_picture, log_table
+from ohlora.tracking import log_picture
 
 
 def play(match: PlayMatch) -> float:
@@ -51,7 +47,8 @@ def play(match: PlayMatch) -> float:
     if match.save_subset:
         save_images(subset, Path(match.save_subset), ("test",))
     screen.show(result, match.challenger.title(context, match.language), told.line)
-    log(match, result, told, sheet, out)
+    plot_curves(result.attempts, out / "curves.png")
+    log_match(match.logger, result, told, out)
     if match.face:
         picture = match.face.react(result, told.line, out, screen.console)
         log_picture(match.logger, "ohlora", picture)
@@ -61,18 +58,3 @@ def play(match: PlayMatch) -> float:
     if referee.interrupted:
         raise KeyboardInterrupt
     return result.best.test_f1 - result.ohlora.test_f1
-
-
-def log(match: PlayMatch, result: MatchResult, told: Told, sheet: Path, out: Path) -> None:
-    """Pictures, tables and numbers for whoever keeps them."""
-    log_picture(match.logger, "subset", sheet)
-    log_picture(match.logger, "curves", plot_curves(result.attempts, out / "curves.png"))
-    log_table(match.logger, "match", pd.json_normalize([one.as_json() for one in result.attempts]))
-    numbers = {
-        "ohlora_test_f1": result.ohlora.test_f1,
-        "challenger_test_f1": result.best.test_f1,
-        "predicted_f1": result.predicted_f1,
-        "lines_refused": len(told.refused),
-        "line_written": int(told.written),
-    }
-    match.logger.log_metrics({name: value for name, value in numbers.items() if value is not None})

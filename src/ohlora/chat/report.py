@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from ohlora.config import Count, Index, Name, config, deferred, having
 from ohlora.face.acting.expression import Expressions
+from ohlora.loggers import LoggerChoice
 
 
 @config
@@ -24,5 +25,6 @@ class ChatReport:
     folder: Name  # where the report is left
     output_dir: Name
     seed: Index
+    logger: LoggerChoice | None
 
     run = deferred("ohlora.chat.reporting", "write_report")

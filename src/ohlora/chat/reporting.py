@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ohlora.chat.answerer import Answer, Answerer, Context, whole
 from ohlora.chat.checks import memory_faults
@@ -53,8 +54,31 @@ def write_report(job: ChatReport) -> float:
     report["kills"] = of_kills(job)
     write_json(folder / "report.json", report)
     write_text(folder / "report.md", page(report))
+    if job.logger is not None:
+        log_report(job.logger, report, folder)
     print(f"report: {folder / 'report.md'}")
     return float(next(iter(report["retrieval"].values())).get("hit@1", 0.0))
+
+
+def log_report(logger: Any, report: Mapping[str, Any], folder: Path) -> None:
+    """Its numbers as metrics and as tables, and the picture, for whoever keeps them."""
+    from ohlora.tracking import log_picture, log_table
+
+    retrieval = {name: one for name, one in report["retrieval"].items() if "left_out" not in one}
+    rows = {
+        name: {key: value for key, value in flat(one).items() if isinstance(value, int | float)}
+        for name, one in {**retrieval, **report["answerers"]}.items()
+    }
+    for title, names in (("retrieval", retrieval), ("answerers", report["answerers"])):
+        log_table(logger, title, pd.DataFrame([{"name": name, **rows[name]} for name in names]))
+    log_picture(logger, "moods", folder / "moods.png")
+    metrics = {f"{name}/{key}": value for name, row in rows.items() for key, value in row.items()}
+    logger.log_metrics({**metrics, **{f"moods/{key}": value for key, value in report["moods"].items()}})
+
+
+def flat(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of nested tables joined by dots."""
+    return pd.json_normalize(dict(nested)).iloc[0].to_dict()
 
 
 def of_retriever(retriever: Any) -> Counts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ohlora.config import Count, Index, Name, NotNegative, Positive, config, deferred
 from ohlora.errors import need_packages
+from ohlora.loggers import LoggerChoice
 
 
 @config
@@ -31,6 +32,7 @@ class TrainChat:
     save_to: Name
     seed: Index
     output_dir: Name
+    logger: LoggerChoice | None
 
     train = deferred("ohlora.chat.training_run", "train_chat")
 

@@ -12,7 +12,8 @@ import torch
 from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from ohlora.chat.embedding_bag import EmbeddingBag, save_bag, unigram_tokenizer
+from ohlora import lineage
+from ohlora.chat.embedding_bag import WEIGHTS, EmbeddingBag, save_bag, unigram_tokenizer
 from ohlora.chat.mood import FILE, MoodClassifier, features
 from ohlora.chat.retrieval import Encoder
 from ohlora.chat.retrieval_measures import measured
@@ -52,6 +53,9 @@ def train_chat(job: TrainChat) -> float:
         "cpu_s": round(time.process_time() - started),
     }
     write_json(folder / "card.json", {**card, "weights_sha256": bag.card["weights_sha256"]})
+    lineage.made("model", "chat_encoder", folder / WEIGHTS, folder)
+    if job.logger is not None:
+        job.logger.log_metrics({**card["test"], "threshold": card["threshold"], "moods_test_accuracy": moods})
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     print(
         f"hit@1 of 40 {scores['hit@1']:.3f}, moods {moods:.3f}, {size:.1f} MB, {card['cpu_s']} CPU"

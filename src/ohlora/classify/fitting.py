@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -22,15 +23,16 @@ from ohlora.datasets.loading import EVAL_BATCH
 from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
 from ohlora.predictor.advice import Advice, advise_on
+from ohlora.predictor.advice_report import advice_rows
 from ohlora.predictor.predictor import Predictor
 from ohlora.progress import progress
 from ohlora.space import Params
-from ohlora.tracking import log_picture
+from ohlora.tracking import log_confusion, log_picture, log_table
 from ohlora.trials.classifier import ClassifierCard, ImageClassifier, card_of, classifier_of
 from ohlora.trials.cnn import score
 from ohlora.trials.drivers import LastWeights, Training, train
 from ohlora.trials.protocol import Protocol
-from ohlora.trials.report import confusion
+from ohlora.trials.report import confusion, sample_predictions
 from ohlora.trials.summary import readable
 
 DRAWS = 500
@@ -60,15 +62,30 @@ def run_fit(job: Fit) -> float:
     folder = Path(job.save_to or job.output_dir).expanduser()
     fitted = fit(job, say=partial(print, flush=True))
     left = leave(fitted, folder, job.onnx)
-    for point in fitted.curve:
-        numbers = {name: value for name, value in point.items() if name != "step"}
-        job.logger.log_metrics(numbers, step=int(point["step"]))
-    job.logger.log_metrics({"test_f1": fitted.test_f1}, step=int(fitted.curve[-1]["step"]))
-    for name in ("curve", "confusion", "mistakes"):
-        if (picture := folder / f"{name}.png").is_file():
-            log_picture(job.logger, name, picture)
+    log_fitted(job, fitted, folder)
     print(outcome(fitted, folder, left))
     return fitted.test_f1
+
+
+def log_fitted(job: Fit, fitted: Fitted, folder: Path) -> None:
+    """Curves, scores, pictures and tables, for whoever keeps them."""
+    logger, names = job.logger, fitted.subset.class_names
+    for point in fitted.curve:
+        numbers = {name: value for name, value in point.items() if name != "step"}
+        logger.log_metrics(numbers, step=int(point["step"]))
+    low, high = fitted.interval
+    scores = {"test_f1": fitted.test_f1, "test_f1_low": low, "test_f1_high": high}
+    if fitted.expected is not None:
+        scores["expected_f1"] = fitted.expected[0]
+    logger.log_metrics(scores, step=int(fitted.curve[-1]["step"]))
+    for name in ("curve", "confusion", "mistakes"):
+        if (picture := folder / f"{name}.png").is_file():
+            log_picture(logger, name, picture)
+    log_confusion(logger, confusion(fitted.test_logits, fitted.test_labels), names)
+    log_table(logger, "predictions", *sample_predictions(fitted.subset.test, fitted.test_logits, names))
+    log_table(logger, "advice", advice_rows(fitted.advice))
+    if fitted.tried:
+        log_table(logger, "trials", pd.json_normalize([asdict(one) for one in fitted.tried]))
 
 
 def silent(words: str) -> None:

@@ -47,6 +47,7 @@ class Advise:
     encoders: Name
     cache_dir: Name
     output_dir: Name
+    logger: LoggerChoice | None  # None: nothing is logged, and Lightning need not be imported
 
     @compared
     def _folder_is_there(self) -> None:
@@ -98,5 +99,6 @@ class Predict:
     format: Literal["csv", "json"]
     out: FolderName | None  # a file; None: the terminal
     skip_unreadable: bool  # leave out what is no image instead of refusing all
+    logger: LoggerChoice | None  # None: nothing is logged, and Lightning need not be imported
 
     run = deferred("ohlora.classify.predicting", "run_predict")

@@ -7,7 +7,6 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from PIL import Image, ImageDraw
 
 from ohlora.assets import save_model
@@ -17,7 +16,7 @@ from ohlora.datasets.pictures import to_picture
 from ohlora.durable import replacing, write_json, write_text
 from ohlora.text import printable
 from ohlora.trials.classifier import NAME
-from ohlora.trials.report import confusion, plot_confusion, plot_curve
+from ohlora.trials.report import confusion, plot_confusion, plot_curve, surest_first
 
 if TYPE_CHECKING:
     from ohlora.classify.fitting import Fitted
@@ -65,26 +64,17 @@ def write_csv(path: Path, rows: list[list[object]]) -> None:
     write_text(path, text.getvalue())
 
 
-def surest_first(fitted: Fitted) -> list[tuple[int, int, float]]:
-    """(row, predicted class, its probability) of the wrong test images."""
-    probabilities = torch.nan_to_num(fitted.test_logits).double().softmax(dim=1)
-    most, predicted = probabilities.max(dim=1)
-    wrong = (predicted != fitted.test_labels).nonzero().flatten()
-    ordered = wrong[most[wrong].argsort(descending=True, stable=True)]
-    return [(row, int(predicted[row]), float(most[row])) for row in ordered.tolist()]
-
-
 def wrong_ones(fitted: Fitted) -> list[list[object]]:
     names = fitted.subset.class_names
     return [
         [fitted.files[row].as_posix(), names[int(fitted.test_labels[row])], names[seen], f"{probability:.4f}"]
-        for row, seen, probability in surest_first(fitted)
+        for row, seen, probability in surest_first(fitted.test_logits, fitted.test_labels, wrong=True)
     ]
 
 
 def draw_mistakes(fitted: Fitted, path: Path) -> None:
     """The mistakes it is surest of: each picture as it was seen, what it is, and what it was taken for."""
-    every = surest_first(fitted)
+    every = surest_first(fitted.test_logits, fitted.test_labels, wrong=True)
     rows, names = every[:SHOWN], fitted.subset.class_names
     columns = min(COLUMNS, len(rows))
     wide, high, top = CELL + 150, CELL + 12, 28

@@ -9,10 +9,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from ohlora.classify.jobs import Predict
 from ohlora.durable import write_text
 from ohlora.trials.classifier import Prediction, image_files, load_classifier
+
+SHOWN, SIDE = 500, 96  # images in the run's table, and their pixels a side
 
 
 def run_predict(job: Predict) -> None:
@@ -22,6 +27,8 @@ def run_predict(job: Predict) -> None:
     seen = classifier.predict(files, job.skip_unreadable)
     if left := len(files) - len(seen):
         print(f"ohlora: {left} of {len(files)} files left out: no images", file=sys.stderr)
+    if job.logger is not None:
+        log_predictions(job.logger, seen)
     text = as_json(seen) if job.format == "json" else as_csv(seen, classifier.class_names)
     if job.out is None:
         sys.stdout.write(text)
@@ -29,6 +36,26 @@ def run_predict(job: Predict) -> None:
     path = Path(job.out).expanduser()
     write_text(path, text)
     print(f"{len(seen)} images: {path}")
+
+
+def log_predictions(logger: Any, seen: Sequence[Prediction]) -> None:
+    """A row an image for whoever keeps it, of the first SHOWN, and how sure the classifier was."""
+    import pandas as pd
+
+    from ohlora.tracking import log_table  # Lightning takes seconds that a prediction does not
+
+    some = seen[:SHOWN]
+    rows = [{"file": one.file, "class": one.label, "probability": one.probability} for one in some]
+    log_table(logger, "predicted", pd.DataFrame(rows), [thumbnail(one.file) for one in some])
+    mean = sum(one.probability for one in seen) / max(1, len(seen))
+    logger.log_metrics({"images": len(seen), "mean_probability": mean})
+
+
+def thumbnail(file: str) -> Image.Image:
+    with Image.open(file) as picture:
+        small = picture.convert("RGB")
+        small.thumbnail((SIDE, SIDE))
+        return small
 
 
 def as_csv(seen: Sequence[Prediction], class_names: Sequence[str]) -> str:

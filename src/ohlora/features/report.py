@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -144,6 +145,18 @@ def draw_reconstructions(
             decibels = f"{psnr(errors[row].item()):.1f} dB"
             write(draw, (x + 2, top + 2 * side + gap + 3), decibels, FAINT, size=11)
     return save_sheet(sheet, path)
+
+
+def rebuilt_pairs(
+    images: Tensor, rebuilt: Tensor, labels: Tensor, class_names: tuple[str, ...], count: int = 32
+) -> tuple[pd.DataFrame, list[Image.Image]]:
+    """The class and PSNR of images spread over the classes, and each beside what its code gives back."""
+    rows = one_of_each(labels, count)
+    back = (rebuilt * 255).round().to(torch.uint8)
+    errors = (images.float() / 255 - rebuilt).square().flatten(1).mean(dim=1)
+    table = [(class_names[int(labels[row])], psnr(errors[row].item())) for row in rows]
+    pairs = [to_picture(torch.cat([images[row], back[row]], dim=2)) for row in rows]
+    return pd.DataFrame(table, columns=pd.Index(["class", "psnr"])), pairs
 
 
 def draw_nearest_pairs(

@@ -70,8 +70,9 @@ def plot_scores(frame: pd.DataFrame, path: Path) -> Path:
     for panel, name in zip(axes[0], names, strict=True):
         here = dataset == name
         best = [scores[here & (subset == one)].max() for one in set(subset[here])]
-        kinds = [scores[here & ~near], scores[here & near]]
-        panel.hist(kinds, edges, stacked=True, label=["evenly spread", "near the best"])
+        kinds = {"evenly spread": scores[here & ~near], "near the best": scores[here & near]}
+        kinds = {label: some for label, some in kinds.items() if len(some)}
+        panel.hist(list(kinds.values()), edges, stacked=True, label=list(kinds))
         panel.hist(best, edges, histtype="step", color="black", label="best of each subset")
         title = f"{name}\n{here.sum()} trials, {len(best)} subsets"
         panel.set(title=title, xlabel="test macro-F1", xlim=(0, 1))

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from ohlora import lineage
 from ohlora.durable import replacing, write_json
 from ohlora.errors import OhloraError
 from ohlora.features.jobs import ShipTable
@@ -17,7 +18,7 @@ from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_e
 from ohlora.provenance import current_commit
 from ohlora.records.table import comparable_rows, read_table
 from ohlora.space import Real, Space
-from ohlora.tracking import log_picture
+from ohlora.tracking import log_picture, log_table
 
 NEEDED = ("trial_seed", "n_train", "status", "elapsed_s", "commit", "protocol")
 COLUMNS = {
@@ -61,9 +62,15 @@ def ship_table(job: ShipTable) -> float:
         slim(frame).to_parquet(part, index=False, compression="zstd")
     card = table_card(frame, job.space)
     write_json(path.with_suffix(".json"), card)
+    lineage.made("table", path.stem, path, path.with_suffix(".json"))
     log_picture(job.logger, "scores", plot_scores(frame, Path(job.output_dir) / "scores.png"))
     effects = plot_effects(frame, job.space, Path(job.output_dir) / "effects.png")
     log_picture(job.logger, "effects", effects)
+    rows = [{"dataset": name, **part} for name, part in card["per_dataset"].items()]
+    log_table(job.logger, "per_dataset", pd.DataFrame(rows))
+    counts = {name: value for name, value in card["counts"].items() if isinstance(value, int)}
+    noise = {f"noise/{name}": value for name, value in card["noise_floor"].items()}
+    job.logger.log_metrics({**counts, **noise, "hours_of_one_core": card["hours_of_one_core"]})
     Console().print(
         f"{path}: {path.stat().st_size / 1e6:.2f} MB; {json.dumps(card['counts'])}", soft_wrap=True
     )

@@ -33,10 +33,11 @@ from ohlora.features.report import (
     neighbour_accuracy,
     plot_codes,
     rebuilding,
+    rebuilt_pairs,
     spread_over,
 )
 from ohlora.processes import is_main, own_draws, process_count, trainer_arguments
-from ohlora.tracking import log_picture
+from ohlora.tracking import log_picture, log_table
 from ohlora.training_progress import progress_callbacks
 
 
@@ -192,6 +193,8 @@ def judge(
     }
     for name, path in pictures.items():
         log_picture(job.logger, name, path)
+    pairs = rebuilt_pairs(subset.test.images, rebuilt, subset.test.labels, subset.class_names)
+    log_table(job.logger, "rebuilt", *pairs)
     return scores, val_accuracy
 
 

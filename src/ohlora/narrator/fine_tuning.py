@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from datasets import Dataset
 from peft import LoraConfig
@@ -16,6 +17,7 @@ from rich.console import Console
 from transformers import EarlyStoppingCallback, PrinterCallback
 from trl import SFTConfig
 
+from ohlora import lineage
 from ohlora.durable import write_json, write_text
 from ohlora.errors import OhloraError, need_packages
 from ohlora.narrator.card import PRETRAINING, history, model_card, origin, plot_losses
@@ -36,9 +38,10 @@ from ohlora.narrator.trainers import (
 )
 from ohlora.narrator.training import Row
 from ohlora.processes import is_main, world_size
-from ohlora.tracking import log_picture
+from ohlora.tracking import log_picture, log_table
 
 EMBEDDINGS = "embed_tokens"  # the embedding layer of the Llama family
+SHOWN_ROWS = 100  # of those held out, in the run's table
 
 
 def fine_tune(job: FineTune) -> float:
@@ -95,6 +98,7 @@ def fine_tune(job: FineTune) -> float:
     folder = out / ("model" if job.merge else "adapter")
     save(trainer, tokenizer, folder, job.merge)
     leave_report(job, report, folder, out)
+    log_table(job.logger, "held_out_rows", pd.DataFrame(list(held)[:SHOWN_ROWS]))
     console.print(
         f"{report['steps']} steps, {elapsed_s:.0f} s: loss on held-out lines {loss:.3f}\n"
         f"{folder.name}: {folder}",
@@ -160,6 +164,9 @@ def save(trainer: Any, tokenizer: Any, folder: Path, merge: bool) -> None:
         model = model.merge_and_unload().to("cpu", torch.float16)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    weights = folder / ("model.safetensors" if merge else "adapter_model.safetensors")
+    if weights.is_file():  # a large model lies in parts
+        lineage.made("model", f"narrator_{folder.name}", weights, folder)
 
 
 def leave_report(job: FineTune, report: Mapping[str, Any], folder: Path, out: Path) -> None:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ohlora.errors import OhloraError, need_packages
 from ohlora.narrator.language_model import LanguageModelNarrator
-from ohlora.narrator.model_folder import find_model
+from ohlora.narrator.model_folder import find_model, note_reading
 
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
@@ -57,7 +57,9 @@ def load_narrator(narrator: LanguageModelNarrator) -> tuple[Any, Any]:
             warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 asks transformers the old way
             warnings.filterwarnings("error", message=".*adapter keys")
             try:
-                model = PeftModel.from_pretrained(model, find_model(narrator.adapter)).merge_and_unload()
+                folder = find_model(narrator.adapter)
+                model = PeftModel.from_pretrained(model, folder).merge_and_unload()
+                note_reading(folder, "adapter_model")
             except (UserWarning, RuntimeError, ValueError) as error:
                 why = str(error).strip().splitlines()[0][:200]
                 raise OhloraError(f"{narrator.adapter} does not fit {narrator.model}: {why}") from None
@@ -111,4 +113,5 @@ def load_model(name: str, device: torch.device, bits: int | None) -> Any:
     model, loading = loaded
     if missing := sorted(loading["missing_keys"]):  # they would be drawn at random
         raise OhloraError(f"{name} lacks {len(missing)} of its weights, {missing[0]} first")
+    note_reading(folder, "model")
     return model.to(device)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +23,7 @@ from ohlora.narrator.measure import Measure, Narrators
 from ohlora.narrator.training import CASES, HALVES, HELD_OUT, Row, draw_match, examples, read_rows
 from ohlora.narrator.voice import EMOJI
 from ohlora.progress import Advance, progress
+from ohlora.tracking import log_table
 
 Spoken = Mapping[str, Any]  # one line, with what it was said of and what is wrong with it
 
@@ -49,15 +51,25 @@ def measure(job: Measure) -> float:
         shown = [line for line in lines if line["shown"]]
         picked = random.Random(job.seed).sample(shown, min(job.sample, len(shown)))
         write_json(out / f"sample_{name}.json", picked)
-    table = Table("", *report)
-    for key in next(iter(report.values())):
+        shorter = [{**line, "verdicts": " ".join(line["verdicts"])} for line in picked]
+        log_table(job.logger, f"lines_{name}", pd.DataFrame(shorter))
+    table, first = Table("", *report), next(iter(report))
+    for key in report[first]:
         table.add_row(key, *(as_text(numbers[key]) for numbers in report.values()))
     console = Console(highlight=False)
     console.print(table)
     console.print(f"report: {out}", markup=False, soft_wrap=True)
-    first = next(iter(report.values()))
-    job.logger.log_metrics({key: value for key, value in first.items() if value is not None})
-    return first["raw lines with a known contradiction"] or 0.0
+    rows = [{"quantity": key, **{name: one[key] for name, one in report.items()}} for key in report[first]]
+    log_table(job.logger, "measured", pd.DataFrame(rows))
+    job.logger.log_metrics(
+        {
+            f"{name}/{key}": value
+            for name, numbers in report.items()
+            for key, value in numbers.items()
+            if value is not None
+        }
+    )
+    return report[first]["raw lines with a known contradiction"] or 0.0
 
 
 def untuned(narrator: Any, base: str) -> LanguageModelNarrator:

@@ -12,6 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
+from ohlora import lineage
 from ohlora.errors import OhloraError
 from ohlora.narrator import gemma
 from ohlora.narrator.language_model import LanguageModelNarrator
@@ -108,6 +109,13 @@ def weight_files(folder: Path, name: str) -> Iterator[Path]:
         if not path.is_file():
             raise OhloraError(f"{folder} has no {path.name}")
         yield path
+
+
+def note_reading(folder: str, name: str) -> None:
+    """Tell the run that it reads these weights. Those in parts are gigabytes, not worth a digest a match."""
+    path = Path(folder) / f"{name}.safetensors"
+    if path.is_file():
+        lineage.read("model", Path(folder).name, path)
 
 
 def foreign_layers(adapter: Shapes, model: Shapes) -> list[str]:

@@ -9,14 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from rich.console import Console
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainingArguments
 
+from ohlora import lineage
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
-from ohlora.narrator.card import PRETRAINING, origin
+from ohlora.narrator.card import PRETRAINING, origin, plot_losses
 from ohlora.narrator.documents import read_corpus
 from ohlora.narrator.facts import LANGUAGES
 from ohlora.narrator.pretrain import NetworkShape, Pretrain
@@ -32,6 +34,7 @@ from ohlora.narrator.trainers import (
     training_arguments,
 )
 from ohlora.narrator.training import read_rows
+from ohlora.tracking import log_picture, log_table
 
 
 def pretrain(job: Pretrain) -> float:
@@ -86,6 +89,7 @@ def pretrain(job: Pretrain) -> float:
     a_character = loss * held.numel() / sum(map(len, held_documents))
     model.to("cpu").save_pretrained(out / "model")
     tokenizer.save_pretrained(out / "model")
+    lineage.made("model", "language_model", out / "model" / "model.safetensors", out / "model")
     report = {
         "stage": PRETRAINING,
         **origin(),
@@ -105,6 +109,11 @@ def pretrain(job: Pretrain) -> float:
     }
     write_json(out / "report.json", report)
     job.logger.log_metrics({"bits_a_character": report["bits_a_character"]}, step=report["steps"])
+    log_picture(job.logger, "losses", plot_losses({PRETRAINING: report}, out / "losses.png"))
+    sizes = [
+        {"source": source.name, "licence": source.licence, "times": source.times} for source in job.sources
+    ]
+    log_table(job.logger, "sources", pd.DataFrame(sizes))
     console.print(
         f"{report['steps']} steps, {elapsed_s:.0f} s: {report['bits_a_character']:.3f} bits a character"
         f"\nmodel: {out / 'model'}",

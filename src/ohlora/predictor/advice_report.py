@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from ohlora.datasets.lettering import drawable
@@ -82,6 +83,22 @@ def as_json(advice: Advice) -> dict[str, Any]:
         "nearest_known": [vars(known) for known in advice.nearest],
         "notes": notes(advice),
     }
+
+
+def advice_rows(advice: Advice) -> pd.DataFrame:
+    """A row a hyperparameter: its value, and what it gains on the worst one of its range."""
+    of = {effect.name: effect for effect in advice.effects}
+    return pd.DataFrame(
+        [
+            {
+                "hyperparameter": name,
+                "value": shown(value),
+                "gain": of[name].gain if name in of else None,
+                "worst": shown(of[name].worst[0]) if name in of and of[name].curve else None,
+            }
+            for name, value in advice.params.items()
+        ]
+    )
 
 
 def counts_words(counts: Counts) -> str:

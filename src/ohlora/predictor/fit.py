@@ -117,8 +117,9 @@ def fit_predictor(job: FitPredictor) -> float:
     log_picture(job.logger, "predictor_scatter", picture)
     rows = pd.DataFrame([{"method": name, **values} for name, values in scores.items()])
     log_table(job.logger, "predictor_report", rows)
-    own = scores["predictor"]
-    job.logger.log_metrics(own)
+    log_table(job.logger, "predictor_predictions", prediction_rows(table, known, unseen))
+    own, on_sources = scores["predictor"], report["scores_on_sources_held_out"] or {}
+    job.logger.log_metrics({**own, **{f"sources/{name}": value for name, value in on_sources.items()}})
     console.print(report_table(scores))
     console.print(f"predictor: {out / 'hp_predictor.safetensors'}")
     if job.columns is None:
@@ -299,6 +300,15 @@ def judge(table: PredictorTable, prediction: np.ndarray) -> dict[str, float]:
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Spearman's rho, ties sharing their rank; 0 where one of them is constant."""
     return correlation(rankdata(a), rankdata(b))
+
+
+def prediction_rows(table: PredictorTable, known: HeldOut, unseen: HeldOut | None) -> pd.DataFrame:
+    """What each trial earned, and what fits said of it that saw no trial of its subset, or of its source."""
+    columns = {"dataset": table.datasets, "subset": table.group, "earned": table.target}
+    columns["predicted"] = known.own
+    if unseen:
+        columns["predicted_source_unseen"] = unseen.own
+    return pd.DataFrame(columns)
 
 
 def report_table(scores: dict[str, dict[str, float]]) -> Table:

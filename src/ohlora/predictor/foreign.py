@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from ohlora import lineage
 from ohlora.config import InvalidConfig, Many, Name, compared, config, shown
 from ohlora.errors import OhloraError, nearest
 from ohlora.predictor.jobs import Names
@@ -187,11 +188,13 @@ def read_roles(path: Path) -> ColumnRoles:
 
 def parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        frame = pd.read_parquet(path)
     except FileNotFoundError:
         raise OhloraError(f"{path} is not there") from None
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise OhloraError(f"{path} is not a Parquet table ({error})") from None
+    lineage.read("table", path.stem, path)
+    return frame
 
 
 def plain(values: pd.Series) -> pd.Series:

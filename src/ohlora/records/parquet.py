@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from annotated_types import Ge, Le
 
+from ohlora import lineage
 from ohlora.config import Name, expected, shown
 from ohlora.datasets.families import SubsetRecipe
 from ohlora.durable import patiently, replacing
@@ -57,6 +59,7 @@ def read_parquet(path: Path) -> pa.Table:
         raise OhloraError(f"{path} holds no trials: it has no rows")
     if faults := column_faults(table):
         raise OhloraError(f"{path} is not a table of trials: {'; '.join(faults)}")
+    lineage.read("table", path.stem, path, hashlib.sha256(data).hexdigest())
     return table
 
 

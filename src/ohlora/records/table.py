@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ohlora import lineage
 from ohlora.errors import OhloraError
 from ohlora.records.journal import Journal
 from ohlora.records.older import fill_older
@@ -52,6 +53,8 @@ def gather(folder: Path) -> Path:
         tables = folder_tables(folder)
         if len(tables) > 1 or (tables and not journal.parquet.exists()):
             write_parquet(joined(tables), journal.parquet)
+        if tables:
+            lineage.made("table", journal.parquet.stem, journal.parquet)
     return journal.parquet
 
 

@@ -6,16 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from ohlora.datasets.images import Split
 from ohlora.datasets.lettering import drawable
+from ohlora.datasets.pictures import to_picture
 from ohlora.figures import plt, save_figure
 from ohlora.text import printable
 
 NUMBERED = 25  # classes; more have no room for a number in each cell
 LARGEST = 16.0  # inches a side
+SAMPLES = 32  # predictions that a run's table shows
 
 
 def plot_curve(
@@ -38,6 +43,31 @@ def plot_curve(
 def confusion(logits: Tensor, labels: Tensor) -> np.ndarray:
     """Images by true (row) and predicted class (column), int64 [classes, classes]."""
     return multiclass_confusion_matrix(torch.nan_to_num(logits), labels, logits.shape[1]).numpy()
+
+
+def surest_first(logits: Tensor, labels: Tensor, wrong: bool) -> list[tuple[int, int, float]]:
+    """(row, predicted class, its probability) of the images that are told wrong, or right."""
+    probabilities = torch.nan_to_num(logits).double().softmax(dim=1)
+    most, predicted = probabilities.max(dim=1)
+    rows = ((predicted != labels) == wrong).nonzero().flatten()
+    ordered = rows[most[rows].argsort(descending=True, stable=True)]
+    return [(row, int(predicted[row]), float(most[row])) for row in ordered.tolist()]
+
+
+def sample_predictions(
+    images: Split, logits: Tensor, class_names: Sequence[str]
+) -> tuple[pd.DataFrame, list[Image.Image]]:
+    """At most SAMPLES test images: mistakes, the surest first, for up to half of them, then right ones."""
+    mistakes, right = (surest_first(logits, images.labels, wrong) for wrong in (True, False))
+    mistakes = mistakes[: max(SAMPLES // 2, SAMPLES - len(right))]
+    some = right[:: max(1, len(right) // (SAMPLES - len(mistakes)))] if len(mistakes) < SAMPLES else []
+    picked = [*mistakes, *some][:SAMPLES]
+    rows = [
+        (printable(class_names[int(images.labels[row])]), printable(class_names[seen]), probability)
+        for row, seen, probability in picked
+    ]
+    frame = pd.DataFrame(rows, columns=pd.Index(["true", "predicted", "probability"]))
+    return frame, [to_picture(images.images[row]) for row, _, _ in picked]
 
 
 def plot_confusion(matrix: np.ndarray, class_names: Sequence[str], title: str, path: Path) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
 from ohlora.datasets.images import ImageData
@@ -19,6 +20,7 @@ from ohlora.records.record import TrialRecord
 from ohlora.records.table import gather
 from ohlora.seeds import CHOSEN_SEEDS, REPEAT_SEEDS
 from ohlora.space import Params
+from ohlora.tracking import log_table
 from ohlora.trials.drivers import TrialOutcome, device_name, train_and_score
 from ohlora.trials.jobs import TrainTrials, TrialPlan
 from ohlora.trials.plan import check_seeds, planned_trials, spread_params
@@ -40,6 +42,7 @@ class Sweep:
         self.driver = "lean" if job.driver == "lean" else "stacked"
         self.console = Console()
         self.mine: list[TrialRecord] = []  # trained here
+        self.best = 0.0  # validation macro-F1 among them
         self.started = time.perf_counter()
 
     def run(self) -> float:
@@ -134,8 +137,10 @@ class Sweep:
             journal.append(record)
             journal.release(trial.key.digest)
             self.mine.append(record)
+            self.best = max(self.best, record.val_f1)
+            scores = {"val_f1": record.val_f1, "test_f1": record.test_f1, "elapsed_s": record.elapsed_s}
             self.job.logger.log_metrics(
-                {"val_f1": record.val_f1, "test_f1": record.test_f1, "elapsed_s": record.elapsed_s},
+                {**{f"trial/{name}": value for name, value in scores.items()}, "best_val_f1": self.best},
                 step=len(self.mine),
             )
             hourly = 3600 * len(self.mine) / (time.perf_counter() - self.started)
@@ -168,6 +173,8 @@ class Sweep:
             self.console.print(winner(done, self.plan.space), soft_wrap=True, markup=False, highlight=False)
             winners = save_winners(done, Path(self.job.output_dir) / "winners.csv")
             self.console.print(f"each subset's best: {winners}", soft_wrap=True, markup=False)
+            log_table(self.job.logger, "winners", pd.read_csv(winners))
+            log_table(self.job.logger, "trials", pd.DataFrame([record.row() for record in done]))
         self.console.print(f"table: {path} ({in_table} trials in all)", soft_wrap=True, markup=False)
         if missing:
             self.console.print(f"{missing} trials are in the hands of other processes")

@@ -15,12 +15,12 @@ from ohlora.processes import is_main
 from ohlora.records.journal import Journal
 from ohlora.records.record import TrialRecord
 from ohlora.records.table import gather
-from ohlora.tracking import log_picture
+from ohlora.tracking import log_confusion, log_picture, log_table
 from ohlora.trials.classifier import save_classifier
 from ohlora.trials.drivers import TrialOutcome, train_and_score
 from ohlora.trials.jobs import TrainTrials
 from ohlora.trials.plan import spread_params
-from ohlora.trials.report import confusion, plot_confusion, plot_curve
+from ohlora.trials.report import confusion, plot_confusion, plot_curve, sample_predictions
 from ohlora.trials.summary import summary, winner
 
 
@@ -88,4 +88,8 @@ def leave(job: TrainTrials, outcome: TrialOutcome, subset: Subset, out: Path) ->
     drawn = plot_confusion(counts, subset.class_names, title, out / "confusion.png")
     log_picture(job.logger, "curve", plot_curve(outcome.curve, record.test_f1, out / "curve.png"))
     log_picture(job.logger, "confusion", drawn)
+    log_confusion(job.logger, counts, subset.class_names)
+    log_table(
+        job.logger, "predictions", *sample_predictions(subset.test, outcome.test_logits, subset.class_names)
+    )
     job.logger.log_metrics({"best_val_f1": record.val_f1, "test_f1": record.test_f1}, step=record.steps)

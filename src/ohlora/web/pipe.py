@@ -15,8 +15,8 @@ from typing import Any, TextIO
 class Pipe:
     """Requests from standard input, one at a time; events to standard output, from any thread.
 
-    Whatever else prints goes to standard error from now on. When standard input ends, so does the process,
-    whatever it is doing: nobody is left to tell.
+    Whatever else prints goes to standard error from now on. When standard input ends, so does the process:
+    at once where it is at work, as nobody is left to tell; by way of `next` where it waits, its logs closed.
     """
 
     def __init__(self) -> None:
@@ -26,6 +26,7 @@ class Pipe:
         self._writing = threading.Lock()
         self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.stopping = threading.Event()  # "stop" was asked for, and nothing has answered it yet
+        self._waiting = threading.Event()
         threading.Thread(target=self._read, args=(os.dup(0),), daemon=True).start()
 
     def say(self, event: str, **content: Any) -> None:
@@ -35,8 +36,12 @@ class Pipe:
             self._out.flush()
 
     def next(self) -> dict[str, Any]:
-        """The next request. Raises KeyboardInterrupt where it is to stop."""
+        """The next request. Raises KeyboardInterrupt where it is to stop, EOFError where none will come."""
+        self._waiting.set()
         request = self._requests.get()
+        self._waiting.clear()
+        if not request:
+            raise EOFError
         if request.get("do") == "stop":
             self.stopping.clear()
             raise KeyboardInterrupt
@@ -60,7 +65,10 @@ class Pipe:
                 if not isinstance(request, Mapping):
                     self.say("failed", message="a request is a JSON object on one line")
                     continue
-                self._requests.put(dict(request))
+                if request:
+                    self._requests.put(dict(request))
                 if request.get("do") == "stop":
                     self.stopping.set()
-        os._exit(0)
+        if not self._waiting.is_set() or not self._requests.empty():
+            os._exit(0)
+        self._requests.put({})

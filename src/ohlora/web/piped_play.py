@@ -25,7 +25,7 @@ from ohlora.battle.contestants.human_file import clean_player
 from ohlora.battle.contestants.ohlora import OhLora
 from ohlora.battle.prepare import Prepared, draw, keep, load_data, load_predictor, seal_choice
 from ohlora.battle.referee import Referee, Watch
-from ohlora.battle.report import plot_curves
+from ohlora.battle.report import log_match, plot_curves
 from ohlora.battle.result import MatchResult
 from ohlora.battle.training_thread import Curve, Show
 from ohlora.datasets.pictures import save_contact_sheet, to_picture
@@ -70,6 +70,8 @@ def play_piped(job: PlayPiped) -> None:
             request = pipe.next()
             if request.get("do") == "play":
                 player.play(request)
+        except EOFError:
+            return
         except KeyboardInterrupt:
             pipe.say("stopped")
         except OhloraError as error:
@@ -113,6 +115,7 @@ class Player:
         result = prepared.result(played)
         told = keep(match, result, out)
         plot_curves(result.attempts, out / "curves.png")
+        log_match(match.logger, result, told, out)
         picture = self.react(match, result, told.line, out)
         save_card(result, told.line, picture, out / "card.png")
         self.pipe.say("result", **self.content(prepared, result), line=told.line)

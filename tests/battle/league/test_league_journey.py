@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.offline_runs import shows
+from tests.reported import reported
 
 pytestmark = pytest.mark.slow
 Door = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -22,8 +24,9 @@ FEWER = ["league.contestants.portfolio=null", "league.contestants.static=null"]
 
 def test_a_league_is_played_and_its_report_read_again(door: Door, tmp_path: Path) -> None:
     """By one worker; that it leaves a subset in other hands alone is asked in test_play.py."""
-    done = door("battle.py", *QUICK, *FEWER, "hydra.run.dir=first", cwd=tmp_path)
+    done = door("battle.py", *QUICK, *FEWER, "logger=wandb", "hydra.run.dir=first", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    shows(tmp_path / "first", "Leagues")
     assert json.loads((tmp_path / "first/report.json").read_text(encoding="utf-8"))["complete"] == 2
     lines = [
         json.loads(line)["key"]
@@ -34,6 +37,9 @@ def test_a_league_is_played_and_its_report_read_again(door: Door, tmp_path: Path
     again = door("battle.py", *QUICK, *FEWER, "league.play=false", "hydra.run.dir=again", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert "2 of 2 subsets are complete" in again.stdout
+    shown = reported(tmp_path / "again", "Leagues")
+    assert len(shown.figures) == 3
+    assert "win rate" in shown.summary
     report = json.loads((tmp_path / "again/report.json").read_text(encoding="utf-8"))
     assert report["samplers"]["tpe"]["n_startup_trials"] == 10
     assert "her predictor was fitted on another protocol" in " ".join(report["notes"])

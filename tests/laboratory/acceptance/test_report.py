@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from lightning.pytorch.loggers import CSVLogger
 from tests.laboratory.acceptance.conftest import FEW
+from tests.offline_runs import shows
 
 from ohlora.errors import OhloraError
 from ohlora.face.trained.vae import load_generator
@@ -35,6 +36,9 @@ CHAIN = (
     ("model=face_directions", "samples=80", "job.swept=2", "job.steps=3"),
     ("model=face_bank", "screening.least_r={eyes:-1,mouth:-1,roll:-1}", "job.candidates=3"),
 )
+
+
+TRACKED = (CHAIN[1], CHAIN[9])  # with logger=wandb
 
 
 def test_without_networks_it_tells_what_it_can_and_what_makes_the_rest(report_job, tmp_path, capsys):
@@ -87,17 +91,23 @@ def test_the_whole_table_of_the_smoke_chain(door, lasting_cache, tmp_path):
     here = ("save_to=face", "paths.face=face", f"paths.cache_dir={lasting_cache}")
     for words in CHAIN:
         kept = ["filtered_faces=face"] if words[0] == "model=face_vae" else []
-        done = door("train.py", *SMALL, *TRAINING, *words, *here, *kept, cwd=tmp_path)
+        logged = ("logger=wandb", f"hydra.run.dir={words[0][6:]}") if words in TRACKED else ()
+        done = door("train.py", *SMALL, *TRAINING, *words, *here, *kept, *logged, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert ".safetensors" in done.stdout
+    shows(tmp_path / "face_seg", "Her face: segmenter")
+    made = shows(tmp_path / "face_vae", "Her face: generator")
+    assert {one["name"] for one in made.config["inputs"]} >= {"segmenter_a", "regressor_a", "kept"}
     ours, polished = (load_generator(tmp_path / "face", f"generator_{one}") for one in ("ours", "polished"))
     assert ours.card["settings"]["kept"] is True
     assert ours.card["domain"] == "rendered faces"
     begun = polished.card["settings"]["begins_with"]
     assert begun["generator_ours"] == ours.card["weights"]["sha256"] != polished.card["weights"]["sha256"]
 
-    done = door("face-report", *FEW, *here[1:], "hydra.run.dir=report", cwd=tmp_path)
+    words = ("logger=wandb", "hydra.run.dir=report")
+    done = door("face-report", *FEW, *here[1:], *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    shows(tmp_path / "report", "Her face: acceptance")
     kept = json.loads((tmp_path / "report" / "report.json").read_text())
     rows = kept["rows"]
     # At 32 px a network has no frame rate of 64 or 128 px; nobody may pass, and then nobody passes again.

@@ -101,7 +101,10 @@ def report(job: PlayLeague, plan: Plan, console: Console) -> float:
     write_json(out / "report.json", content)
     for picture in figures(job, tables, out):
         log_picture(job.logger, picture.stem, picture)
-    log_table(job.logger, "league_standings", tables["standings"])
+    kept = {name: tables[name] for name in ("standings", "pairs", "break_even", "calibration", "scores")}
+    for name, table in {**kept, "goals": pd.DataFrame(reached)}.items():
+        if len(table):
+            log_table(job.logger, f"league_{name}", table)
     level = level_table(scores, tables["break_even"])
     for table in (glance_table(against), group_table(job, against), level, goal_table(reached)):
         if table is not None:
@@ -110,8 +113,19 @@ def report(job: PlayLeague, plan: Plan, console: Console) -> float:
         console.print(Text(f"- {note}"), soft_wrap=True)
     console.print(Text(f"report: {out}"), soft_wrap=True)
     lead = headline(job, against)
-    job.logger.log_metrics({"complete": len(played), "lead": lead})
+    numbers = {"complete": len(played), "planned": len(plan.fixtures), "lead": lead}
+    job.logger.log_metrics({**numbers, **at_most_trials(against)})
     return lead
+
+
+def at_most_trials(against: pd.DataFrame) -> dict[str, float]:
+    """Her win rate and mean difference to each rival with all its trials, she with none or fewest."""
+    found: dict[str, float] = {}
+    every = fewest(where(against, group=ALL))
+    for rival in dict.fromkeys(every["rival"]):
+        row = max(where(every, rival=rival).to_dict("records"), key=lambda one: one["trials"])
+        found |= {f"win_rate/{rival}": row["win_rate"], f"difference/{rival}": row["difference"]}
+    return found
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import pandas as pd
 import torch
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from ohlora.laboratory.acceptance.jobs import GENERATOR, Report
 from ohlora.laboratory.acceptance.model_folder import Missing, ModelFolder
 from ohlora.laboratory.acceptance.stages import Evaluation, of_generator, subjects
 from ohlora.laboratory.acceptance.table import (
+    COLUMNS,
     Criterion,
     Row,
     markdown,
@@ -26,6 +28,7 @@ from ohlora.laboratory.acceptance.table import (
     summary,
 )
 from ohlora.progress import progress
+from ohlora.tracking import log_table
 
 Criteria = Mapping[str, Mapping[str, Criterion]]
 WIDTH = 140  # of a table that goes into a file
@@ -51,6 +54,8 @@ def print_report(job: Report) -> float:
         console.print(line, markup=False, soft_wrap=True)
     values = {f"{row.stage}/{row.subject}/{row.name}": row.value for row in rows if row.value is not None}
     job.logger.log_metrics(values)
+    cells = [(row.stage, *row.cells) for row in rows]
+    log_table(job.logger, "acceptance", pd.DataFrame(cells, columns=pd.Index(["kind", *COLUMNS])))
     gated = [row.verdict in ("target", "gate") for row in rows if row.criterion.gate is not None]
     return sum(gated) / max(1, len(gated))
 

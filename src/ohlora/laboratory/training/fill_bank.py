@@ -20,6 +20,7 @@ from ohlora.laboratory.networks.segmenter import load_segmenter
 from ohlora.laboratory.sources.source import FaceSource
 from ohlora.laboratory.training.jobs import FillBank
 from ohlora.progress import progress
+from ohlora.tracking import log_picture
 
 BANK = "bank"
 PASSED = "passed"  # the sheet of all who passed
@@ -52,6 +53,8 @@ def fill_bank(job: FillBank) -> float:
     save_numbered(thumbnails(generator, latents[everybody], bases[everybody]), folder / f"{PASSED}.png")
     pictures = thumbnails(generator, latents[banked], bases[banked])
     save_numbered(pictures, folder / f"{BANK}.png")
+    for name in (PASSED, BANK):
+        log_picture(job.training_run.logger, name, folder / f"{name}.png")
     scores = {
         "candidates": job.candidates,
         "passed": len(passed.rows) / job.candidates,

@@ -163,7 +163,8 @@ def member(
         job = replace(job, lesson=lesson, training_run=training_run)
         job.fit(learner, train, held, settings)
     if is_main():
-        save_model(training_run.folder, "member", network.state_dict(), {"kind": MEMBER_KIND, "fold": fold})
+        card = {"kind": MEMBER_KIND, "fold": fold}
+        save_model(training_run.folder, "member", network.state_dict(), card, interim=True)
     return network
 
 

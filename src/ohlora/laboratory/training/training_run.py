@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -25,7 +26,7 @@ from ohlora.laboratory.sources.settings import MISSING
 from ohlora.laboratory.sources.source import FacePart, FaceSource
 from ohlora.laboratory.training.jobs import FaceJob, FaceTask, TrainingRun
 from ohlora.processes import own_draws, process_count, trainer_arguments
-from ohlora.tracking import remember_settings
+from ohlora.tracking import log_table, remember_settings
 from ohlora.training_callbacks import CHECKPOINTS, LAST
 from ohlora.training_progress import progress_callbacks
 
@@ -133,8 +134,10 @@ def keep(
     path = save_model(Path(job.save_to), name, tensors, {**card, "domain": job.dataset.domain})
     _, card = load_model(path.parent, name, card["kind"])
     write_json(job.training_run.folder / f"{name}.report.json", card)
-    flat = {key: value for key, value in card["scores"].items() if isinstance(value, int | float)}
-    job.training_run.logger.log_metrics({f"test/{key}": float(value) for key, value in flat.items()})
+    flat = {key: float(value) for key, value in card["scores"].items() if isinstance(value, int | float)}
+    job.training_run.logger.log_metrics({f"test/{key}": value for key, value in flat.items()})
+    rows = [{"network": name, "score": key, "value": value} for key, value in flat.items()]
+    log_table(job.training_run.logger, "scores", pd.DataFrame(rows))
     Console(highlight=False).print("\n  ".join(lines) + f"\nweights: {path}", soft_wrap=True, markup=False)
 
 
