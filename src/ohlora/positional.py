@@ -31,7 +31,13 @@ WITH_VALUE = {
 }
 MORE = "..."  # ends the name of a setting that takes the rest
 # By the name of the verb's config.
-WORDS = {"advise": ("folder",), "fit": ("folder",), "predict": ("classifier", "files...")}
+WORDS = {
+    "advise": ("folder",),
+    "fit": ("folder",),
+    "predict": ("classifier", "files..."),
+    "publish": ("only...",),
+}
+FLAGS = {"--check": "check=true"}
 
 
 def as_settings(
@@ -49,7 +55,7 @@ def as_settings(
         if argument == "--":
             words += rest
         elif argument.startswith("-"):
-            others.append(argument)
+            others.append(FLAGS.get(argument, argument))
             if argument in WITH_VALUE and (value := next(rest, None)) is not None:
                 others.append(value)
         elif is_setting(argument, known):

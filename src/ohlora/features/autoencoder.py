@@ -232,6 +232,16 @@ class Encoder:
         ]
         return torch.cat(codes) if codes else torch.empty(0, self.code_size)
 
+    @classmethod
+    def from_pretrained(cls, place: str | Path, name: str = "encoder", **options: Any) -> Encoder:
+        """The encoder `name` in a folder or, by owner/name, on the Hugging Face Hub; OhloraError if none is.
+
+        `options` are ModelHubMixin's: revision, token, cache_dir, force_download, local_files_only.
+        """
+        from ohlora.features.pretrained import PretrainedEncoder
+
+        return PretrainedEncoder.from_pretrained(place, name=name, **options)
+
 
 def as_trained(images: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
     """uint8 images [n, c, h, w] as float32 pixels 0 to 1 of `image_shape` (channels, height, width)."""
