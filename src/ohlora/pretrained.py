@@ -7,12 +7,13 @@ pickle.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, RepositoryNotFoundError
 
 from ohlora.errors import OhloraError, nearest
+from ohlora.text import printable
 
 # The file config.json of a published model. The JSON card says all there is to say, but by this file the Hub
 # counts downloads, and without it ModelHubMixin loads nothing from its cache when there is no network.
@@ -36,20 +37,21 @@ class Pretrained(
     _hub_mixin_config = CONFIG
 
     @classmethod
-    def read(cls, folder: Path, name: str) -> Self:
+    def read(cls, folder: Path, name: str) -> Any:
         """The model of the two files in `folder`; OhloraError where they are not one."""
         raise NotImplementedError
 
     @classmethod
-    def from_pretrained(cls, place: str | Path, **options: Any) -> Self:
-        """The model in the folder `place` or, by owner/name, on the Hub; OhloraError where it is none.
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Any:
+        """The model in a folder or, by owner/name, on the Hub; OhloraError where it is none.
 
         `options`: name (of the two files), revision, token, cache_dir, force_download, local_files_only.
         """
         try:
-            return super().from_pretrained(place, **options)
+            return super().from_pretrained(pretrained_model_name_or_path, **options)
         # The last two: a config.json of another shape.
         except (HTTPError, OSError, ValueError, AttributeError, TypeError) as error:
+            place = printable(pretrained_model_name_or_path)
             raise OhloraError(f"no model at {place}, here or on the Hub: {why(error)}") from None
 
     @classmethod
@@ -64,7 +66,7 @@ class Pretrained(
         local_files_only: bool,
         token: str | bool | None,
         **others: Any,
-    ) -> Self:
+    ) -> Any:
         if others:
             raise OhloraError(f"from_pretrained of {model_id} knows name, and not {', '.join(others)}")
         folder = Path(model_id)

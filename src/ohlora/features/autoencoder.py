@@ -233,14 +233,15 @@ class Encoder:
         return torch.cat(codes) if codes else torch.empty(0, self.code_size)
 
     @classmethod
-    def from_pretrained(cls, place: str | Path, name: str = "encoder", **options: Any) -> Encoder:
-        """The encoder `name` in a folder or, by owner/name, on the Hugging Face Hub; OhloraError if none is.
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Encoder:
+        """The encoder in a folder or, by owner/name, on the Hugging Face Hub; OhloraError if none is.
 
-        `options` are ModelHubMixin's: revision, token, cache_dir, force_download, local_files_only.
+        `options`: name (of the two files), and ModelHubMixin's revision, token, cache_dir, force_download,
+        local_files_only.
         """
-        from ohlora.features.pretrained import PretrainedEncoder
+        from ohlora.features.pretrained import NAME, PretrainedEncoder
 
-        return PretrainedEncoder.from_pretrained(place, name=name, **options)
+        return PretrainedEncoder.from_pretrained(pretrained_model_name_or_path, **{"name": NAME, **options})
 
 
 def as_trained(images: Tensor, image_shape: tuple[int, int, int]) -> Tensor:

@@ -128,7 +128,7 @@ class Predictor:
             raise OhloraError(f"{place} is not a whole predictor: {why}") from None
 
     @classmethod
-    def from_pretrained(cls, place: str | Path, **options: Any) -> Predictor:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Predictor:
         """The predictor in a folder or, by owner/name, on the Hugging Face Hub; OhloraError if none is.
 
         `options`: name (of the two files), and ModelHubMixin's revision, token, cache_dir, force_download,
@@ -136,7 +136,7 @@ class Predictor:
         """
         from ohlora.predictor.pretrained import PretrainedPredictor
 
-        return PretrainedPredictor.from_pretrained(place, **{"name": NAME, **options})
+        return PretrainedPredictor.from_pretrained(pretrained_model_name_or_path, **{"name": NAME, **options})
 
     @classmethod
     def of_card(cls, said: PredictorCard, tensors: Mapping[str, Tensor], card: dict[str, Any]) -> Predictor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ohlora.predictor.predictor import NAME, Predictor
 from ohlora.pretrained import Pretrained
@@ -15,5 +16,5 @@ class PretrainedPredictor(Pretrained, Predictor, tags=["hyperparameter-optimizat
         self.save(save_directory, NAME)
 
     @classmethod
-    def read(cls, folder: Path, name: str) -> PretrainedPredictor:
+    def read(cls, folder: Path, name: str) -> Any:
         return cls.load(folder, name)

@@ -155,7 +155,8 @@ def send(api: HfApi, repository: Repository, repo_id: str, contents: list[Conten
 def compare(api: HfApi, repository: Repository, repo_id: str, contents: Sequence[Content]) -> Difference:
     """The repository as it is on the Hub beside what is here, by the digests of the files."""
     with one_line(repo_id, api):
-        tree = api.list_repo_tree(repo_id, recursive=True, repo_type=repository.kind)
+        now = api.repo_info(repo_id, repo_type=repository.kind).sha
+        tree = api.list_repo_tree(repo_id, recursive=True, revision=now, repo_type=repository.kind)
         there = {one.path: one for one in tree if isinstance(one, RepoFile)}
     here = {one.path: one for one in contents}
     return Difference(
