@@ -97,6 +97,7 @@ def test_what_users_may_import():
     assert set(ohlora.__all__) == {
         "Advice",
         "Choice",
+        "Encoder",
         "ImageClassifier",
         "OhLoRASampler",
         "OhloraError",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ohlora.classify.loading import load
     from ohlora.errors import OhloraError
+    from ohlora.features.autoencoder import Encoder
     from ohlora.features.describe import describe
     from ohlora.predictor.advice import Advice, advise
     from ohlora.predictor.predictor import Predictor
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Advice",
     "Choice",
+    "Encoder",
     "ImageClassifier",
     "OhLoRASampler",
     "OhloraError",
@@ -36,6 +38,7 @@ __all__ = [
 _HOME = {  # imported when first asked for: `import ohlora` is light
     "Advice": "predictor.advice",
     "Choice": "space",
+    "Encoder": "features.autoencoder",
     "ImageClassifier": "trials.classifier",
     "OhLoRASampler": "predictor.sampler",
     "OhloraError": "errors",

@@ -31,6 +31,7 @@ VERBS = {
     "contact-sheet": "pictures of many rendered people, of properties, label maps, twins and moods",
     "photo-sheet": "how photos of faces are read: dataset=faces_celebamask dataset.root=DIR",
     "convert-weights": "a StyleGAN trained elsewhere, for use here: source=FILE out=FILE.safetensors",
+    "publish": "models, target table and cards to the Hugging Face Hub; a dry run by default",
     "face-report": "what the networks of her face reach, beside gates and targets",
 }
 # Modules that were commands of their own.

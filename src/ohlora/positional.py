@@ -36,7 +36,9 @@ WORDS = {
     "fit": ("folder",),
     "predict": ("classifier", "files..."),
     "report": ("folders...",),
+    "publish": ("only...",),
 }
+FLAGS = {"--check": "check=true"}
 
 
 def as_settings(
@@ -54,7 +56,7 @@ def as_settings(
         if argument == "--":
             words += rest
         elif argument.startswith("-"):
-            others.append(argument)
+            others.append(FLAGS.get(argument, argument))
             if argument in WITH_VALUE and (value := next(rest, None)) is not None:
                 others.append(value)
         elif is_setting(argument, known):

@@ -232,6 +232,17 @@ class Encoder:
         ]
         return torch.cat(codes) if codes else torch.empty(0, self.code_size)
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Encoder:
+        """The encoder in a folder or, by owner/name, on the Hugging Face Hub; OhloraError if none is.
+
+        `options`: name (of the two files), and ModelHubMixin's revision, token, cache_dir, force_download,
+        local_files_only.
+        """
+        from ohlora.features.pretrained import NAME, PretrainedEncoder
+
+        return PretrainedEncoder.from_pretrained(pretrained_model_name_or_path, **{"name": NAME, **options})
+
 
 def as_trained(images: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
     """uint8 images [n, c, h, w] as float32 pixels 0 to 1 of `image_shape` (channels, height, width)."""

@@ -25,6 +25,7 @@ from ohlora.predictor.table import PredictorTable
 from ohlora.space import Axis, Choice, Params, Real, Space
 
 KIND = "ohlora.hp_predictor"
+NAME = "hp_predictor"  # of the two files that it is
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,17 @@ class Predictor:
                 str(error).split()
             )
             raise OhloraError(f"{place} is not a whole predictor: {why}") from None
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Predictor:
+        """The predictor in a folder or, by owner/name, on the Hugging Face Hub; OhloraError if none is.
+
+        `options`: name (of the two files), and ModelHubMixin's revision, token, cache_dir, force_download,
+        local_files_only.
+        """
+        from ohlora.predictor.pretrained import PretrainedPredictor
+
+        return PretrainedPredictor.from_pretrained(pretrained_model_name_or_path, **{"name": NAME, **options})
 
     @classmethod
     def of_card(cls, said: PredictorCard, tensors: Mapping[str, Tensor], card: dict[str, Any]) -> Predictor:
@@ -255,7 +267,7 @@ def check_tensors(tensors: Mapping[str, Tensor], n_features: int, n_known: int) 
 
 def load(folder: str | Path | None = None) -> Predictor:
     """The predictor that `train model=hp_predictor` left in `folder`; without one, the one that ships."""
-    return Predictor.load(Path(folder) if folder else assets_dir(), "hp_predictor")
+    return Predictor.load(Path(folder) if folder else assets_dir(), NAME)
 
 
 def read_axis(card: Mapping[str, Any]) -> Axis:

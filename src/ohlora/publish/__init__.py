@@ -1,0 +1,1 @@
+"""Models and target table -> repositories on the Hugging Face Hub."""
