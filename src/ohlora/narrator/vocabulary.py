@@ -69,7 +69,7 @@ def tokens_to_keep(tokenizer: Mapping[str, Any], english: Callable[[str], bool])
     }
     ranks = {(left, right): rank for rank, (left, right) in enumerate(tokenizer["model"]["merges"])}
     for token in list(kept):
-        kept.update(merged_from(token, ranks))
+        kept.update(piece for piece in merged_from(token, ranks) if piece in ids)
     return sorted(ids[token] for token in kept)
 
 
