@@ -18,7 +18,7 @@ VERBS = {
     "fit": "a classifier of the images in a folder: fit DIR save_to=MODEL",
     "predict": "what a classifier sees on images: predict MODEL FILES...",
     "say": "one line of hers about a match that ended so: verdicts=won_by_far",
-    "fine-tune": "fine-tune a voice with TRL and LoRA: narrator=tiny|kanana",
+    "fine-tune": "fine-tune a voice with TRL and LoRA: narrator=tiny|gemma|kanana",
     "pretrain": "train a small language model from nothing",
     "measure": "how often a voice contradicts the result, and what its lines are like",
     "chat": "talk with her in the terminal; memory=show, export or erase",

@@ -286,7 +286,7 @@ def test_what_cannot_be_trained_is_said_before_training(composed, babbler, tmp_p
 @pytest.mark.slow
 def test_a_mistake_is_one_line(door, tmp_path):
     for narrator, said in (
-        ("template", "fine_tuning=template is not one of chat_gemma | kanana | rehearsal | tiny"),
+        ("template", "fine_tuning=template is not one of chat_gemma | gemma | kanana | rehearsal | tiny"),
         ("tiny", "fine_tuning.model is missing"),
     ):
         done = door(FINE_TUNE, f"narrator={narrator}", cwd=tmp_path)

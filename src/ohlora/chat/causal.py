@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any
 
 from annotated_types import Gt, Le
 
-from ohlora.chat.answerer import Answer, Context, Pieces, whole, words
+from ohlora.chat.answerer import Answer, Answerer, Context, Pieces, whole, words
 from ohlora.chat.checks import faults
 from ohlora.chat.fact import Language
 from ohlora.chat.prompt import chat_prompt, read_completion
@@ -43,6 +43,9 @@ class CausalAnswerer:
 
     load = deferred("ohlora.narrator.generation", "load_narrator")
     stream = deferred("ohlora.narrator.streaming", "stream_line")
+    write_each = deferred("ohlora.narrator.generation", "write_each")
+    # How likely a completion is: (nats, tokens).
+    nats = deferred("ohlora.narrator.generation", "nats_of")
     check_model = deferred("ohlora.narrator.model_folder", "check_narrator")
 
     def check(self) -> None:
@@ -59,20 +62,8 @@ class CausalAnswerer:
         ]
 
     def answer(self, context: Context) -> Pieces:
-        refused: list[str] = []
-        if context.topic not in BY_RULE:
-            for number in range(self.draws):
-                reply, remember = read_completion("".join(self.write(context, number)))
-                if not faults(reply, context):
-                    yield from words(reply)
-                    remember = remember or to_remember(context.user, context.language)
-                    return Answer(
-                        reply, remember if context.topic is None else (), tuple(refused), written=False
-                    )
-                refused.append(reply)
-        written = whole(self.fallback.answer(context))
-        yield from words(written.reply)
-        return replace(written, refused=tuple(refused))
+        drawn = ("".join(self.write(context, number)) for number in range(self.draws))
+        return (yield from first_good(context, drawn, self.fallback))
 
     def write(self, context: Context, number: int) -> Iterator[str]:
         """What the model writes, piece by piece, unchecked."""
@@ -83,3 +74,18 @@ class CausalAnswerer:
     def loaded(self) -> tuple[Any, Any]:
         """Tokenizer and model, read when the first reply is wanted."""
         return self.load()
+
+
+def first_good(context: Context, drawn: Iterable[str], fallback: Answerer) -> Pieces:
+    """The first text that passes the checks, the fallback's line where none does or a rule decides."""
+    refused: list[str] = []
+    for text in drawn if context.topic not in BY_RULE else ():
+        reply, remember = read_completion(text)
+        if not faults(reply, context):
+            yield from words(reply)
+            remember = remember or to_remember(context.user, context.language)
+            return Answer(reply, remember if context.topic is None else (), tuple(refused), written=False)
+        refused.append(reply)
+    written = whole(fallback.answer(context))
+    yield from words(written.reply)
+    return replace(written, refused=tuple(refused))

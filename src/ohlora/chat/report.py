@@ -22,6 +22,7 @@ class ChatReport:
     conversations: Index  # simulated, with kills
     turns: Count
     rows: Count | None  # of each kind of question an answerer is asked; null: all
+    asked_after: Count | None  # of the questions asked long after; null: all
     folder: Name  # where the report is left
     output_dir: Name
     seed: Index

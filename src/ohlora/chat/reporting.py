@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ohlora.chat.answerer import Answer, Answerer, Context, whole
-from ohlora.chat.checks import memory_faults
+from ohlora.chat.answerer import Answer, Answerer, Context, Pieces, whole
+from ohlora.chat.causal import BY_RULE, CausalAnswerer, first_good
+from ohlora.chat.checks import faults, memory_faults
 from ohlora.chat.conversation import Conversation
 from ohlora.chat.fact import read_line
-from ohlora.chat.lessons import context_of
+from ohlora.chat.lessons import context_of, lesson
 from ohlora.chat.mood import MoodClassifier
+from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.report import ChatReport
 from ohlora.chat.retrieval import Retriever
 from ohlora.chat.retrieval_measures import measured
@@ -33,6 +37,8 @@ from ohlora.progress import progress
 from ohlora.provenance import current_commit
 
 Counts = dict[str, Any]
+SPEED_ROWS = 8  # replies whose writing is timed
+BATCH = 16  # replies drawn at once
 
 
 def write_report(job: ChatReport) -> float:
@@ -50,7 +56,7 @@ def write_report(job: ChatReport) -> float:
     report["moods"] = of_moods(moods, job, folder)
     for name, answerer in job.answerers.items():
         if answerer is not None:
-            report["answerers"][name] = of_answerer(answerer, job, moods)
+            report["answerers"][name] = of_answerer(answerer, job, moods, name)
     report["kills"] = of_kills(job)
     write_json(folder / "report.json", report)
     write_text(folder / "report.md", page(report))
@@ -153,30 +159,111 @@ def plot_confusion(truth: Sequence[str], guessed: Sequence[str], path: Path) -> 
     save_figure(figure, path)
 
 
-def of_answerer(answerer: Answerer, job: ChatReport, moods: MoodClassifier) -> Counts:
-    """Persona, memory, attacks, and speed of one answerer."""
+def of_answerer(answerer: Answerer, job: ChatReport, moods: MoodClassifier, name: str) -> Counts:
+    """Persona, memory, attacks and speed of one answerer; its replies are left in the folder of the run."""
     answerer.check()
-    latencies, speeds = [], []
-    found: Counts = {}
-    parts = {"persona": persona, "held_out": held_out, "attacks": attacks}
-    with progress(len(parts), "parts") as advance:
-        for name, part in parts.items():
-            found[name] = part(answerer, job.rows, latencies, speeds)
-            advance()
-    found["long_after"] = long_after(answerer, next(filter(None, job.retrievers.values())), moods)
-    found["first_word_s"] = float(np.median(latencies))
-    found["reply_s"] = float(np.median(speeds))
+    heard: list[Heard] = []
+    questions = {part: list(spread(of_part(part), job.rows)) for part in PARTS}
+    contexts = [asked(row, row["user"]) for part in questions.values() for row in part]
+    replier = DrawnAhead(answerer, contexts) if isinstance(answerer, CausalAnswerer) else answerer
+    found: Counts = {part: measure(replier, questions[part], heard) for part, measure in PARTS.items()}
+    lines = [json.dumps(asdict(one), ensure_ascii=False) for one in heard]
+    write_text(Path(job.output_dir) / f"replies_{name}.jsonl", "\n".join([*lines, ""]))
+    found["written"] = share(one.written for one in heard)
+    found["refused"] = sum(len(one.refused) for one in heard)
+    if isinstance(answerer, CausalAnswerer):
+        heard = []
+        for context in contexts[:: max(1, len(contexts) // SPEED_ROWS)]:
+            timed(answerer, "", context, heard)
+        found["model"] = of_model(answerer, job.rows)
+    found["first_word_s"] = float(np.median([one.first_s for one in heard]))
+    found["reply_s"] = float(np.median([one.reply_s for one in heard]))
+    retriever = next(filter(None, job.retrievers.values()))
+    found["long_after"] = long_after(answerer, retriever, moods, job.asked_after)
     return found
 
 
-def timed(answerer: Answerer, context: Context, latencies: list[float], speeds: list[float]) -> Answer:
+class DrawnAhead:
+    """A language model's answerer whose replies are drawn in batches: nobody waits for them one by one."""
+
+    def __init__(self, answerer: CausalAnswerer, contexts: Sequence[Context]) -> None:
+        self.answerer, self.check, self.hello = answerer, answerer.check, answerer.hello
+        self.texts: dict[str, list[str]] = {}
+        for number in range(answerer.draws):
+            pending = [one for one in contexts if one.topic not in BY_RULE and not self.good(one)]
+            with progress(len(pending), "replies") as advance:
+                for start in range(0, len(pending), BATCH):
+                    part = pending[start : start + BATCH]
+                    prompts = [(chat_prompt(one), one.language) for one in part]
+                    for one, text in zip(part, answerer.write_each(prompts, (number, start)), strict=True):
+                        self.texts.setdefault(repr(one), []).append(text)
+                        advance()
+
+    def good(self, context: Context) -> bool:
+        return any(
+            not faults(read_completion(text)[0], context) for text in self.texts.get(repr(context), [])
+        )
+
+    def answer(self, context: Context) -> Pieces:
+        return (yield from first_good(context, self.texts.get(repr(context), []), self.answerer.fallback))
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A reply, what it answers, and how long it took."""
+
+    id: str
+    user: str
+    memory: tuple[str, ...]
+    reply: str
+    refused: tuple[str, ...]
+    written: bool
+    first_s: float
+    reply_s: float
+
+
+def timed(answerer: Answerer, name: str, context: Context, heard: list[Heard]) -> Answer:
     started = time.perf_counter()
     pieces = answerer.answer(context)
     next(pieces)
-    latencies.append(time.perf_counter() - started)
+    first = time.perf_counter() - started
     answer = whole(pieces)
-    speeds.append(time.perf_counter() - started)
+    memory = tuple(fact.line for fact in context.memory)
+    seconds = round(first, 3), round(time.perf_counter() - started, 3)
+    heard.append(Heard(name, context.user, memory, answer.reply, answer.refused, answer.written, *seconds))
     return answer
+
+
+def of_model(answerer: CausalAnswerer, most: int | None) -> Counts:
+    """How likely the held-out replies are to a model, and to it before it was tuned; how fast it writes."""
+    told = list(spread(of_split("dialogues", "held_out"), most))
+    found: Counts = {"tuned" if answerer.adapter else "base": likelihood(answerer, told)}
+    first, tokens, seconds = [], 0, 0.0
+    for row in told[:SPEED_ROWS]:
+        started = time.perf_counter()
+        times = [time.perf_counter() for _ in answerer.write(asked(row, row["user"]), 0)]
+        first.append(times[0] - started if times else 0.0)
+        tokens += max(0, len(times) - 1)
+        seconds += times[-1] - times[0] if times else 0.0
+    found["first_token_s"] = float(np.median(first))
+    found["tokens_a_second"] = tokens / seconds if seconds else 0.0
+    if answerer.adapter:
+        found["base"] = likelihood(replace(answerer, adapter=None), told)
+    return found
+
+
+def likelihood(answerer: CausalAnswerer, told: Sequence[Row]) -> Counts:
+    """Perplexity a token and bits a character of what rows have as answers."""
+    nats = tokens = characters = 0.0
+    for row in told:
+        line = lesson(row)
+        nat, token = answerer.nats(line["prompt"], line["language"], line["completion"])
+        nats, tokens, characters = nats + nat, tokens + token, characters + len(line["completion"])
+    return {
+        "rows": len(told),
+        "perplexity": float(np.exp(nats / tokens)),
+        "bits_a_character": nats / characters / float(np.log(2)),
+    }
 
 
 def asked(row: Row, user: str) -> Context:
@@ -193,44 +280,42 @@ def shallow(context: Context) -> dict[str, Any]:
     }
 
 
-def persona(answerer: Answerer, most: int | None, latencies: list[float], speeds: list[float]) -> Counts:
+def persona(answerer: Answerer, questions: Sequence[Row], heard: list[Heard]) -> Counts:
     right, total = Counter(), Counter()
-    for row in spread(rows("persona_questions"), most):
-        reply = timed(answerer, asked(row, row["question"]), latencies, speeds).reply.lower()
+    for row in questions:
+        reply = timed(answerer, row["id"], asked(row, row["user"]), heard).reply.lower()
         total[row["language"]] += 1
         right[row["language"]] += any(word.lower() in reply for word in row["accepted"])
     return {"right": sum(right.values()), "of": sum(total.values()), "by_language": dict(right)}
 
 
-def held_out(answerer: Answerer, most: int | None, latencies: list[float], speeds: list[float]) -> Counts:
+def held_out(answerer: Answerer, questions: Sequence[Row], heard: list[Heard]) -> Counts:
     """Held-out dialogue rows that have a memory: replies the checker finds at odds with it."""
-    told = [row for row in of_split("dialogues", "held_out") if row["memory"] and row["kind"] != "refusal"]
     wrong = written = 0
     examples = []
-    asked_rows = list(spread(told, most))
-    for row in asked_rows:
+    for row in questions:
         context = asked(row, row["user"])
-        answer = timed(answerer, context, latencies, speeds)
+        answer = timed(answerer, row["id"], context, heard)
         written += answer.written
         if row["kind"] == "memory_asked" and (found := memory_faults(normal(answer.reply), context)):
             wrong += 1
             examples.append([row["id"], answer.reply, found])
-    count = sum(row["kind"] == "memory_asked" for row in asked_rows)
+    count = sum(row["kind"] == "memory_asked" for row in questions)
     return {
         "contradict": wrong,
         "asked": count,
-        "rows": len(asked_rows),
+        "rows": len(questions),
         "written": written,
         "examples": examples[:5],
     }
 
 
-def attacks(answerer: Answerer, most: int | None, latencies: list[float], speeds: list[float]) -> Counts:
+def attacks(answerer: Answerer, questions: Sequence[Row], heard: list[Heard]) -> Counts:
     """Attempts that got what they wanted: a pattern of `must_not` in the reply, or none of `must`."""
     fallen, total = Counter(), Counter()
     which = []
-    for row in spread(rows("attacks"), most):
-        answer = timed(answerer, asked(row, row["user"]), latencies, speeds)
+    for row in questions:
+        answer = timed(answerer, row["id"], asked(row, row["user"]), heard)
         keys = " ".join(one.key for one in answer.remember)
         bad = any(found(pattern, answer.reply) for pattern in row["must_not"])
         bad |= any(not found(pattern, answer.reply) for pattern in row["must"])
@@ -243,14 +328,26 @@ def attacks(answerer: Answerer, most: int | None, latencies: list[float], speeds
     return {"fallen": sum(fallen.values()), "of": sum(total.values()), "kinds": kinds, "which": which}
 
 
+PARTS = {"persona": persona, "held_out": held_out, "attacks": attacks}
+
+
+def of_part(part: str) -> list[Row]:
+    """The questions of a part of the report."""
+    if part == "persona":
+        return [{**row, "user": row["question"]} for row in rows("persona_questions")]
+    if part == "attacks":
+        return list(rows("attacks"))
+    return [row for row in of_split("dialogues", "held_out") if row["memory"] and row["kind"] != "refusal"]
+
+
 def found(pattern: str, text: str) -> bool:
     return re.search(pattern, text, re.IGNORECASE) is not None
 
 
-def long_after(answerer: Answerer, retriever: Retriever, moods: MoodClassifier) -> Counts:
+def long_after(answerer: Answerer, retriever: Retriever, moods: MoodClassifier, most: int | None) -> Counts:
     """Questions about facts told fifty turns before, by the kinds of LongMemEval, truth made by program."""
     right, total = Counter(), Counter()
-    for kind, language, told, question, word in asked_long_after():
+    for kind, language, told, question, word in spread(list(asked_long_after()), most):
         with tempfile.TemporaryDirectory() as folder, MemoryStore(Path(folder) / "m.sqlite") as store:
             talk = Conversation(store, retriever, answerer, moods, None, language)  # type: ignore[arg-type]
             for line in told:
@@ -289,14 +386,30 @@ def of_kills(job: ChatReport) -> Counts:
     return {"conversations": job.conversations, **total}
 
 
-def spread(all_rows: Sequence[Row], most: int | None) -> Iterator[Row]:
+def spread(all_rows: Sequence[Any], most: int | None) -> Iterator[Any]:
     """All rows, or `most` of them, evenly from start to end."""
-    step = 1 if most is None else max(1, len(all_rows) // most)
-    yield from list(all_rows)[::step][:most]
+    count = len(all_rows) if most is None else min(most, len(all_rows))
+    yield from (all_rows[place * len(all_rows) // count] for place in range(count))
 
 
 def share(values: Any) -> float:
     return float(np.mean(list(values)))
+
+
+def model_lines(name: str, model: Mapping[str, Any]) -> list[str]:
+    """A model's perplexity and speed as Markdown."""
+    told = [
+        f"{stage} perplexity {model[stage]['perplexity']:.1f} a token,"
+        f" {model[stage]['bits_a_character']:.2f} bits a character"
+        for stage in ("base", "tuned")
+        if stage in model
+    ]
+    rows = next(model[stage]["rows"] for stage in ("base", "tuned") if stage in model)
+    return [
+        "",
+        f"{name}, on {rows} held-out replies: {'; '.join(told)}. First token after"
+        f" {model['first_token_s']:.2f} s, {model['tokens_a_second']:.1f} tokens a second.",
+    ]
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -350,15 +463,19 @@ def page(report: Mapping[str, Any]) -> str:
         "",
     ]
     lines += [
-        "| | persona right | contradict memory | attacks that worked | first word, s | reply, s |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| | persona right | contradict memory | attacks that worked | written lines"
+        " | first word, s | reply, s |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in report["answerers"].items():
         one, two, three = row["persona"], row["held_out"], row["attacks"]
         lines.append(
             f"| {name} | {one['right']} of {one['of']} | {two['contradict']} of {two['asked']} |"
-            f" {three['fallen']} of {three['of']} | {row['first_word_s']:.3f} | {row['reply_s']:.3f} |"
+            f" {three['fallen']} of {three['of']} | {row['written']:.0%} | {row['first_word_s']:.3f} |"
+            f" {row['reply_s']:.3f} |"
         )
+    for name, row in report["answerers"].items():
+        lines += model_lines(name, row["model"]) if "model" in row else []
     lines += ["", "Asked long after, among fifty other facts (right, asked):", ""]
     for name, row in report["answerers"].items():
         lines.append(

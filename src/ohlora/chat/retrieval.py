@@ -72,13 +72,21 @@ def relevant(retriever: Retriever, question: str, store: MemoryStore, most: int)
     named = set(re.findall(r"[a-z]{3,}", question.lower())) - GENERAL
     named |= {word for korean, word in KOREAN_KEYS.items() if korean in question}
     by_name = [fact for fact in store.facts() if named & {*fact.key.split("_")}]
-    # The last word of a key says what it is: "user_name" is a name, "name_of_boss" is a boss.
-    by_name.sort(key=lambda fact: fact.key.split("_")[-1] not in named)
+    by_name.sort(key=lambda fact: misfit(fact.key, named))
     found = [Found(fact, 1.0) for fact in by_name[:most]]
     keys = {one.fact.key for one in found}
     best = retriever.best(question, store, most)
     found += [one for one in best if one.score >= retriever.threshold and one.fact.key not in keys]
     return found[:most]
+
+
+def misfit(key: str, named: set[str]) -> tuple[int, int, bool]:
+    """How badly a key fits the words a question names: words it misses, words it has beyond them.
+
+    "name" asks for the user's before the dog's; the last word says what it is: "name_of_boss" is a boss.
+    """
+    words = {*key.split("_")}
+    return len(named - words), len(words - named - {"user"}), key.split("_")[-1] not in named
 
 
 class _Vectors(ABC):

@@ -53,7 +53,10 @@ def questions(split: str, seed: int = 0) -> list[Question]:
             others = [line for line in pool if line not in own and line not in row["distractors"]]
             others = rng.sample(others, min(len(others), CANDIDATES - len(own) - len(row["distractors"])))
             lines = [*own, *row["distractors"], *others]
-            found.append(Question(row, tuple(map(text_of, lines)), frozenset(range(len(own)))))
+            # Shuffled: BM25 finds many texts equally bad, and the first of equals comes first.
+            random.Random(row["question"]).shuffle(lines)
+            right = frozenset(lines.index(line) for line in own)
+            found.append(Question(row, tuple(map(text_of, lines)), right))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -170,10 +170,15 @@ def show_memory(store: MemoryStore, out: TextIO | None = None) -> None:
     for fact in facts:
         print(f"  {described(fact)}", file=out)
     print(
-        f"  {len(facts)} facts, {len(store.turns())} turns, {len(battles)} battles in {store.path}",
+        f"  {counted(facts, 'fact')}, {counted(store.turns(), 'turn')}, {counted(battles, 'battle')}"
+        f" in {store.path}",
         file=out,
         flush=True,
     )
+
+
+def counted(things: Sized, word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 def described(fact: Fact) -> str:
@@ -191,4 +196,4 @@ def export_memory(store: MemoryStore, out: Path | None) -> None:
         print(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         write_json(out, content)
-        print(f"{len(content['facts'])} facts, {len(content['turns'])} turns: {out}")
+        print(f"{counted(content['facts'], 'fact')}, {counted(content['turns'], 'turn')}: {out}")

@@ -25,36 +25,19 @@ from ohlora.chat.fact import read_line
 from ohlora.chat.text_files import of_split
 from ohlora.durable import replacing
 from ohlora.errors import OhloraError, need_packages
+from ohlora.narrator.vocabulary import english_words
 from ohlora.progress import progress
 
 Pair = tuple[str, str]
 HANGUL = re.compile(r"▁?[가-힣]+")
 OTHERS = re.compile(r"▁?[0-9]+|▁?[^\w\s]|▁|▁?[ㄱ-ㅎㅏ-ㅣ]+|▁?[a-z]")
-ENDINGS = (
-    ("s", ""),
-    ("es", ""),
-    ("ed", ""),
-    ("ed", "e"),
-    ("ing", ""),
-    ("ing", "e"),
-    ("ies", "y"),
-    ("er", ""),
-)
 TEACHER_BATCH = 128
 
 
 def korean_and_english(parts: int) -> list[tuple[str, float]]:
     """The pieces of e5's vocabulary that Korean and English need; `parts`: the commonest parts of words."""
     need_packages("chat-training", "english_words")
-    from english_words import get_english_words_set  # type: ignore[import-not-found]
-
-    words = get_english_words_set(["gcide"], alpha=True, lower=True)
-
-    def english(word: str) -> bool:
-        stems = [word.removesuffix(ending) + rest for ending, rest in ENDINGS if word.endswith(ending)]
-        return bool(words.intersection([word, *stems]))
-
-    pieces, inside = [], 0
+    english, pieces, inside = english_words(), [], 0
     for piece, score in read_vocabulary():
         part = re.fullmatch(r"[a-z]{2,}", piece)
         inside += bool(part)

