@@ -279,7 +279,7 @@ class TestFaults:
             (["owner=a/b"], "not a name on the Hub"),
             (["only=[tabel]"], "did you mean table"),
             (["check=true", "dry_run=false"], "check=true sends nothing"),
-            (["repositories.table.metadata.license=null"], "has no license"),
+            (["repositories.table.metadata.license=null"], "repositories.table.metadata.license=null"),
         ],
     )
     def test_of_settings(self, job, settings, told):

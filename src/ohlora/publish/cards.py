@@ -23,9 +23,9 @@ def card_of(repository: Repository, repo_id: str, folder: Path, cards: Cards) ->
         results = [one for said in repository.results for one in results_of(said, cards)]
         if repository.text is None:
             own = read_markdown(folder / "README.md")
-            metadata, text = {**own.data.to_dict(), **repository.metadata}, own.text.lstrip("\n")
+            metadata, text = {**own.data.to_dict(), **repository.metadata.said()}, own.text.lstrip("\n")
         else:
-            metadata, text = dict(repository.metadata), filled(repository.text, repo_id, cards, results)
+            metadata, text = repository.metadata.said(), filled(repository.text, repo_id, cards, results)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise OhloraError(
             f"the card of {repository.name} cannot be made: {type(error).__name__}: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
@@ -32,6 +33,29 @@ class Results:
 
 
 @config
+class Metadata:
+    """The head of a card, in the Hub's own words."""
+
+    license: Name
+    language: Many[Name]  # ISO 639-1
+    tags: Many[Name]
+    library_name: Name | None = None
+    pipeline_tag: Name | None = None
+    pretty_name: Name | None = None
+    task_categories: Many[Name] = ()
+    data_files: Name | None = None  # of a dataset: what its viewer shows
+
+    def said(self) -> dict[str, Any]:
+        """What is given, as the Hub reads it."""
+        given = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
+        files = given.pop("data_files")
+        viewer = {"configs": [{"config_name": "default", "data_files": files}]} if files else {}
+        return {key: value for key, value in {**given, **viewer}.items() if value}
+
+
+@config
 class Repository:
     """One repository on the Hub, and what is in it."""
 
@@ -41,14 +65,8 @@ class Repository:
     files: Many[Name]  # globs in the folder
     pretrained: bool  # read by from_pretrained
     text: Name | None  # of the card, a file of ohlora/publish/cards; None: the README.md of the folder
-    metadata: dict[Name, Any]  # of the card, in the Hub's words
+    metadata: Metadata
     results: Many[Results]
-
-    @compared
-    def _has_a_licence_and_tags(self) -> None:
-        missing = [key for key in ("license", "tags") if not self.metadata.get(key)]
-        if missing:
-            raise ValueError(f"metadata of {self.name} has no {' and no '.join(missing)}")
 
 
 @config
