@@ -60,6 +60,16 @@ def test_the_order_near_the_best_is_told():
     assert set(order_near_the_best(table, flat, nothing).values()) == {0.0}
 
 
+def test_a_source_held_out_says_how_far_off_not_which_way():
+    table, held_out = held_out_world(0.02, 0.0, off=0.0)
+    shifted = replace(
+        held_out, own=held_out.own - 0.1, near=held_out.near - 0.1, novelty=held_out.novelty + 2
+    )
+    found = calibrate(table, held_out, shifted)
+    near, far = (basis(*np.array([[0.0], [0.8], [novelty]])) for novelty in (0, 3))
+    assert far @ np.array(found.bias) == pytest.approx(near @ np.array(found.bias))
+
+
 def test_what_is_predicted_too_high_is_lowered():
     table, held_out = held_out_world(0.02, 0.0, off=0.03)
     found = calibrate(table, held_out, None)

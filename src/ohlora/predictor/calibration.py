@@ -34,7 +34,7 @@ class Calibration:
     The prediction is `own_share` of the subset's own plus the rest of what is predicted for the mean of the
     nearest known subsets: a subset's own wishes count as much as such wishes came true elsewhere. To that is
     added `bias`, and its standard deviation is exp(`log_sd`): both are coefficients of 1, the subset's size,
-    the predicted level and its novelty (`basis`).
+    the predicted level and its novelty (`basis`); novelty's in `bias` is 0 where `calibrate` has fitted it.
     """
 
     own_share: Annotated[float, Ge(0), Le(1)]
@@ -153,7 +153,8 @@ def calibrate(table: PredictorTable, known: HeldOut, unseen: HeldOut | None) -> 
         inputs.append(basis(held_out.size[rows], level[rows], held_out.novelty[rows]))
         residuals.append(table.target[rows] - level[rows])
     x, residual = np.concatenate(inputs), np.concatenate(residuals)
-    bias = shrunk_least_squares(x, residual)
+    # Of novelty only the spread: few sources held out say how far off one is, not which way the next will be.
+    bias = np.append(shrunk_least_squares(x[:, :-1], residual), 0.0)
     return Calibration(round(share, 3), count, rounded(bias), rounded(log_spread(x, residual - x @ bias)))
 
 
@@ -196,7 +197,7 @@ def within(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 def shrunk_least_squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Ridge regression; the constant is free."""
-    penalty = SHRINKAGE * np.diag([0.0, 1.0, 1.0, 1.0])
+    penalty = SHRINKAGE * np.diag([0.0, *[1.0] * (x.shape[1] - 1)])
     return np.linalg.solve(x.T @ x + penalty, x.T @ y)
 
 
