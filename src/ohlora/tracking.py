@@ -237,8 +237,12 @@ def log_artifacts(logger: Logger, lineage: Lineage) -> None:
             if digest(asset.files[0]) != asset.sha256:
                 continue
             artifact = wandb.Artifact(asset.name, asset.kind, " ".join(run.tags or ()), asset.as_json())
+            folders = [path for path in asset.files if path.is_dir()]
+            for folder in folders:
+                artifact.add_dir(str(folder))
             for path in asset.files:
-                artifact.add_dir(str(path)) if path.is_dir() else artifact.add_file(str(path))
+                if path not in folders and path.parent not in folders:
+                    artifact.add_file(str(path))
             run.log_artifact(artifact)
         except (OSError, ValueError, wandb.Error) as error:  # a full disk; the run itself is done
             print(f"ohlora: W&B does not keep {asset.name}: {printable(error, 200)}", file=sys.stderr)
