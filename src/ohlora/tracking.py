@@ -289,7 +289,7 @@ def wandb_table(table: pd.DataFrame, pictures: Sequence[Image.Image] | None) -> 
         places = np.sort(np.random.default_rng(0).choice(len(table), MOST_ROWS, replace=False))
         table = table.iloc[places]
         pictures = None if pictures is None else [pictures[place] for place in places]
-    plain = {str(name): plain_cells(table[name]) for name in table.columns}
+    plain = {str(name): plain_cells(column) for name, column in table.items()}
     rows: list[Any] = [list(row) for row in zip(*plain.values(), strict=True)]
     columns: list[Any] = list(plain)
     if pictures is not None:

@@ -212,7 +212,7 @@ def sweep(folder: Path, marker: Path) -> Found:
 
 def table_of_trials(folder: Path, work: Path) -> Found | None:
     marker = folder / "trials.parquet"
-    frame = read_table([folder])
+    frame: Any = read_table([folder])
     groups = [
         {
             "dataset": name,
