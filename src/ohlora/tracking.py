@@ -237,8 +237,12 @@ def log_artifacts(logger: Logger, lineage: Lineage) -> None:
             if digest(asset.files[0]) != asset.sha256:
                 continue
             artifact = wandb.Artifact(asset.name, asset.kind, " ".join(run.tags or ()), asset.as_json())
+            folders = [path for path in asset.files if path.is_dir()]
+            for folder in folders:
+                artifact.add_dir(str(folder))
             for path in asset.files:
-                artifact.add_dir(str(path)) if path.is_dir() else artifact.add_file(str(path))
+                if path not in folders and path.parent not in folders:
+                    artifact.add_file(str(path))
             run.log_artifact(artifact)
         except (OSError, ValueError, wandb.Error) as error:  # a full disk; the run itself is done
             print(f"ohlora: W&B does not keep {asset.name}: {printable(error, 200)}", file=sys.stderr)
@@ -285,7 +289,7 @@ def wandb_table(table: pd.DataFrame, pictures: Sequence[Image.Image] | None) -> 
         places = np.sort(np.random.default_rng(0).choice(len(table), MOST_ROWS, replace=False))
         table = table.iloc[places]
         pictures = None if pictures is None else [pictures[place] for place in places]
-    plain = {str(name): plain_cells(table[name]) for name in table.columns}
+    plain = {str(name): plain_cells(column) for name, column in table.items()}
     rows: list[Any] = [list(row) for row in zip(*plain.values(), strict=True)]
     columns: list[Any] = list(plain)
     if pictures is not None:

@@ -124,7 +124,7 @@ class TestAMixedTable:
             assert ship.run() == 4
         logged = shows(tmp_path, "Target tables")
         assert reported(tmp_path / "shipped", "Target tables").summary["trials"] == 4
-        assert [one["name"] for one in logged.config["inputs"]] == ["mixed"]
+        assert "mixed" in [one["name"] for one in logged.config["inputs"]]
         assert set(logged.artifacts["target_table"]["paths"]) == {"target_table.parquet", "target_table.json"}
         shipped = pd.read_parquet(tmp_path / "shipped" / "target_table.parquet")
         assert set(shipped["protocol"]) == {smoke.fingerprint}

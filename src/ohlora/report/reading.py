@@ -210,9 +210,13 @@ def sweep(folder: Path, marker: Path) -> Found:
     return "Sweeps", result(folder, marker, folder.name, summary, charts=drawn, tables=tables)
 
 
-def table_of_trials(folder: Path, work: Path) -> Found | None:
+def table_of_trials(folder: Path, work: Path) -> Found:
+    return of_trials(folder, work, read_table([folder]))
+
+
+def of_trials(folder: Path, work: Path, frame: Any) -> Found:
+    """A table folder by its rows, a DataFrame."""
     marker = folder / "trials.parquet"
-    frame = read_table([folder])
     groups = [
         {
             "dataset": name,
