@@ -14,13 +14,13 @@ from ohlora.chat.checks import faults
 from ohlora.chat.fact import Language
 from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.remembering import to_remember
+from ohlora.chat.rules import about_her, about_user, is_order, is_question, topic_of
 from ohlora.config import Count, Index, Name, Positive, config, deferred, having
 from ohlora.errors import need_packages
 from ohlora.hardware import Device
 from ohlora.narrator.facts import Persona
 
-# What no small model is trusted with: those lines are written ones.
-BY_RULE = ("crisis", "record", "sexual", "harm")
+UNSAID = ("crisis", "sexual", "harm")  # topics that no reply of a model has
 
 
 @config
@@ -76,15 +76,26 @@ class CausalAnswerer:
         return self.load()
 
 
+def trusted(context: Context) -> bool:
+    """Whether a small model may answer: no topic of the rules, no fact about herself, no order in memory.
+
+    Read with the adapter that ships, its replies to those invented a life, or did what they were told.
+    """
+    asked = is_question(context.user, context.language)
+    own, hers = about_user(context.user, context.language), about_her(context.user, context.language)
+    orders = any(is_order(f"{fact.key}: {fact.value}") for fact in context.memory)
+    return context.topic is None and not (asked and hers and not own) and not orders
+
+
 def first_good(context: Context, drawn: Iterable[str], fallback: Answerer) -> Pieces:
-    """The first text that passes the checks, the fallback's line where none does or a rule decides."""
+    """The first text that passes the checks; the fallback's line where none does, or no model is trusted."""
     refused: list[str] = []
-    for text in drawn if context.topic not in BY_RULE else ():
+    for text in drawn if trusted(context) else ():
         reply, remember = read_completion(text)
-        if not faults(reply, context):
+        if not faults(reply, context) and topic_of(reply) not in UNSAID:
             yield from words(reply)
             remember = remember or to_remember(context.user, context.language)
-            return Answer(reply, remember if context.topic is None else (), tuple(refused), written=False)
+            return Answer(reply, remember, tuple(refused), written=False)
         refused.append(reply)
     written = whole(fallback.answer(context))
     yield from words(written.reply)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ohlora.chat.answerer import Answer, Answerer, Context, Pieces, whole
-from ohlora.chat.causal import BY_RULE, CausalAnswerer, first_good
+from ohlora.chat.causal import CausalAnswerer, first_good, trusted
 from ohlora.chat.checks import faults, memory_faults
 from ohlora.chat.conversation import Conversation
 from ohlora.chat.fact import read_line
@@ -190,7 +190,7 @@ class DrawnAhead:
         self.answerer, self.check, self.hello = answerer, answerer.check, answerer.hello
         self.texts: dict[str, list[str]] = {}
         for number in range(answerer.draws):
-            pending = [one for one in contexts if one.topic not in BY_RULE and not self.good(one)]
+            pending = [one for one in contexts if trusted(one) and not self.good(one)]
             with progress(len(pending), "replies") as advance:
                 for start in range(0, len(pending), BATCH):
                     part = pending[start : start + BATCH]

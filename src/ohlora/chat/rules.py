@@ -87,8 +87,8 @@ def about_her(text: str, language: str) -> bool:
 
 
 def is_order(text: str) -> bool:
-    """Whether a fact is no fact but tells her what to do, or who she is."""
-    plain = normal(text)
+    """Whether a fact is no fact but tells her what to do, or who she is; the words of a key count, too."""
+    plain = normal(text).replace("_", " ")
     if SAID_BY_HER.search(plain):
         return False
     return bool(COMMANDS.search(plain)) or topic_of(plain) in ("order", "sexual", "harm")

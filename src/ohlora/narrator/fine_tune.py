@@ -1,6 +1,6 @@
 """Give a language model Oh-LoRA's voice: python -m ohlora fine-tune narrator=tiny|gemma|kanana.
 
-TRL's supervised fine-tuning of a PEFT LoRA adapter on what `lessons.py` makes.
+TRL's supervised fine-tuning of a PEFT LoRA adapter on what `lessons.py` makes (conf/fine_tune.yaml).
 """
 
 from __future__ import annotations
