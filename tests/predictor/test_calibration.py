@@ -68,6 +68,8 @@ def test_a_source_held_out_says_how_far_off_not_which_way():
     found = calibrate(table, held_out, shifted)
     near, far = (basis(*np.array([[0.0], [0.8], [novelty]])) for novelty in (0, 3))
     assert far @ np.array(found.bias) == pytest.approx(near @ np.array(found.bias))
+    assert found.bias == calibrate(table, held_out, None).bias
+    assert far @ np.array(found.log_sd) > near @ np.array(found.log_sd) + 1
 
 
 def test_what_is_predicted_too_high_is_lowered():

@@ -126,10 +126,10 @@ def predicted_views(
 def calibrate(table: PredictorTable, known: HeldOut, unseen: HeldOut | None) -> Calibration:
     """Fit the corrections on held-out predictions of every row of `table`.
 
-    `known` are of subsets held out, `unseen` of whole sources held out (None: there is one source only).
-    The share is the least-squares one for differences between trials of a subset that are near the best
-    by its neighbours; bias and spread are those of trials near the best by the prediction itself, for it
-    is there that predictions are asked for.
+    `known` are of subsets held out, `unseen` of whole sources held out (None: there is one source only): these
+    say how much novelty widens the spread. The share is the least-squares one for differences between trials
+    of a subset that are near the best by its neighbours; bias and spread are those of trials near the best by
+    the prediction itself, for it is there that predictions are asked for.
     """
     best_error, share, count = math.inf, 1.0, NEIGHBOURS[0]
     for k, neighbours in enumerate(NEIGHBOURS):
@@ -144,18 +144,31 @@ def calibrate(table: PredictorTable, known: HeldOut, unseen: HeldOut | None) -> 
             )
             if error < best_error:
                 best_error, share, count = error, float(candidate), neighbours
-    inputs, residuals = [], []
-    for held_out in (known, unseen):
-        if held_out is None:
-            continue
-        level = share * held_out.own + (1 - share) * held_out.near[:, NEIGHBOURS.index(count)]
-        rows = near_best(table, level)  # chosen by what is corrected: whoever takes the best expects too much
-        inputs.append(basis(held_out.size[rows], level[rows], held_out.novelty[rows]))
-        residuals.append(table.target[rows] - level[rows])
-    x, residual = np.concatenate(inputs), np.concatenate(residuals)
-    # Of novelty only the spread: few sources held out say how far off one is, not which way the next will be.
-    bias = np.append(shrunk_least_squares(x[:, :-1], residual), 0.0)
-    return Calibration(round(share, 3), count, rounded(bias), rounded(log_spread(x, residual - x @ bias)))
+    x, residual = near_best_errors(table, known, share, count)
+    # Few sources say how far off one is, not which way the next will be.
+    bias = shrunk_least_squares(x[:, :-1], residual)
+    log_sd = log_spread(x[:, :-1], residual - x[:, :-1] @ bias)
+    wider = 0.0
+    if unseen is not None:
+        far = near_best_errors(table, unseen, share, count)
+        x, residual = np.concatenate([x, far[0]]), np.concatenate([residual, far[1]])
+        in_sds = (residual - x[:, :-1] @ bias) / np.exp(x[:, :-1] @ log_sd)
+        wider = max(0.0, float(log_spread(x[:, -1:], in_sds)[0]))
+    return Calibration(
+        round(share, 3), count, rounded(np.append(bias, 0.0)), rounded(np.append(log_sd, wider))
+    )
+
+
+def near_best_errors(
+    table: PredictorTable, held_out: HeldOut, share: float, neighbours: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`basis` [rows, 4] and error [rows] of the trials near the best by the prediction that is corrected.
+
+    By that, not by the score: whoever takes the best prediction expects too much.
+    """
+    level = share * held_out.own + (1 - share) * held_out.near[:, NEIGHBOURS.index(neighbours)]
+    rows = near_best(table, level)
+    return basis(held_out.size[rows], level[rows], held_out.novelty[rows]), table.target[rows] - level[rows]
 
 
 def order_near_the_best(table: PredictorTable, held_out: HeldOut, found: Calibration) -> dict[str, float]:
@@ -203,9 +216,10 @@ def shrunk_least_squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def log_spread(x: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """Coefficients of the log standard deviation: maximum likelihood of a normal with x-dependent spread."""
-    w = torch.tensor(
-        [math.log(float(residual.std()) + MIN_SD), 0, 0, 0], dtype=torch.float64, requires_grad=True
-    )
+    w = torch.zeros(x.shape[1], dtype=torch.float64)
+    if (x[:, 0] == 1).all():
+        w[0] = math.log(float(residual.std()) + MIN_SD)
+    w.requires_grad_()
     inputs, squares = torch.from_numpy(x), torch.from_numpy(residual**2)
     optimizer = torch.optim.LBFGS([w], max_iter=100, line_search_fn="strong_wolfe")
 
