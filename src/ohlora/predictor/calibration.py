@@ -126,7 +126,7 @@ def predicted_views(
 def calibrate(table: PredictorTable, known: HeldOut, unseen: HeldOut | None) -> Calibration:
     """Fit the corrections on held-out predictions of every row of `table`.
 
-    `known` are of subsets held out, `unseen` of whole sources held out (None: there is one source only): these
+    `known` are of subsets held out, `unseen` of whole sources held out (None: there is one only): these
     say how much novelty widens the spread. The share is the least-squares one for differences between trials
     of a subset that are near the best by its neighbours; bias and spread are those of trials near the best by
     the prediction itself, for it is there that predictions are asked for.
