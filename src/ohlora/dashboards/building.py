@@ -105,8 +105,8 @@ def drawn(panel: Panel, wide: bool = False) -> Any:
     """A panel as wandb-workspaces has it; a `wide` one takes the whole width of a report."""
     import wandb_workspaces.reports.v2 as wr  # type: ignore[import-not-found]
 
-    keys = [*panel.keys, *panel.also]
-    layout = {"layout": wr.Layout(w=WIDE, h=10)} if wide else {}
+    keys: list[Any] = [*panel.keys, *panel.also]
+    layout: dict[str, Any] = {"layout": wr.Layout(w=WIDE, h=10)} if wide else {}
     if panel.kind == "lines":
         return wr.LinePlot(title=panel.title, x=STEP, y=keys, **layout)
     if panel.kind == "bars":
