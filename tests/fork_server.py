@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,15 +49,15 @@ PRELOADED = (
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # What stands in for the interpreter; -I and -S: nothing but the standard library, quickly. Options and a
-# PYTHONPATH of their own are things that only a new interpreter heeds; so submitit, which looks for its own
-# process id, has one (-u).
+# PYTHONPATH of their own are things that only a new interpreter heeds; submitit names files by process id,
+# and a fork does not have that of whom it stands for.
 CLIENT = """\
 import array, json, os, signal, socket, sys
 
 words = sys.argv[1:]
 if os.environ.get("PYTHONPATH") != {pythonpath!r} or not words or not (
     words[0] in ("-m", "-c") or words[0].endswith(".py")
-):
+) or "".join(words[1:2]).startswith("submitit"):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 signal.pthread_sigmask(signal.SIG_BLOCK, {forwarded!r})
 with socket.socket(socket.AF_UNIX) as server:
@@ -204,6 +205,14 @@ class Server:
                 os._exit(0)
 
 
+def own_media_folder() -> None:
+    """W&B makes a folder for tables and pictures at its import, which every fork that ends would delete."""
+    if (made := sys.modules.get("wandb.sdk.data_types._private")) is not None:
+        made.MEDIA_TMP._finalizer.detach()
+        made.MEDIA_TMP.name = tempfile.mkdtemp("wandb-media")
+        made.MEDIA_TMP._finalizer = weakref.finalize(made.MEDIA_TMP, shutil.rmtree, made.MEDIA_TMP.name, True)
+
+
 def become(
     python: Path, words: list[str], cwd: str, env: dict[str, str], ignored: list[int], files: list[int]
 ) -> None:
@@ -213,6 +222,7 @@ def become(
     os.environ.clear()
     os.environ.update(env)
     tempfile.tempdir = None  # TMPDIR is read again
+    own_media_folder()
     os.chdir(cwd)
     for number in FORWARDED:
         default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL

@@ -13,7 +13,6 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from ohlora.build import _Builder, build
-from ohlora.config import holds_wrong
 from ohlora.door import CONF
 from ohlora.errors import OhloraError
 
@@ -59,39 +58,7 @@ def holding(node: DictConfig, key: str, value: Any) -> Iterator[None]:
         content[key] = before
 
 
-class Rebuilding(_Builder):
-    """Builds a job again and again with one setting changed: only the objects that look at that setting."""
-
-    def __init__(self, job: DictConfig) -> None:
-        super().__init__(made=False)
-        self.job = job
-        self.looked_at: dict[str, set[str]] = {}  # by object
-        self.value(job)
-        self.kept = {name: built for name, built in self.built.items() if not holds_wrong(built)}
-        self.made = True
-
-    def object(self, node: DictConfig) -> Any:
-        name = node._get_full_key("")
-        before, self.taken = self.taken, {}
-        built = super().object(node)
-        self.taken = before | dict.fromkeys(self.looked_at.setdefault(name, {name, *self.taken}))
-        return built
-
-    def faults_with(self, setting: str) -> set[str]:
-        """What is said against the job now that this setting has another value than it had."""
-        self.faults = {}
-        self.built = {name: built for name, built in self.kept.items() if setting not in self.looked_at[name]}
-        self.value(self.job)
-        return set("; ".join(self.faults).split("; "))
-
-
-jobs: dict[int, Rebuilding] = {}  # by the job's identity
-
-
-def faults(part: DictConfig, setting: str) -> set[str]:
-    """What is said against an object, or a whole job, in which a setting has another value than it had."""
-    if part._get_full_key("") == "job":
-        return jobs[id(part)].faults_with(setting)
+def faults(part: DictConfig) -> set[str]:
     try:
         build(part)
     except OhloraError as error:
@@ -112,18 +79,16 @@ def answer(cfg: DictConfig, node: DictConfig, key: str, value: Any) -> bool:
     By the object it belongs to, which is built in a moment, or else by the whole job.
     """
     place = f"{named(node, key)}={value!r}"
-    if id(cfg.job) not in jobs:
-        jobs[id(cfg.job)] = Rebuilding(cfg.job)
     for part in [part for part in (nearest_object(node), cfg.job) if part is not None]:
         with holding(node, key, value):
             try:
-                new = faults(part, named(node, key))
+                new = faults(part)
             except Exception as error:
                 raise AssertionError(f"{place}: {type(error).__name__}: {error}") from error
         if any(key in fault for fault in new):
             return True
         # Some commands ask for settings that have no default, which are faults too.
-        assert new <= faults(part, named(node, key)), f"{place} is told as: {new}"
+        assert new <= faults(part), f"{place} is told as: {new}"
     return False
 
 

@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ohlora.battle.verdict import Verdict
@@ -411,6 +411,7 @@ def test_fashion_mnist_is_not_mnist(match):
 
 
 @given(st.text(max_size=120), st.sampled_from(list(Verdict)))
+@example("\U00017000", Verdict.LOST_BY_FAR)  # a letter that Python has no name for
 def test_any_text_is_answered(match, line, verdict):
     assert isinstance(contradictions(line, match(verdict)), list)
 

@@ -91,7 +91,7 @@ class TestADryRun:
         sizes = sorted((Path(name).name, int(size.replace(",", ""))) for size, name in listed)
         shipped = [(path.name, path.stat().st_size) for path in ASSETS.rglob("*") if path.is_file()]
         made = [one for one in sizes if one not in shipped]
-        assert sorted(name for name, _ in made) == ["README.md"] * 6 + ["config.json"] * 2
+        assert sorted(name for name, _ in made) == ["README.md"] * 7 + ["config.json"] * 2
         assert sorted(one for one in shipped if one[0] != "README.md") == [
             one for one in sizes if one not in made
         ]
@@ -105,12 +105,12 @@ class TestADryRun:
         for name, text in told.cards.items():
             kind = DatasetCard if name == "ohlora-target-table" else ModelCard
             data = kind(text).data.to_dict()
-            assert data["license"] == "mit", name
+            assert data["license"] == ("gemma" if name == "ohlora-chat-gemma" else "mit"), name
             assert data["language"], name
             assert data["tags"], name
             assert "{" not in text.partition("\n# ")[2].replace("`{gap}`", ""), name
             if kind is ModelCard:
-                assert data["library_name"] in ("ohlora", "transformers")
+                assert data["library_name"] in ("ohlora", "transformers", "peft")
             folder = {"ohlora-chat-encoder": "chat"}.get(name, name.removeprefix("ohlora-"))
             folder = ASSETS / folder if (ASSETS / folder).is_dir() else ASSETS
             known = numbers([json.loads(path.read_text()) for path in folder.glob("*.json")])
@@ -293,7 +293,9 @@ class TestFaults:
             job(f"paths.encoders={tmp_path / 'encoders'}", f"paths.chat={tmp_path}", "owner=lights").run()
         assert str(end.value) == (
             f"{tmp_path / 'encoders' / 'digits.json'} was written for other weights than lie beside it; "
-            f"{tmp_path} has no *.safetensors; {tmp_path} has no *.json"
+            f"{tmp_path} has no *.safetensors; {tmp_path} has no *.json; "
+            f"{tmp_path / 'gemma'} has no adapter_config.json; "
+            f"{tmp_path / 'gemma'} has no adapter_model.safetensors"
         )
 
     def test_a_pickle_is_not_sent(self, job, tmp_path):
