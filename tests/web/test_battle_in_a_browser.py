@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -33,9 +34,8 @@ RATE = "5e-05"  # of the second attempt
 class Site:
     """A running `python battle.py ui=web`."""
 
-    def __init__(self, folder: Path, python: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.history = folder / "history" / "matches.sqlite"
         words = [
             "ui=web",
             "port=0",
@@ -46,11 +46,11 @@ class Site:
             "web.face_fps=2",
         ]
         self.process = subprocess.Popen(
-            [python, str(ROOT / "battle.py"), *words, "paths.output_dir=out"],
+            [sys.executable, str(ROOT / "battle.py"), *words, "paths.output_dir=out"],
             cwd=folder,
             env={
                 **os.environ,
-                "OHLORA_HISTORY": str(self.history),
+                "OHLORA_HISTORY": str(folder / "history" / "matches.sqlite"),
                 "TMPDIR": str(folder),
             },
             stdout=subprocess.PIPE,
@@ -64,21 +64,24 @@ class Site:
 
     def playing(self) -> list[int]:
         """The processes it has started and that still are."""
-        pids = map(int, filter(str.isdecimal, (entry.name for entry in Path("/proc").iterdir())))
-        return [pid for pid in pids if pid != self.process.pid and self.started(pid)]
-
-    def started(self, pid: int) -> bool:
-        """Whether a process was given this site's environment, and still is one."""
-        try:
-            return f"OHLORA_HISTORY={self.history}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            return False
+        return [
+            pid
+            for pid in map(int, filter(str.isdecimal, (entry.name for entry in Path("/proc").iterdir())))
+            if parent(pid) == self.process.pid
+        ]
 
     def end(self) -> tuple[int, str]:
         """Ctrl-C; the exit code and what it said of it."""
         self.process.send_signal(signal.SIGINT)
         _, said = self.process.communicate(timeout=30)
         return self.process.returncode, said
+
+
+def parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def wait_until(holds: Callable[[], Any], most_s: float = 60) -> bool:
@@ -89,8 +92,8 @@ def wait_until(holds: Callable[[], Any], most_s: float = 60) -> bool:
 
 
 @pytest.fixture(scope="module")
-def site(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("site"), python)
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site"))
     yield site
     site.process.kill()
     site.process.communicate()
@@ -309,6 +312,6 @@ def test_two_players_wait_for_each_other_and_leave_nothing_behind(
     code, said = site.end()
     assert code == 130
     assert "Traceback" not in said
-    assert not any(map(site.started, children))
+    assert not any(map(parent, children))
     assert not list(site.folder.glob("ohlora-*"))
     third.close()
