@@ -6,6 +6,7 @@ pickle.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ A model of ohlora, read by its `from_pretrained`; the JSON card beside the weigh
 
 class Pretrained(
     ModelHubMixin,
+    ABC,
     library_name="ohlora",
     license="mit",
     model_card_template=README,
@@ -37,9 +39,9 @@ class Pretrained(
     _hub_mixin_config = CONFIG
 
     @classmethod
+    @abstractmethod
     def read(cls, folder: Path, name: str) -> Any:
         """The model of the two files in `folder`; OhloraError where they are not one."""
-        raise NotImplementedError
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Any:

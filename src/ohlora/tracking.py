@@ -1,7 +1,8 @@
 """Where a run's numbers and pictures go: CSV files, TensorBoard or W&B, behind Lightning's Logger.
 
-No network ever stops a run: W&B goes offline by itself, and every run is finished, with its exit code. What a
-run was made from and what it made stands in its config, as digests, and in `lineage.json` in its folder.
+A missing network never stops a run: W&B goes offline by itself, and every run is finished, with its exit
+code. What a run was made from and what it made stands in its config, as digests, and in `lineage.json` in its
+folder.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def tensorboard_logger(logs: TensorboardLogs) -> TensorBoardLogger:
 
 
 def wandb_logger(logs: WandbLogs) -> WandbLogger:
-    """A W&B run, offline where W&B is out of reach: no network ever stops a run."""
+    """A W&B run, offline where W&B is out of reach: a missing network never stops a run."""
     try:
         import wandb
     except ModuleNotFoundError:

@@ -21,7 +21,7 @@ from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import Encoder, describe
 from ohlora.features.table import encoder_for
-from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.predictor import NAME, Predictor
 from ohlora.predictor.search import Suggestion, expected
 from ohlora.provenance import current_commit
 from ohlora.seeds import LEAGUE_SEEDS
@@ -89,7 +89,7 @@ class Prepared:
 def load_predictor(match: PlayMatch) -> Predictor:
     """Oh-LoRA's predictor; OhloraError where it, or what the narrator needs, is missing or does not fit."""
     match.narrator.check()
-    predictor = Predictor.load(Path(match.predictor), "hp_predictor")
+    predictor = Predictor.load(Path(match.predictor), NAME)
     predictor.check_space(match.space)
     return predictor
 

@@ -14,7 +14,7 @@ from ohlora.classify.words import command, place
 from ohlora.durable import write_json
 from ohlora.predictor.advice import Advice, advise_on
 from ohlora.predictor.advice_report import advice_rows
-from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.predictor import NAME, Predictor
 
 
 def run_advise(job: Advise) -> None:
@@ -44,7 +44,7 @@ def log_advice(logger: Any, advice: Advice, picture: Path) -> None:
 
 
 def advise(job: Advise) -> Advice:
-    predictor = Predictor.load(Path(job.predictor), "hp_predictor")
+    predictor = Predictor.load(Path(job.predictor), NAME)
     predictor.check_space(job.space)
     data = read_folder(job.images, Path(job.output_dir))
     subset = whole_subset(job.family, data, job.images, job.seed, Path(job.cache_dir))

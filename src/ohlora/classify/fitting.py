@@ -24,7 +24,7 @@ from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
 from ohlora.predictor.advice import Advice, advise_on
 from ohlora.predictor.advice_report import advice_rows
-from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.predictor import NAME, Predictor
 from ohlora.progress import progress
 from ohlora.space import Params
 from ohlora.tracking import log_confusion, log_picture, log_table
@@ -98,7 +98,7 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
         from ohlora.trials.onnx_file import check_packages
 
         check_packages()
-    predictor = Predictor.load(Path(job.predictor), "hp_predictor")
+    predictor = Predictor.load(Path(job.predictor), NAME)
     predictor.check_space(job.space)
     job.hardware.resolve()  # refuses a device that is not there before anything is read
     job.hardware.use_threads()

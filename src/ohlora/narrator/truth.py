@@ -465,9 +465,8 @@ def wrong_language(plain: str, facts: Facts) -> Iterator[str]:
             row for name in ("machines", "choices", "datasets", "roles") for row in table(name)
         ):
             plain = pattern.sub("", plain)
-    names = [
-        unicodedata.name(letter, "") for letter in filter(str.isalpha, plain)
-    ]  # "": newer than this Python
+    # Some letters have no name.
+    names = [unicodedata.name(letter, "") for letter in filter(str.isalpha, plain)]
     hangul = sum(name.startswith("HANGUL") for name in names)
     latin = sum(name.startswith("LATIN") for name in names)
     if len(names) > hangul + latin:

@@ -21,7 +21,7 @@ from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
 from ohlora.precision import one_thread
 from ohlora.predictor.explain import Effect, KnownSubset, effects, nearest_known
-from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.predictor import Predictor, load
 from ohlora.predictor.search import search
 from ohlora.space import Params, Space
 from ohlora.text import printable
@@ -112,7 +112,7 @@ def advise(folder: str | Path, image_size: int = 32) -> Advice:
     family = WholeDataset("none", val_share=0.2, max_val_images=5000)
     subset = family.draw(data, seed=0, cache_dir=Path(tempfile.gettempdir()))
     subset = replace(subset, title=root.resolve().name)
-    predictor = Predictor.load(assets_dir(), "hp_predictor")
+    predictor = load()
     return advise_on(subset, data, predictor, predictor.space, assets_dir() / "encoders")
 
 

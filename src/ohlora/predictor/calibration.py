@@ -216,11 +216,9 @@ def shrunk_least_squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def log_spread(x: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """Coefficients of the log standard deviation: maximum likelihood of a normal with x-dependent spread."""
-    w = torch.zeros(x.shape[1], dtype=torch.float64)
-    if (x[:, 0] == 1).all():
-        w[0] = math.log(float(residual.std()) + MIN_SD)
-    w.requires_grad_()
     inputs, squares = torch.from_numpy(x), torch.from_numpy(residual**2)
+    same = np.full(len(x), math.log(float(residual.std()) + MIN_SD))
+    w = torch.from_numpy(np.linalg.lstsq(x, same)[0]).requires_grad_()  # as near to one spread as x allows
     optimizer = torch.optim.LBFGS([w], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:

@@ -38,7 +38,7 @@ from ohlora.predictor.calibration import (
 )
 from ohlora.predictor.foreign import SCORE, read_foreign
 from ohlora.predictor.jobs import FitPredictor, PredictorSettings
-from ohlora.predictor.predictor import Predictor, fit, standardised, with_noise
+from ohlora.predictor.predictor import NAME, Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
 from ohlora.predictor.search import best_on_average
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
@@ -109,9 +109,9 @@ def fit_predictor(job: FitPredictor) -> float:
         "tables": [Path(t).name for t in job.tables],
     }
     final = trusted(final, table, game.space, job.seed, known, calibration, card)
-    final.save(out, "hp_predictor")
+    final.save(out, NAME)
     if job.save_to:
-        final.save(Path(job.save_to), "hp_predictor")
+        final.save(Path(job.save_to), NAME)
     write_json(out / "report.json", report)
     picture = plot_scatter(table, known.own, out / "scatter.png")
     log_picture(job.logger, "predictor_scatter", picture)

@@ -13,7 +13,7 @@ from ohlora.datasets.subset import Subset
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
 from ohlora.predictor.near_best import NearBest
-from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.predictor import NAME, Predictor
 from ohlora.space import Params, Space
 
 CANDIDATES = 1024
@@ -22,7 +22,7 @@ TOP_SHARE = 0.02  # wide enough that where members agree the plateau is covered,
 
 @cache
 def loaded(folder: str) -> Predictor:
-    return Predictor.load(Path(folder), "hp_predictor")
+    return Predictor.load(Path(folder), NAME)
 
 
 def choose(chooser: NearBest, data: ImageData, subset: Subset, space: Space, count: int) -> list[Params]:

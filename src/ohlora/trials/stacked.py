@@ -59,11 +59,14 @@ def train_stacked(
         for _, some in groupby(one_shape, family):
             queue = deque(some)
             places = members or fitting_members(queue, protocol.network, device, precision)
-            kernels = partial(AllMembers, generator=stream_of(queue, device)) if joint else EachMember
-
-            def stack(queue: deque[StackedTrial], places: int, pool=pool, kernels=kernels) -> Stack:
-                return Stack(queue, places, pool, protocol, device, precision, kernels)
-
+            stack = partial(
+                Stack,
+                pool=pool,
+                protocol=protocol,
+                device=device,
+                precision=precision,
+                kernels_for=partial(AllMembers, generator=stream_of(queue, device)) if joint else EachMember,
+            )
             yield from while_memory_lasts(stack, queue, places)
 
 

@@ -96,7 +96,8 @@ def test_the_whole_table_of_the_smoke_chain(door, lasting_cache, tmp_path):
         assert done.returncode == 0, done.stderr
         assert ".safetensors" in done.stdout
     shows(tmp_path / "face_seg", "Her face: segmenter")
-    shows(tmp_path / "face_vae", "Her face: generator")
+    made = shows(tmp_path / "face_vae", "Her face: generator")
+    assert {one["name"] for one in made.config["inputs"]} >= {"segmenter_a", "regressor_a", "kept"}
     ours, polished = (load_generator(tmp_path / "face", f"generator_{one}") for one in ("ours", "polished"))
     assert ours.card["settings"]["kept"] is True
     assert ours.card["domain"] == "rendered faces"

@@ -30,13 +30,12 @@ from ohlora.features.table import add_features, describable, encoder_for, made_t
 from ohlora.precision import one_thread
 from ohlora.predictor.calibration import calibrate
 from ohlora.predictor.jobs import PredictorSettings
-from ohlora.predictor.predictor import Predictor, fit
+from ohlora.predictor.predictor import NAME, Predictor, fit
 from ohlora.predictor.search import best_on_average, search
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.records.table import comparable_rows, read_table
 from ohlora.space import Params, Space
 
-NAME = "hp_predictor"
 PORTFOLIO_SUBSETS = 120  # known subsets a portfolio is chosen on, evenly over datasets
 TARGET, FOLDS, FIT_SEED = "test_f1", 5, 0  # as conf/model/hp_predictor.yaml fits the one that ships
 

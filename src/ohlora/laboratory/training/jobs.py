@@ -90,6 +90,11 @@ class FaceTask:
 
     faults = deferred("ohlora.laboratory.training.training_run", "faults")
 
+    @property
+    def logger(self) -> LoggerChoice:
+        """Of the whole run, which is opened and closed with the job."""
+        return self.training_run.logger
+
 
 @config
 class FaceJob(FaceTask):
