@@ -33,7 +33,10 @@ class Ensemble(LightningModule):
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, features: Tensor, params: Tensor) -> Tensor:
-        """Macro-F1 by each member, [members, n]; one row of features serves every row of params."""
+        """Macro-F1 by each member, [members, n]; one row of features serves every row of params.
+
+        Features [subsets, 1, 1, features] are weighed against all the params: [subsets, members, n].
+        """
         x = F.silu(self.feature_layer(features) + self.param_layer(params))
         x = F.silu(self.hidden(self.dropout(x)))
         return torch.sigmoid(self.out(self.dropout(x)).squeeze(-1))

@@ -63,8 +63,16 @@ class Predictor:
 
     @torch.no_grad()
     def members(self, vector: Tensor, encoded: np.ndarray | Tensor) -> Tensor:
-        """Macro-F1 by each member [members, n] for encoded params [n, columns]."""
-        return self.ensemble.eval()(vector, torch.as_tensor(encoded, dtype=torch.float32))
+        """Macro-F1 by each member [members, n] for encoded params [n, columns]; `vector` has one row or n."""
+        return self.ensemble(vector, torch.as_tensor(encoded, dtype=torch.float32))
+
+    @torch.no_grad()
+    def on_each(self, vectors: Tensor, encoded: np.ndarray | Tensor) -> Tensor:
+        """Macro-F1 by each member on each of `vectors` [subsets, features]: [subsets, members, n].
+
+        Encoded params [n, columns] are the same on all, so their share of the first layer is worked out once.
+        """
+        return self.ensemble(vectors[:, None, None], torch.as_tensor(encoded, dtype=torch.float32))
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -184,9 +192,11 @@ class Expectations:
     def members(self, encoded: np.ndarray | Tensor) -> Tensor:
         """Macro-F1 by each member [members, n] for encoded params [n, columns]."""
         share = self.predictor.calibration.own_share
-        scores = self.predictor.members(self.vector, encoded)
         if share < 1:
-            scores = share * scores + (1 - share) * self.predictor.members(self._near, encoded)
+            own, near = self.predictor.on_each(torch.cat([self.vector, self._near]), encoded)
+            scores = share * own + (1 - share) * near
+        else:
+            scores = self.predictor.members(self.vector, encoded)
         level = scores.mean(dim=0).double().numpy()
         bias = self._basis(level) @ np.array(self.predictor.calibration.bias)
         return scores + torch.from_numpy(bias).to(scores)

@@ -263,12 +263,13 @@ def climb(
     positions = np.concatenate([starts, rng.random((CANDIDATES, starts.shape[1]))])
     scores = worth(positions)
     for reach in (0.15, 0.05, 0.02):
-        parents = positions[np.argsort(-scores)[:32]]
+        best = np.argsort(-scores)[:32]
+        parents = positions[best]
         children = np.repeat(parents, REFINED // 32, axis=0)
         moved = rng.random(children.shape) < 0.5
         children = np.clip(children + moved * rng.normal(0, reach, children.shape), 0, 1)
         jumped = rng.random(children.shape) < 0.05  # words have no neighbours: draw some anew
         children = np.where(jumped, rng.random(children.shape), children)
         positions = np.concatenate([parents, children])
-        scores = worth(positions)
+        scores = np.concatenate([scores[best], worth(children)])
     return positions[int(np.argmax(scores))]
