@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from ohlora.composition import added_settings, checked_configs, undecodable
-from ohlora.door import CONF
+from ohlora.door import CONF, explain
 from ohlora.errors import OhloraError
 
 
@@ -15,7 +15,7 @@ def refused():
     """`refused("paths.output_dir=")`: what a door says to it."""
 
     def said(*overrides: str) -> str:
-        with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs():
+        with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs(explain):
             with pytest.raises(OhloraError) as caught:
                 compose("battle", [*overrides], return_hydra_config=True)
             return str(caught.value)
@@ -36,13 +36,29 @@ def foreign(tmp_path, refused):
 
 
 def test_all_is_well_with_ours():
-    with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs():
+    with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs(explain):
         assert compose("battle", return_hydra_config=True).paths.output_dir == "outputs"
 
 
 def test_a_place_that_hangs_on_the_job_is_known_later():
-    with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs():
+    with initialize_config_dir(str(CONF), version_base="1.3"), checked_configs(explain):
         compose("train", ["paths.table=tables/${hydra:job.num}"], return_hydra_config=True)
+
+
+def test_every_wrong_word_is_told_at_once(refused):
+    said = refused("league=zero", "humann=x", "dataset=foo", "human.first.learning_rat=1", "paths.table=[a]")
+    for fault in (
+        "league=zero is not one of",
+        "humann is not a setting",
+        "dataset=foo is not one of",
+        "human.first.learning_rat is not a setting",
+        "paths.table=['a'] is not text",
+    ):
+        assert said.count(fault) == 1, said
+
+
+def test_a_group_that_is_not_in_use_is_not_called_unknown(refused):
+    assert refused("league=standard", "ui=web") == "ui is a group of settings that this command does not use"
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationResolutionError
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from ohlora.build import RESERVED, TRUSTED
 from ohlora.config import InvalidConfig, Name, config, shown
@@ -41,13 +42,38 @@ class Paths:
 
 
 @contextmanager
-def checked_configs() -> Iterator[None]:
-    """Have every config that Hydra composes checked; it has no place of its own to ask for that."""
+def checked_configs(explain: Callable[[BaseException], str | None]) -> Iterator[None]:
+    """Have every config that Hydra composes checked; it has no place of its own to ask for that.
+
+    What is wrong with several words of a command line is said of all of them, each as `explain` has it.
+    """
     compose = ConfigLoaderImpl.load_configuration
 
     def checked(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> DictConfig:
+        overrides, faults = list(kwargs["overrides"]), []
+        while True:
+            try:
+                composed = composed_of(self, *args, **{**kwargs, "overrides": overrides})
+                break
+            except (HydraException, OmegaConfBaseException) as error:
+                word = blamed(error, overrides)
+                if word is None and not faults:
+                    raise
+                faults.append(explain(error) or str(error))
+                if word is None:
+                    raise OhloraError("; ".join(faults)) from None
+                overrides.remove(word)  # Hydra stops at the first: what does it say of the others?
         try:
-            composed = compose(self, *args, **kwargs)
+            check(composed)
+        except OhloraError as error:
+            faults.append(str(error))
+        if faults:
+            raise OhloraError("; ".join(faults))
+        return composed
+
+    def composed_of(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> DictConfig:
+        try:
+            return compose(self, *args, **kwargs)
         except UnicodeDecodeError as error:
             places = [entry.path for entry in self.config_search_path.get_path() if entry.path]
             raise OhloraError(f"{undecodable(places)} is not UTF-8 text ({error.reason})") from None
@@ -57,14 +83,31 @@ def checked_configs() -> Iterator[None]:
             found = [re.fullmatch(r"([\w/]+)(@[\w.]+)?=(null|[\d.]+)", word) for word in kwargs["overrides"]]
             words = [one[0] for one in found if one and self.repository.group_exists(one[1])]
             raise OhloraError(f"{' '.join(words)}: a group takes the name of one of its files") from None
-        check(composed)
-        return composed
 
     ConfigLoaderImpl.load_configuration = checked
     try:
         yield
     finally:
         ConfigLoaderImpl.load_configuration = compose
+
+
+def blamed(error: BaseException, overrides: Sequence[str]) -> str | None:
+    """The word of a command line for which Hydra could not compose a config; None where it is not clear."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MissingConfigException) and seen.missing_cfg_file:
+            group, _, option = seen.missing_cfg_file.rpartition("/")
+            return next(
+                (
+                    one
+                    for one in overrides
+                    if one.partition("@")[0].partition("=")[0].strip("+/") == group and one.endswith(option)
+                ),
+                None,
+            )
+        seen = seen.__cause__ or seen.__context__
+    found = re.search(r"Could not override '([\w./@]+)'", str(error))
+    return next((one for one in overrides if found and one.partition("=")[0] == found[1]), None)
 
 
 def check(composed: DictConfig) -> None:

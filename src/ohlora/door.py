@@ -219,7 +219,7 @@ def enter(main: Callable[[], Any], words: Sequence[str] = ()) -> None:
     end_with_parent()
     warnings.showwarning = one_line_warning
     make_steady()
-    with one_line_errors(), checked_configs():
+    with one_line_errors(), checked_configs(explain):
         if words:
             sys.argv[1:] = as_settings(sys.argv[1:], words, known_keys)
         sys.argv[1:] = map(as_hydra_reads, sys.argv[1:])
@@ -234,7 +234,7 @@ def open_door(config_name: str) -> None:
 
 def named_job(config_name: str, settings: Iterable[str]) -> Any:
     """The job of conf/<config_name>.yaml with settings as the command line takes them, for use in Python."""
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"), checked_configs():
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"), checked_configs(explain):
         try:
             cfg = hydra.compose(config_name, [*map(as_hydra_reads, settings)])
         except (HydraException, OmegaConfBaseException) as error:
@@ -328,6 +328,8 @@ def being_read(error: BaseException) -> str:
 
 def unknown_setting(name: str) -> str:
     """A setting that is none, and those it may be meant for: of the same last word, or spelled like it."""
+    if (CONF / name).is_dir():
+        return f"{name} is a group of settings that this command does not use"
     known = known_keys() - {name}
     deeper = [key for key in known if key.endswith(f".{name}")]
     deeper.sort(key=lambda key: (not key.startswith("params."), key.count("."), key))
