@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ohlora.errors import OhloraError
 from ohlora.hardware import Hardware
@@ -22,17 +24,28 @@ WORTH = 1.3  # times faster than fp32, or a measurement under load could fall ei
 def use_threads(hardware: Hardware) -> None:
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
+        threadpool_limits(hardware.threads, user_api="blas")
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Small networks and pictures are slower by several threads, thirty times so beside other work."""
+    """Small networks and matrices are slower by several threads, thirty times so beside other work.
+
+    Of torch's, and of the BLAS under NumPy and SciPy, whose idle threads wait by spinning.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with libraries("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+@cache
+def libraries(scipy: bool) -> ThreadpoolController:
+    """Those with threads of their own, looked for again once `scipy` is loaded: it takes 10 ms."""
+    return ThreadpoolController()
 
 
 def resolve(hardware: Hardware) -> tuple[torch.device, str]:

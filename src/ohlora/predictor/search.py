@@ -79,7 +79,7 @@ def search(
     history: Sequence[tuple[Params, float]] = (),
     explore: bool = False,
 ) -> Suggestion:
-    """Return the best params for the subset that `vector` describes, under 50 ms on a CPU.
+    """Return the best params for the subset that `vector` describes, in about 45 ms of a CPU core.
 
     `history` holds (params, validation macro-F1) of earlier trials on the subset. With `explore` the
     params most likely to better the best of them (expected improvement), else the highest mean.
