@@ -22,6 +22,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import DictConfig
 from tests import fork_server
+from threadpoolctl import threadpool_limits
 
 import ohlora.door  # noqa: F401  registers the config's resolvers
 from ohlora.build import build
@@ -43,22 +44,20 @@ gc.disable()
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+    # On nets and matrices this small more threads only wait for each other.
+    threadpool_limits(1)
 
 
 # Two busy cores make any deadline a coin toss; the same examples every run make a red run repeatable.
 settings.register_profile("ohlora", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("ohlora")
 
-# One thread, here and in the processes tests start: on nets this small more threads only wait for each other.
-torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Caches and settings of the machine's user neither help nor suffer."""
     world = tmp_path_factory.mktemp("world")
     patch = pytest.MonkeyPatch()
-    patch.setenv("OMP_NUM_THREADS", "1")
+    patch.setenv("OMP_NUM_THREADS", "1")  # of the processes that tests start
     patch.setenv("HF_HUB_OFFLINE", "1")
     patch.setenv("HF_HOME", str(world / "huggingface"))
     patch.setenv("OHLORA_CACHE", str(world / "cache"))
