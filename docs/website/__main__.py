@@ -1,7 +1,7 @@
 """`python -m docs.website`, at the top of a checkout: the documentation as a site in build/site.
 
-Zensical builds mkdocs.yml strictly: a link or a heading that is not there ends it. What it does not look at is
-checked of the finished pages here: pictures, other files, the navigation, and that nothing is loaded from elsewhere.
+Zensical builds mkdocs.yml strictly: a link or a heading that is not there ends it. What it does not look at
+is checked of the finished pages: pictures, other files, navigation, and that nothing is loaded from outside.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ def main() -> int:
     if found := faults(SITE):
         print("\n".join(f"docs: {fault}" for fault in found), file=sys.stderr)
         return 1
-    print(f"open {(SITE / 'index.html').relative_to(ROOT).as_posix()}")
+    print("open build/site/index.html (its search wants a server: python -m http.server -d build/site)")
     return 0
 
 
 def told(output: str) -> str:
-    """What Zensical said, without colours and the traceback by which it leaves."""
+    """What Zensical said, without colours and, where it found faults, the traceback by which it leaves."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
-    return plain.partition("Traceback (most recent call last)")[0].strip() or plain
+    found = re.search(r"[1-9]\d* issues? found", plain)
+    return plain.partition("Traceback (most recent call last)")[0].strip() if found else plain
 
 
 def finish(site: Path) -> None:

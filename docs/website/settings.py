@@ -260,7 +260,7 @@ def consumed() -> dict[str, str]:
 
     def walk(file: ConfigFile, node: Node, name: str) -> None:
         types = fields_of(target_of(node))
-        given = dict((key.value, child) for key, child in pairs(node))
+        given = {key.value: child for key, child in pairs(node)}
         for field, words in types.items():
             child = given.get(field)
             if child is None:
@@ -288,7 +288,9 @@ def cell(text: str) -> str:
     parts = text.replace("|", "\\|").split("`")
     if len(parts) % 2 == 0:  # a backtick without its partner
         parts = ["".join(parts)]
-    plain = [re.sub(r"([*_<>\[\]$~^])", r"\\\1", part) if i % 2 == 0 else part for i, part in enumerate(parts)]
+    plain = [
+        re.sub(r"([*_<>\[\]$~^])", r"\\\1", part) if i % 2 == 0 else part for i, part in enumerate(parts)
+    ]
     return "`".join(plain)
 
 
@@ -307,9 +309,8 @@ def table(settings: list[Setting]) -> list[str]:
 
 
 def group_page(group: str, files: list[ConfigFile]) -> str:
-    names = [file.path.stem for file in files]
     lines = [f"# {group}", "", ABOUT.get(group, ""), ""]
-    lines += [f"`{group}=` {' | '.join(code(name) for name in names)}", ""]
+    lines += [f"`{group}=` {choices(files)}", ""]
     if takers := chosen_by(group):
         lines += [f"Default: {', '.join(takers)}.", ""]
     for file in files:
@@ -321,6 +322,10 @@ def group_page(group: str, files: list[ConfigFile]) -> str:
         lines += table(list(file.settings()))
         lines += [f"<small>conf/{file.name}.yaml{class_name(file.target)}</small>", ""]
     return "\n".join(lines)
+
+
+def choices(files: list[ConfigFile]) -> str:
+    return ", ".join(code(file.path.stem) for file in files)
 
 
 def class_name(target: type | None) -> str:
@@ -384,7 +389,7 @@ def pages() -> dict[str, str]:
         body = [f"# {name}", "", cell(file.header), "", *table(list(file.settings()))]
         made[f"settings/{name}.md"] = "\n".join([*body, f"<small>conf/{name}.yaml</small>", ""])
     rows = [
-        f"| [{group}]({group}.md) | {cell(ABOUT.get(group, ''))} | {', '.join(code(f.path.stem) for f in files)} |"
+        f"| [{group}]({group}.md) | {cell(ABOUT.get(group, ''))} | {choices(files)} |"
         for group, files in groups().items()
     ]
     made["settings/index.md"] = "\n".join(
@@ -397,7 +402,11 @@ def pages() -> dict[str, str]:
         ]
     )
     made["settings/SUMMARY.md"] = "\n".join(
-        ["* [How settings work](index.md)", *(f"* [{n}]({n}.md)" for n in [*groups(), "paths", "protocol"]), ""]
+        [
+            "* [How settings work](index.md)",
+            *(f"* [{n}]({n}.md)" for n in [*groups(), "paths", "protocol"]),
+            "",
+        ]
     )
     made["commands/SUMMARY.md"] = "\n".join([*(f"* [{verb}]({verb}.md)" for verb in VERBS), ""])
     return made

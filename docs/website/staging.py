@@ -1,4 +1,4 @@
-"""The folder that the site is built from: pages of the repository at their places in the site, links rewritten.
+"""The folder that the site is built from: pages of the repository at their places, links rewritten.
 
 README.md is the home page, docs/ stands at the top, and any other file that a page links comes along.
 """
