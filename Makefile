@@ -10,7 +10,7 @@ install = if echo torch | $(UV) compile -q --no-deps --torch-backend=auto --pyth
 	then uv pip install -q --torch-backend=auto --python $(VENV)/bin/python -c $(CONSTRAINTS) $(1); \
 	else $(VENV)/bin/python -m pip --disable-pip-version-check install -q -c $(CONSTRAINTS) $(1); fi
 
-.PHONY: setup battle test test-oldest lint clean
+.PHONY: setup battle test test-oldest lint docs clean
 
 # Installed again only when pyproject.toml or the versions change.
 setup: $(VENV)/.installed
@@ -42,6 +42,14 @@ lint:
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/pyright
+
+# The documentation as a site, in build/site.
+docs: $(VENV)/.installed-docs
+	$(VENV)/bin/python -m docs.website
+
+$(VENV)/.installed-docs: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	$(call install,-e ".[docs]")
+	touch $@ $(VENV)/.installed
 
 clean:
 	rm -rf .venv .venv-oldest build dist .pytest_cache .ruff_cache .hypothesis
