@@ -41,14 +41,14 @@ class Belief:
         self.expected = predictor.on(vector)
         self.model: StudyModel | None = None
         if history:
-            seen = self._points(np.array([space.encode(params) for params, _ in history]))
+            seen = self.points(np.array([space.encode(params) for params, _ in history]))
             scores = Scores(np.array([score for _, score in history]), known=True)
             names = [column.partition("=")[0] for column in space.columns]
             everywhere = np.random.default_rng(0).random((256, len(space.free)))
-            spread = float(self._points(space.encode_positions(everywhere)).predicted.std())
+            spread = float(self.points(space.encode_positions(everywhere)).predicted.std())
             self.model = StudyModel(seen, scores, names, spread)
 
-    def _points(self, encoded: np.ndarray) -> Points:
+    def points(self, encoded: np.ndarray) -> Points:
         """Outside the ranges it was fitted in, what the predictor says at their ends."""
         members = self.expected.members(encoded.clip(0, 1))
         return Points(encoded, members.mean(0).double().numpy())
@@ -58,7 +58,7 @@ class Belief:
 
         Before any trial the deviation is the spread of single trials around the prediction.
         """
-        points = self._points(encoded)
+        points = self.points(encoded)
         if self.model is not None:
             return self.model(points)
         level = float(points.predicted.mean())
@@ -66,7 +66,7 @@ class Belief:
 
     def improvement(self, encoded: np.ndarray) -> np.ndarray:
         """Expected improvement on the best mean among the trials; without any, the mean itself."""
-        points = self._points(encoded)
+        points = self.points(encoded)
         return points.predicted if self.model is None else self.model.improvement(points, self.model.trust)
 
 
