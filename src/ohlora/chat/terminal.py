@@ -123,12 +123,7 @@ class Terminal:
             store.erase()
             self.show("(everything is erased)")
             return
-        known = [fact.key for fact in store.facts()]
-        if plain_key(key) not in known:
-            hint = nearest(key, known) if known else ": nothing is remembered"
-            raise OhloraError(f"/forget takes a key of /memory, or all{hint}")
-        store.forget([plain_key(key)])
-        self.show(f"(forgot {plain_key(key)})")
+        self.show(f"(forgot {forget(store, key)})")
 
     def battle(self) -> None:
         """A battle in a process of its own, with its usual settings; its result is counted afterwards."""
@@ -161,6 +156,16 @@ class FaceTable:
         moved = {name: rest[name] + mood.intensity * (row[name] - rest[name]) for name in rest}
         parts = [f"{name} {value:.2f}" for name, value in moved.items() if name != "rise_s"]
         return f"  {mood.name} ({mood.intensity:.1f}): {', '.join(parts)}"
+
+
+def forget(store: MemoryStore, key: str) -> str:
+    """Forget one fact for good and return its key; OhloraError where nothing is remembered under that."""
+    known = [fact.key for fact in store.facts()]
+    if plain_key(key) not in known:
+        hint = nearest(key, known) if known else ": nothing is remembered"
+        raise OhloraError(f"/forget takes a key of /memory, or all{hint}")
+    store.forget([plain_key(key)])
+    return plain_key(key)
 
 
 def show_memory(store: MemoryStore, out: TextIO | None = None) -> None:
