@@ -94,9 +94,9 @@ def test_her_face_takes_the_mood_of_the_reply(site: Site) -> None:
     assert site.ask("GET", f"{site.at}/frame")[0] == 200
     face = site.app.sessions.all[site.name].face
     assert face is not None
-    said = site.say("I beat my own record today!")[-1]
+    said = site.say("haha that was funny")[-1]
     assert face.mood()["mood"] == said["mood"] != "neutral"
-    assert face.performance.speech.line == said["reply"]
+    assert face.performance.speech.text == said["reply"]
     full = face.expressions.offset(said["mood"])
     assert face.performance.mood.moves[-2].target == pytest.approx(said["intensity"] * full)
 
