@@ -42,17 +42,10 @@ def test_every_verb_has_its_config(composed):
 
 
 def test_the_chat_in_a_browser_is_the_server_of_all_pages(composed):
-    typed = [
-        "port=0",
-        "language=ko",
-        "memory_file=내 기억.sqlite",
-        "encoder=bm25",
-        "paths.output_dir=out",
-        "--cfg",
-    ]
-    words = beside_the_battle(typed)
-    chat = """chat="'memory_file=내 기억.sqlite' encoder=bm25\""""
-    assert words == ["ui=web", "page=chat", chat, "port=0", "language=ko", "paths.output_dir=out", "--cfg"]
+    own = ["port=0", "language=ko", "paths.output_dir=out", "--info"]
+    words = beside_the_battle(["memory_file=내 기억.sqlite", *own, "encoder=bm25"])
+    chat = "'memory_file=내 기억.sqlite' encoder=bm25"
+    assert words == ["ui=web", "page=chat", f'chat="{chat}"', *own]
     config = composed("battle", *words[:-1])
     assert (config.page, config.chat, config.port, config.language) == ("chat", chat, 0, "ko")
 

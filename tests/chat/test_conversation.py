@@ -322,6 +322,21 @@ class TestTheCommand:
         assert done.stderr.startswith("ohlora: /nonsense is not one of /memory |")
         assert "torch" not in done.stderr
 
+    @pytest.mark.slow
+    def test_a_battle_in_between_is_remembered(self, tmp_path):
+        ask = "how many times have I beaten you?\n"
+        quick = "dataset=digits size=smoke face=none narrator=template human=my_hp"
+        done = self.run(tmp_path, "language=en", text=f"{ask}/battle {quick}\n{ask}/battle 'x\n")
+        before, *_, after = [line for line in done.stdout.splitlines() if line.startswith("Oh-LoRA: ")]
+        assert "haven't played" in before
+        (path,) = tmp_path.glob("battle/*/match.json")
+        winner = json.loads(path.read_text(encoding="utf-8"))["winner"]
+        counts = {"challenger": "you won 1, I won 0", "ohlora": "you won 0, I won 1"}
+        assert "1 battle so far" in after
+        assert counts.get(winner, "1 draw") in after
+        assert "python -m ohlora battle language=en" in done.stdout  # the same subset again
+        assert "no closing quotation" in done.stderr
+
     def test_an_unknown_encoder_and_a_damaged_memory_are_one_line(self, tmp_path):
         (tmp_path / "memory.sqlite").write_bytes(b"not a database, whatever its name says" * 9)
         done = self.run(tmp_path, "memory=show")
