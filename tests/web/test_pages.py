@@ -66,6 +66,7 @@ def test_every_word_that_is_said_is_there_and_no_other(space: Any, composed: Any
     moods = composed("chat").moods
     sources = "".join(page(f"{name}.js").decode() for name in OWN)
     sources += "".join(page(f"{name}.html").decode() for name in PAGES)
+    sources += PAGE.parent.joinpath("uploads.py").read_text(encoding="utf-8")
     said = set(re.findall(r'(?:\bsay\(|data-word=)"(\w+)"', sources))
     said |= {verdict.value for verdict in Verdict} | {f"axis_{name}" for name in space.free}
     said |= {f"mood_{name}" for name in moods}

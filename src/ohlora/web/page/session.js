@@ -24,7 +24,7 @@ export class Session {
 
   async read(what) {
     const answer = await fetch(`${this.at}/${what}`), content = parsed(await answer.text());
-    if (!answer.ok) throw new Error(content.error ?? answer.statusText);
+    if (!answer.ok) throw new Error(whyNot(content) ?? answer.statusText);
     return content;
   }
 
@@ -38,7 +38,7 @@ export class Session {
       request.onload = () => {
         const content = parsed(request.responseText);
         if (request.status === 200) resolve(content);
-        else reject(new Error(content.error ?? request.statusText));
+        else reject(new Error(whyNot(content) ?? request.statusText));
       };
       request.onerror = () => reject(new Error(say("upload_broke")));
       request.send(blob);
@@ -56,9 +56,12 @@ async function send(place, content) {
     throw new Error(say("gone"));
   }
   const told = parsed(await answer.text());
-  if (!answer.ok) throw new Error(told.error ?? answer.statusText);
+  if (!answer.ok) throw new Error(whyNot(told) ?? answer.statusText);
   return told;
 }
+
+// Why a request was refused: in phrases of the page where the server names them.
+const whyNot = ({ error, phrases }) => phrases?.map(([key, values]) => say(key, values)).join("; ") ?? error;
 
 function parsed(text) {
   try { return JSON.parse(text); } catch { return {}; }
