@@ -97,6 +97,7 @@ def asked_elsewhere(asked: str, url: str, wrong: list[str]) -> None:
 
 
 def say(page: Any, line: str) -> None:
+    page.locator("#send[aria-disabled=false]").wait_for()
     page.fill("#line", line)
     page.press("#line", "Enter")
 

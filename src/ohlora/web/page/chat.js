@@ -22,7 +22,8 @@ let memory = null; // what the open panel shows
 
 const notice = (text) => tell("notice", text);
 const problem = (text) => tell("problem", text);
-const waiting = () => last !== null && !last.whole;
+const waiting = () => last !== null && !last.whole; // for the rest of a reply: a line after the other
+const drawSend = () => { at("send").ariaDisabled = String(waiting()); };
 
 // ---- what happens -------------------------------------------------------------------------------------
 
@@ -60,7 +61,10 @@ const HEARD = {
   },
 };
 
-function hear({ event, ...content }) { HEARD[event]?.(content); }
+function hear({ event, ...content }) {
+  HEARD[event]?.(content);
+  drawSend();
+}
 
 // ---- what is shown ------------------------------------------------------------------------------------
 
@@ -90,6 +94,7 @@ function newTurn(text) {
   const row = make("li", { children: [user, reply] });
   last = { row, user: user.lastChild, bubble: reply, reply: reply.lastChild, text: "", whole: false };
   at("turns").append(row);
+  drawSend();
   scrollDown(true);
 }
 
@@ -104,6 +109,7 @@ function takeBack() { // the turn came to nothing: what was typed is there again
   if (!at("line").value) at("line").value = last.user.textContent;
   last.row.remove();
   last = null;
+  drawSend();
 }
 
 function scrollDown(always = false) {
