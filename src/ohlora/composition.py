@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
@@ -125,12 +124,14 @@ def as_hydra_reads(argument: str) -> str:
 
     `~` is the home folder, as in a shell, which does not expand it after a `=`.
     """
+    from hydra.errors import HydraException
+
     found = re.fullmatch(r"([+~]{0,2}[\w./@:-]+)=(.+)", argument, re.DOTALL)
     if not found or argument.startswith("-"):
         return argument
     name, value = found.groups()
     if value.startswith("~"):
-        with suppress(RuntimeError):  # ~nobody
+        with contextlib.suppress(RuntimeError):  # ~nobody
             value = str(Path(value).expanduser())
     plain = re.fullmatch(r"[\w./:%@?*+-]*", value, re.ASCII)
     # Lists, tables, quotes and sweeps are Hydra's own: what is wrong in them, it says.
@@ -146,6 +147,8 @@ def as_hydra_reads(argument: str) -> str:
 
 def job_of(config_name: str, settings: Iterable[str]) -> Any:
     """The job of another command than the one that runs, with settings as the command line takes them."""
+    from hydra import compose
+
     return build(compose(config_name, [*map(as_hydra_reads, settings)]).job)
 
 
