@@ -118,7 +118,7 @@ class Talker:
         return self.memory(request)
 
     def export(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return self.store.export()
+        return dict(self.store.export())
 
 
 def shown(turn: Turn) -> dict[str, Any]:
