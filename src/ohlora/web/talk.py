@@ -52,7 +52,7 @@ class Talk:
         kind = event.pop("event")
         if kind == "answer":
             waiting = self._waiting.pop(event["number"], None) if event["number"] else None
-            if waiting is not None:
+            if waiting is not None and not waiting.done():
                 waiting.set_result(event)
             return
         if kind == "ended":
@@ -68,7 +68,8 @@ class Talk:
     def _give_up(self, why: str) -> None:
         waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
-            answer.set_result({"error": why})
+            if not answer.done():
+                answer.set_result({"error": why})
 
     async def end(self) -> None:
         self.events.close()
