@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import ohlora
-from ohlora.cli import MOVED, VERBS, main
+from ohlora.cli import MOVED, VERBS, beside_the_battle, main
 from ohlora.provenance import VERB, program
 
 
@@ -39,6 +39,23 @@ def test_every_verb_has_its_config(composed):
     for verb in VERBS:
         config = composed(verb.replace("-", "_"))
         assert "job" in config or verb == "train", verb
+
+
+def test_the_chat_in_a_browser_is_the_server_of_all_pages(composed):
+    own = ["port=0", "language=ko", "paths.output_dir=out", "--info"]
+    words = beside_the_battle(["memory_file=내 기억.sqlite", *own, "encoder=bm25"])
+    chat = "'memory_file=내 기억.sqlite' encoder=bm25"
+    assert words == ["ui=web", "page=chat", f'chat="{chat}"', *own]
+    config = composed("battle", *words[:-1])
+    assert (config.page, config.chat, config.port, config.language) == ("chat", chat, 0, "ko")
+
+
+def test_the_chat_is_nowhere_else(typed, capsys):
+    typed("chat", "ui=wep")
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "ui=wep is not one of terminal | web (did you mean web?)" in capsys.readouterr().err
 
 
 def test_an_unknown_verb(typed, capsys):

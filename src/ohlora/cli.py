@@ -6,7 +6,9 @@ The list answers without Hydra; a verb enters by conf/<verb>.yaml.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 
 from ohlora.errors import nearest
 from ohlora.provenance import VERB
@@ -21,7 +23,7 @@ VERBS = {
     "fine-tune": "fine-tune a voice with TRL and LoRA: narrator=tiny|gemma|kanana",
     "pretrain": "train a small language model from nothing",
     "measure": "how often a voice contradicts the result, and what its lines are like",
-    "chat": "talk with her in the terminal; memory=show, export or erase",
+    "chat": "talk with her in the terminal, or ui=web; memory=show, export or erase",
     "chat-train": "train the encoder of her memory and the classifier of her moods",
     "chat-report": "how well she remembers, keeps to facts, resists attacks; docs/results/chat",
     "report": "what lies below folders of results as one HTML file: report outputs",
@@ -34,6 +36,8 @@ VERBS = {
     "publish": "models, target table and cards to the Hugging Face Hub; a dry run by default",
     "face-report": "what the networks of her face reach, beside gates and targets",
 }
+# Settings of the server of `chat ui=web`; all others are the conversation's.
+SERVERS = ("-", "port=", "language=", "web.", "paths.", "hydra.")
 # Modules that were commands of their own.
 MOVED = {
     "ohlora.narrator.say": "say",
@@ -65,9 +69,24 @@ def main() -> None:
             print(f"ohlora {__version__}")
             return
         refuse(f"{word} is not one of {' | '.join(VERBS)}{nearest(word, VERBS)}")
+    if os.environ[VERB] == "chat" and (ui := [word for word in sys.argv[1:] if word.startswith("ui=")]):
+        if ui[-1] not in ("ui=terminal", "ui=web"):
+            refuse(f"{ui[-1]} is not one of terminal | web{nearest(ui[-1][3:], ('terminal', 'web'))}")
+        sys.argv[1:] = [word for word in sys.argv[1:] if word not in ui]
+        if ui[-1] == "ui=web":
+            os.environ[VERB], sys.argv[1:] = "battle", beside_the_battle(sys.argv[1:])
     from ohlora.door import open_door
 
     open_door(os.environ[VERB].replace("-", "_"))
+
+
+def beside_the_battle(words: Sequence[str]) -> list[str]:
+    """`chat ui=web` as the command of the server of all pages, the chat's settings as one of its own."""
+    from ohlora.positional import quoted
+
+    chats = [word for word in words if "=" in word and not word.startswith(SERVERS)]
+    own = [word for word in words if "=" not in word or word.startswith(SERVERS)]
+    return ["ui=web", "page=chat", f"chat={quoted(shlex.join(chats))}", *own]
 
 
 def usage() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
-from ohlora.build import RESERVED, TRUSTED
+from ohlora.build import RESERVED, TRUSTED, build
 from ohlora.config import InvalidConfig, Name, config, shown
 from ohlora.errors import OhloraError
 
@@ -159,6 +160,39 @@ def callables(node: Any) -> Iterator[Any]:
             yield from callables(value)
     elif isinstance(node, str) and "://" in node and not STREAMS.fullmatch(node) and node.startswith("ext"):
         yield node
+
+
+def as_hydra_reads(argument: str) -> str:
+    """An override as it was typed, quoted where Hydra's grammar would refuse it: `dataset.root=사진`.
+
+    `~` is the home folder, as in a shell, which does not expand it after a `=`.
+    """
+    from hydra.errors import HydraException
+
+    found = re.fullmatch(r"([+~]{0,2}[\w./@:-]+)=(.+)", argument, re.DOTALL)
+    if not found or argument.startswith("-"):
+        return argument
+    name, value = found.groups()
+    if value.startswith("~"):
+        with contextlib.suppress(RuntimeError):  # ~nobody
+            value = str(Path(value).expanduser())
+    plain = re.fullmatch(r"[\w./:%@?*+-]*", value, re.ASCII)
+    # Lists, tables, quotes and sweeps are Hydra's own: what is wrong in them, it says.
+    if plain or re.match(r"[\[{'\"]|(choice|range|interval|glob|shuffle|sort|tag|extend_list)\(", value):
+        return f"{name}={value}"
+    try:
+        OverridesParser.create().parse_override(f"{name}={value}")
+    except HydraException:
+        escaped = re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + ('\\"' if end[2] else ""), value)
+        return f'{name}="{escaped}"'
+    return f"{name}={value}"
+
+
+def job_of(config_name: str, settings: Iterable[str]) -> Any:
+    """The job of another command than the one that runs, with settings as the command line takes them."""
+    from hydra import compose
+
+    return build(compose(config_name, [*map(as_hydra_reads, settings)]).job)
 
 
 def added_settings(overrides: Iterable[str], files: Collection[str]) -> list[str]:

@@ -23,7 +23,6 @@ from typing import Any, TextIO
 import hydra
 import platformdirs
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -32,7 +31,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from ohlora.build import build
 from ohlora.command_help import choices, command
-from ohlora.composition import added_settings, checked_configs
+from ohlora.composition import added_settings, as_hydra_reads, checked_configs
 from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.positional import WORDS, as_settings
@@ -181,30 +180,6 @@ def one_line_warning(
 ) -> None:
     """A warning as a user reads it: what it says, not which line of whose code said it."""
     print(f"ohlora: {printable(' '.join(str(message).split()), 500)}", file=file or sys.stderr)
-
-
-def as_hydra_reads(argument: str) -> str:
-    """An override as it was typed, quoted where Hydra's grammar would refuse it: `dataset.root=사진`.
-
-    `~` is the home folder, as in a shell, which does not expand it after a `=`.
-    """
-    found = re.fullmatch(r"([+~]{0,2}[\w./@:-]+)=(.+)", argument, re.DOTALL)
-    if not found or argument.startswith("-"):
-        return argument
-    name, value = found.groups()
-    if value.startswith("~"):
-        with suppress(RuntimeError):  # ~nobody
-            value = str(Path(value).expanduser())
-    plain = re.fullmatch(r"[\w./:%@?*+-]*", value, re.ASCII)
-    # Lists, tables, quotes and sweeps are Hydra's own: what is wrong in them, it says.
-    if plain or re.match(r"[\[{'\"]|(choice|range|interval|glob|shuffle|sort|tag|extend_list)\(", value):
-        return f"{name}={value}"
-    try:
-        OverridesParser.create().parse_override(f"{name}={value}")
-    except HydraException:
-        escaped = re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + ('\\"' if end[2] else ""), value)
-        return f'{name}="{escaped}"'
-    return f"{name}={value}"
 
 
 def enter(main: Callable[[], Any], words: Sequence[str] = ()) -> None:

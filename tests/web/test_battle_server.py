@@ -158,6 +158,9 @@ class TestUploads:
         got, content = ask("POST", f"{session}/upload?name=a.zip", body, Content_Type=kind)
         assert got == status
         assert words in content["error"]
+        assert content.get("phrases") == (
+            [["zip_none", {}]] if status == 400 else None
+        )  # said in Korean, too
 
     def test_more_than_was_announced_is_not_read_to_its_end(self, server: LocalServer, session: str) -> None:
         """Chunked, so that no length says how much is to come."""

@@ -112,6 +112,13 @@ class TestLiveFace:
         assert live_face.about()["properties"]["hair_colour"]["value"] == pytest.approx(0.80)
         assert live_face.about()["ombre"] is False
 
+    def test_a_mood_is_as_strong_as_it_is_wished_for(self, live_face, clock):
+        offset = live_face.expressions.offset("sulky")
+        for intensity in (1, 0.5, 0.0):
+            clock.now += 60
+            live_face.wish({"mood": "sulky", "intensity": intensity})
+            assert live_face.performance.mood.at(live_face.now_s + 1.5) == pytest.approx(intensity * offset)
+
     def test_a_long_evening_keeps_nothing(self, live_face, clock):
         for _ in range(200):
             clock.now += 1.0
@@ -127,6 +134,7 @@ class TestLiveFace:
             ({"say": "x" * (LONGEST + 1)}, [f"at most {LONGEST}"]),
             ({"rest": {"eyes": 7, "eyez": 0, "yaw": float("nan")}}, ["eyes=7", "eyez is not", "yaw=nan"]),
             ({"rest": []}, ["rest is not a mapping"]),
+            ({"mood": "sad", "intensity": 1.2}, ["intensity=1.2 is outside"]),
         ],
     )
     def test_what_cannot_be_granted_is_told_at_once_and_changes_nothing(self, live_face, wish, words):

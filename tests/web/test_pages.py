@@ -14,7 +14,21 @@ from ohlora.battle.verdict import Verdict
 from ohlora.web.pages import page
 
 PAGE = files("ohlora.web").joinpath("page")
-OWN = ("battle", "curves", "face", "form", "live", "result", "session", "theme", "words", "zip")
+OWN = (
+    "battle",
+    "chat",
+    "curves",
+    "face",
+    "form",
+    "live",
+    "looks",
+    "result",
+    "session",
+    "theme",
+    "words",
+    "zip",
+)
+PAGES = ("battle", "chat", "live")
 WORDS: dict[str, dict[str, str]] = json.loads(page("words.json"))
 # Text and what it stands on: 4.5 to 1. Edges and bars of meaning: 3 to 1.
 TEXT = [
@@ -48,10 +62,14 @@ def test_every_word_in_both_languages_with_the_same_gaps() -> None:
     assert re.search("[가-힣]", "".join(phrases["ko"] for phrases in WORDS.values()))
 
 
-def test_every_word_that_is_said_is_there_and_no_other(space: Any) -> None:
-    sources = "".join(page(f"{name}.js").decode() for name in OWN) + page("battle.html").decode()
+def test_every_word_that_is_said_is_there_and_no_other(space: Any, composed: Any) -> None:
+    moods = composed("chat").moods
+    sources = "".join(page(f"{name}.js").decode() for name in OWN)
+    sources += "".join(page(f"{name}.html").decode() for name in PAGES)
+    sources += PAGE.parent.joinpath("uploads.py").read_text(encoding="utf-8")
     said = set(re.findall(r'(?:\bsay\(|data-word=)"(\w+)"', sources))
     said |= {verdict.value for verdict in Verdict} | {f"axis_{name}" for name in space.free}
+    said |= {f"mood_{name}" for name in moods}
     assert said <= WORDS.keys()
     begun = tuple({f"{start}_" for start in re.findall(r"`(\w+)_\$\{", sources)})
     never = [
@@ -67,7 +85,7 @@ def test_every_axis_says_what_it_does(space: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [f"{name}.js" for name in OWN] + ["battle.css", "live.css", "battle.html", "live.html"]
+    "name", [f"{name}.js" for name in OWN] + [f"{name}.{kind}" for name in PAGES for kind in ("css", "html")]
 )
 def test_nothing_from_elsewhere_and_nothing_inline(name: str) -> None:
     text = page(name).decode()

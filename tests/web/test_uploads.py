@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from ohlora.errors import OhloraError
+from ohlora.web.phrases import Phrased, table
 from ohlora.web.uploads import UploadLimits, unpack
 
 LIMITS = UploadLimits(unpacked_mb=1, images=20, megapixels=1)
@@ -131,6 +132,16 @@ def test_every_fault_at_once(unpacked: Callable[..., list[str]]) -> None:
         unpacked({link(): b"x", "../1.png": IMAGE, "aux/1.png": IMAGE, "big.png": bytes(1_500_000)})
     for words in ("lead out", "links", "aux/1.png", "2 MB once unpacked"):
         assert words in str(caught.value)
+
+
+def test_every_fault_has_its_phrase_in_both_languages(unpacked: Callable[..., list[str]]) -> None:
+    with pytest.raises(Phrased) as caught:
+        unpacked({"../<b>.png": IMAGE, "a b.png": bytes(1_500_000)})
+    keys = [key for key, _ in caught.value.parts]
+    assert keys == ["zip_slip", "zip_unpacked"]
+    korean = [table()[key]["ko"].format(**values) for key, values in caught.value.parts]
+    assert korean[0] == "폴더 밖을 가리키는 이름: ../<b>.png"
+    assert korean[1] == "압축을 풀면 2 MB, 최대 1 MB까지 돼"
 
 
 def test_encrypted_files_are_refused(unpacked: Callable[..., list[str]], tmp_path: Path) -> None:

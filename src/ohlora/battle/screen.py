@@ -19,6 +19,7 @@ from ohlora.battle.result import MatchResult
 from ohlora.battle.training_thread import Curve, Show
 from ohlora.datasets.subset import Subset
 from ohlora.progress import progress
+from ohlora.provenance import program
 from ohlora.space import Value
 
 
@@ -113,12 +114,3 @@ def again(seed: int) -> str:
     kept = [argument for argument in sys.argv[1:] if not argument.lstrip("+").startswith("subset.seed=")]
     words = [*program(), *kept, f"subset.seed={seed}"]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
-
-
-def program() -> list[str]:
-    """How this program was started."""
-    module = getattr(sys.modules["__main__"], "__spec__", None)  # python -m
-    if module:
-        return ["python", "-m", module.name.removesuffix(".__main__")]
-    started = Path(sys.argv[0])
-    return ["python", sys.argv[0]] if started.suffix == ".py" else [started.name]

@@ -43,7 +43,7 @@ def voice_faults(reply: str, language: str) -> list[str]:
         found.append("a control character or a line break")
     if any(unicodedata.category(char) == "Cf" and char != "\u200d" for char in reply):
         found.append("an invisible character")
-    if MARKUP.search(reply) and not re.search(r"findahelpline", reply):
+    if MARKUP.search(reply):
         found.append("markup or an address")
     if language == "ko" and (polite := next((m[1] for m in POLITE.finditer(reply) if m[1]), None)):
         found.append(f"a polite ending: {polite}")

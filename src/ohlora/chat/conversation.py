@@ -13,19 +13,22 @@ from ohlora.chat.battles import KEY, Tally, sync
 from ohlora.chat.fact import Fact, Language, language_of, make_fact, plain
 from ohlora.chat.mood import Mood, MoodClassifier
 from ohlora.chat.retrieval import Retriever, relevant
-from ohlora.chat.rules import topic_of
+from ohlora.chat.rules import Topic, topic_of
 from ohlora.chat.store import MemoryStore, Turn
 from ohlora.errors import OhloraError
 
 LONGEST_LINE = 2000  # characters of the user's
 FACTS = 3  # that an answerer is handed
 TURNS = 4
+CALM = Mood("neutral", 0.0)  # in a crisis, whatever the classifier hears in the reply
 
 
 @dataclass(frozen=True)
 class Said:
-    """A turn that is kept: what she replied, her mood, what she remembered."""
+    """A turn that is kept: what the line was about, what she replied, her mood, what she remembered."""
 
+    user: str  # the line as it was read and kept
+    topic: Topic | None
     answer: Answer
     mood: Mood
     remembered: tuple[Fact, ...]
@@ -59,11 +62,11 @@ class Conversation:
         answer = yield from self.answerer.answer(context)
         now = datetime.now(UTC)
         facts = tuple(filter(None, (fact_from(one, user, now) for one in answer.remember)))
-        mood = self.moods.mood(answer.reply)
+        mood = CALM if context.topic == "crisis" else self.moods.mood(answer.reply)
         turn = Turn(token or uuid.uuid4().hex, now, user, answer.reply, mood.name, mood.intensity)
         self.store.add_turn(turn, facts, **(self.retriever.writing() if facts else {}))
         self.language = context.language
-        return Said(answer, mood, facts, context.memory)
+        return Said(user, context.topic, answer, mood, facts, context.memory)
 
     def context(self, user: str) -> Context:
         language = language_of(user, self.language)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sized
@@ -22,7 +23,7 @@ COMMANDS = {
     "/memory": "what I remember",
     "/forget KEY": "delete that for good, and the turns that tell of it; /forget all: everything",
     "/face": "my face now",
-    "/battle": "a hyperparameter battle",
+    "/battle [SETTINGS]": "a hyperparameter battle: /battle dataset=digits",
     "/help": "this list",
     "/quit": "leave (Ctrl-D)",
 }
@@ -103,7 +104,7 @@ class Terminal:
             return False
         if name == "/help":
             for words, meaning in COMMANDS.items():
-                self.show(f"  {words:<12} {meaning}")
+                self.show(f"  {words:<18} {meaning}")
         elif name == "/memory":
             show_memory(self.conversation.store, self.out)
         elif name == "/forget":
@@ -111,7 +112,7 @@ class Terminal:
         elif name == "/face":
             self.show(self.face.drawn(self.mood))
         elif name == "/battle":
-            self.battle()
+            self.battle(rest)
         else:
             known = [word.split()[0] for word in COMMANDS]
             raise OhloraError(f"{name} is not one of {' | '.join(known)}{nearest(name, known)}")
@@ -123,15 +124,14 @@ class Terminal:
             store.erase()
             self.show("(everything is erased)")
             return
-        known = [fact.key for fact in store.facts()]
-        if plain_key(key) not in known:
-            hint = nearest(key, known) if known else ": nothing is remembered"
-            raise OhloraError(f"/forget takes a key of /memory, or all{hint}")
-        store.forget([plain_key(key)])
-        self.show(f"(forgot {plain_key(key)})")
+        self.show(f"(forgot {forget(store, key)})")
 
-    def battle(self) -> None:
-        """A battle in a process of its own, with its usual settings; its result is counted afterwards."""
+    def battle(self, settings: str) -> None:
+        """A battle in a process of its own, with settings as a shell reads them; its result is counted."""
+        try:
+            typed = shlex.split(settings)
+        except ValueError as error:
+            raise OhloraError(f"/battle {settings}: {str(error).lower()}") from None
         before = self.conversation.tally()
         self.out.flush()
         start = [sys.executable, "-m", "ohlora", "battle", f"language={self.conversation.language}"]
@@ -139,6 +139,7 @@ class Terminal:
             start.append("human=prompt")
         folder = self.conversation.battles_dir
         start += [] if folder is None else [f"paths.output_dir={folder}"]
+        start += typed
         done = subprocess.run(start, stdin=None if self.asking else subprocess.DEVNULL, check=False)
         after = self.conversation.tally()
         if done.returncode or after == before:
@@ -161,6 +162,16 @@ class FaceTable:
         moved = {name: rest[name] + mood.intensity * (row[name] - rest[name]) for name in rest}
         parts = [f"{name} {value:.2f}" for name, value in moved.items() if name != "rise_s"]
         return f"  {mood.name} ({mood.intensity:.1f}): {', '.join(parts)}"
+
+
+def forget(store: MemoryStore, key: str) -> str:
+    """Forget one fact for good and return its key; OhloraError where nothing is remembered under that."""
+    known = [fact.key for fact in store.facts()]
+    if plain_key(key) not in known:
+        hint = nearest(key, known) if known else ": nothing is remembered"
+        raise OhloraError(f"/forget takes a key of /memory, or all{hint}")
+    store.forget([plain_key(key)])
+    return plain_key(key)
 
 
 def show_memory(store: MemoryStore, out: TextIO | None = None) -> None:

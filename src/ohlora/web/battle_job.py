@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -11,8 +12,10 @@ from annotated_types import Ge, Le
 from ohlora.battle.contestants.human_file import HumanFile
 from ohlora.battle.match import MatchSettings
 from ohlora.config import Count, Name, compared, config, deferred, having
+from ohlora.errors import OhloraError
 from ohlora.space import Params
 from ohlora.web.live import Live
+from ohlora.web.piped_process import is_shared
 
 
 @config
@@ -39,12 +42,26 @@ class ServeBattle(MatchSettings):
     port: Annotated[int, Ge(0), Le(2**16 - 1)]  # 0: any that is free
     language: Literal["ko", "en", "browser"]  # browser: the one that each browser asks for
     history: Name  # an SQLite file
+    chat: str  # settings of the conversations, as a shell reads what is typed behind `python -m ohlora chat`
+    page: Literal["battle", "chat"]  # whose address is printed
     settings: Any  # that were typed, for the processes that play
     config_sources: Any  # Hydra's list of where configs come from
 
     @compared
     def _can_be_played(self) -> None:
         HumanFile(self.start).check(self.space)
+
+    @compared
+    def _chat_can_be_read(self) -> None:
+        try:
+            shlex.split(self.chat)
+        except ValueError as error:
+            raise OhloraError(f"chat={self.chat}: {str(error).lower()}") from None
+
+    @property
+    def chat_words(self) -> list[str]:
+        """The settings of the conversations, and those of the server that are theirs as well."""
+        return [*filter(is_shared, self.words), *shlex.split(self.chat)]
 
     @cached_property
     def first(self) -> Params:

@@ -1,8 +1,9 @@
-"""The battle in a browser: its routes over its sessions, and her face's own page beside them."""
+"""The battle and the chat in a browser: routes over sessions, and her face's own page beside them."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import tempfile
 from contextlib import aclosing
@@ -18,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from ohlora.battle.contestants.human_file import PlayerName
 from ohlora.battle.match import Seed
+from ohlora.composition import job_of
 from ohlora.config import config
 from ohlora.errors import OhloraError, nearest
 from ohlora.web.battle_job import ServeBattle
@@ -38,10 +40,12 @@ LARGEST_REQUEST = 8192  # bytes
 UPLOAD_S = 600.0  # for the whole of one
 ROWS = 50  # of history and leaderboard
 FILES = re.compile(r"card\.png|ohlora\.gif|class_[0-9]{1,4}\.png")
+LARGEST_LINE = 2**19  # bytes of the JSON with a line of the chat: one of 100 kB is told that it is too long
+SCRIPTS = ("battle", "chat", "curves", "form", "looks", "result", "session", "theme", "words", "zip")
 PAGE_FILES = (
-    "battle.css", "words.json", "vendor/uPlot.js", "vendor/uPlot.css",
-    *(f"{name}.js" for name in ("battle", "curves", "form", "result", "session", "theme", "words", "zip")),
-)  # fmt: skip
+    *("battle.css", "chat.css", "words.json", "vendor/uPlot.js", "vendor/uPlot.css"),
+    *(f"{name}.js" for name in SCRIPTS),
+)
 
 
 @config
@@ -53,6 +57,15 @@ class LookRequest:
     upload: bool = False
     seed: Seed | None = None
     name: PlayerName = "you"
+
+
+@config
+class TalkRequest:
+    """What a page asks of the conversation."""
+
+    language: Literal["ko", "en"]
+    line: str | None = None  # to say
+    key: str | None = None  # to forget; None: everything
 
 
 class EventStream(Response):
@@ -96,6 +109,7 @@ class BattleApp:
             most=job.web.players,
             at_once=job.web.matches,
             settings=job.words,
+            chat=job.chat_words,
             folder=Path(tempfile.mkdtemp(prefix="ohlora-")),
             matches=Path(job.output_dir).absolute(),
             keep=self.keep,
@@ -110,9 +124,12 @@ class BattleApp:
 
         return [
             file_route("/", "battle.html"),
+            file_route("/battle", "battle.html"),
+            file_route("/chat", "chat.html"),
             *(file_route(f"/{name}", name) for name in PAGE_FILES),
             *live_routes(self.live_face, self.job.live.language, "/live"),
             Route("/game", self.game),
+            Route("/spoken", self.spoken),
             Route("/history", self.played),
             Route("/sessions", self.open, methods=["POST"]),
             at("/alive", self.alive),
@@ -123,6 +140,11 @@ class BattleApp:
             at("/enough", self.enough, "POST"),
             at("/stop", self.stop, "POST"),
             at("/frame", self.frame),
+            at("/talk", self.talk),
+            at("/say", self.say, "POST"),
+            at("/memory", self.memory),
+            at("/forget", self.forget, "POST"),
+            at("/memory.json", self.export),
             at("/files/{file}", self.file),
         ]
 
@@ -131,6 +153,10 @@ class BattleApp:
 
     async def game(self, request: Request) -> Response:
         return JSONResponse(describe_game(self.job))
+
+    async def spoken(self, request: Request) -> Response:
+        """The language to begin with, for a page that needs nothing else of the game."""
+        return JSONResponse({"language": self.job.language})
 
     async def played(self, request: Request) -> Response:
         protocol = self.job.protocol.fingerprint
@@ -157,9 +183,38 @@ class BattleApp:
     async def events(self, request: Request) -> Response:
         session = self.session(request)
         session.start_process()  # takes a while, and the player still reads
-        after = request.headers.get("Last-Event-ID", "0")
-        known = int(after) if after.isascii() and after.isdecimal() and len(after) < 16 else 0
-        return EventStream(session.events, known)
+        return EventStream(session.events, known_event(request))
+
+    async def talk(self, request: Request) -> Response:
+        """The events of the conversation, which begins with them."""
+        session = self.session(request)
+        session.talk.start(spoken(request))
+        return EventStream(session.talk.events, known_event(request))
+
+    async def say(self, request: Request) -> Response:
+        """Say a line; answered when her reply is whole, which the events have piece by piece."""
+        session = self.session(request)
+        asked = TalkRequest(**await read_object(request, LARGEST_LINE))
+        session.mood("thinking")
+        return JSONResponse(await session.talk.ask("say", asked.language, line=asked.line or ""))
+
+    async def memory(self, request: Request) -> Response:
+        return JSONResponse(await self.session(request).talk.ask("memory", spoken(request)))
+
+    async def forget(self, request: Request) -> Response:
+        """Delete one fact for good, or everything; answered with what is left."""
+        session = self.session(request)
+        asked = TalkRequest(**await read_object(request, LARGEST_REQUEST))
+        if asked.key is None:
+            return JSONResponse(await session.talk.ask("erase", asked.language))
+        return JSONResponse(await session.talk.ask("forget", asked.language, key=asked.key))
+
+    async def export(self, request: Request) -> Response:
+        """Everything that is kept, as a file to save."""
+        content = await self.session(request).talk.ask("export", spoken(request))
+        text = json.dumps(content, ensure_ascii=False, indent=2)
+        named = {"Content-Disposition": 'attachment; filename="ohlora-memory.json"'}
+        return Response(text, media_type="application/json", headers=named)
 
     async def look(self, request: Request) -> Response:
         session, asked = self.session(request), LookRequest(**await read_object(request, LARGEST_REQUEST))
@@ -254,6 +309,17 @@ class BattleApp:
         return LiveFace(generator, person, live.expressions, live.ombre, live.seed, fps)
 
 
+def known_event(request: Request) -> int:
+    """The number of the last event that a page has, 0 for none."""
+    after = request.headers.get("Last-Event-ID", "0")
+    return int(after) if after.isascii() and after.isdecimal() and len(after) < 16 else 0
+
+
+def spoken(request: Request) -> str:
+    """The language of a page."""
+    return "ko" if request.query_params.get("language") == "ko" else "en"
+
+
 def open_server(job: ServeBattle) -> LocalServer:
     """The server, not yet serving."""
     battle = BattleApp(job)
@@ -263,6 +329,9 @@ def open_server(job: ServeBattle) -> LocalServer:
 
 def serve(job: ServeBattle) -> None:
     """Print the address and serve."""
+    if job.page == "chat" or job.chat:  # what is asked for is checked first; else its page tells
+        job_of("chat", [word for word in job.chat_words if not word.startswith("-")]).check()
     with open_server(job) as server:
-        print(f"Oh-LoRA: {server.url}  (Ctrl-C ends)", flush=True)
+        address = f"{server.url}{'chat' if job.page == 'chat' else ''}"
+        print(f"Oh-LoRA: {address}  (Ctrl-C ends)", flush=True)
         server.serve_forever()

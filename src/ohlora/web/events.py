@@ -19,7 +19,7 @@ class EventLog:
     """Events of one session and whoever listens: one stream at a time, the newest."""
 
     def __init__(self) -> None:
-        self._events: list[tuple[int, bytes]] = []
+        self._events: list[tuple[int, str, bytes]] = []  # number, kind, as it is sent
         self._number = 0
         self._news = asyncio.Event()
         self._listener: object = None
@@ -34,12 +34,16 @@ class EventLog:
         """Append an event."""
         self._number += 1
         data = json.dumps({"event": kind, **content}, ensure_ascii=False, allow_nan=False)
-        self._events.append((self._number, f"id: {self._number}\ndata: {data}\n\n".encode()))
+        self._events.append((self._number, kind, f"id: {self._number}\ndata: {data}\n\n".encode()))
         self._news.set()
 
     def forget(self) -> None:
         """Keep nothing of what has been: another match begins."""
         self._events.clear()
+
+    def drop(self, kind: str) -> None:
+        """Keep no event of a kind: a later one has said all that they did."""
+        self._events = [event for event in self._events if event[1] != kind]
 
     def close(self) -> None:
         """End every stream."""
@@ -54,7 +58,7 @@ class EventLog:
             yield b"retry: 500\n\n"
             while self._listener is me and not self._closed:
                 self._news.clear()
-                new = [(number, event) for number, event in self._events if number > after]
+                new = [(number, event) for number, _, event in self._events if number > after]
                 if new:
                     after = new[-1][0]
                     yield b"".join(event for _, event in new)

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 
 from ohlora.errors import OhloraError
 from ohlora.web import connection
+from ohlora.web.phrases import Phrased
 
 DROPPED, DROPPED_S = 2**24, 2.0  # bytes and seconds of what is too long that are still taken in
 
@@ -25,14 +26,15 @@ class Refused(OhloraError):
         self.status = status
 
 
-def refusal(status: int, why: str) -> JSONResponse:
+def refusal(status: int, why: str, **more: Any) -> JSONResponse:
     """The answer to a request that was not read to its end, so its connection cannot go on."""
-    return JSONResponse({"error": why}, status, {"Connection": "close"})
+    return JSONResponse({"error": why, **more}, status, {"Connection": "close"})
 
 
 def refused(request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for mistakes that the page can tell its user."""
-    return refusal(getattr(error, "status", 400), str(error))
+    more = {"phrases": error.parts} if isinstance(error, Phrased) else {}
+    return refusal(getattr(error, "status", 400), str(error), **more)
 
 
 async def drop(request: Request) -> None:

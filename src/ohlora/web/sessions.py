@@ -1,4 +1,4 @@
-"""A session is one page of one player: the process that plays its matches, its face, its upload, its events.
+"""A session is one page of one player: its matches, its conversation, its face, its upload.
 
 It lives as long as its page does. Everything here runs on the server's event loop.
 """
@@ -18,8 +18,9 @@ from ohlora.face.acting.expression import NEUTRAL
 from ohlora.face.acting.speech import LONGEST
 from ohlora.space import Params
 from ohlora.web.events import EventLog
-from ohlora.web.match_process import MatchProcess, command
+from ohlora.web.piped_process import PipedProcess, chat_command, match_command
 from ohlora.web.requests import Refused
+from ohlora.web.talk import Talk
 from ohlora.web.training_queue import TrainingQueue
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ GONE_S = 4.0  # without its stream: the page was closed, and not only loaded aga
 NEW_S = 20.0  # until a new session's page must listen
 LOOK_EVERY_S = 0.5
 AHEAD = 0.02  # validation macro-F1
+FAINTEST = 0.1  # intensity of a mood that can be seen
 MOOD_S = 4.0  # between moods while networks train
 
 # idle: no match; looking: the images are read; choosing: the player's turn; waiting: for room to train
@@ -46,7 +48,7 @@ class Session:
     folder: Path  # deleted with it
     events: EventLog = field(default_factory=EventLog)
     stage: Stage = "idle"
-    process: MatchProcess | None = None
+    process: PipedProcess | None = None
     upload: Path | None = None  # a folder of class folders
     face: LiveFace | None = None
     match_folder: Path | None = None
@@ -54,14 +56,24 @@ class Session:
     attempts: int = 0  # asked for in this match
     last_heard: float = field(default_factory=time.monotonic)
     busy: bool = False  # an upload is on its way
+    talk: Talk = field(init=False)
     val_f1: dict[str, float] = field(default_factory=dict)  # of each side that trains, the last
     mood_at: float = 0.0
 
-    def start_process(self) -> MatchProcess:
+    def __post_init__(self) -> None:
+        folder = (self.folder / "chat").as_posix()
+        self.talk = Talk(chat_command(self.sessions.chat, folder), self.reply)
+
+    @property
+    def listened_to(self) -> bool:
+        """Whether a page of it is open."""
+        return self.events.heard or self.talk.events.heard
+
+    def start_process(self) -> PipedProcess:
         """The process that plays, started where there is none."""
         if self.process is None:
-            words = command(self.sessions.settings, (self.folder / "run").as_posix())
-            self.process = MatchProcess(words, self.heard)
+            words = match_command(self.sessions.settings, (self.folder / "run").as_posix())
+            self.process = PipedProcess(words, self.heard)
         return self.process
 
     def look(self, request: dict[str, Any], asked: dict[str, Any]) -> None:
@@ -177,8 +189,17 @@ class Session:
     def feel(self, verdict: str, line: str) -> None:
         """Take the end of a match, and say a line of it."""
         if self.face is not None:
-            expressions = self.face.expressions
-            self.face.wish({"mood": expressions.mood(verdict), "say": line[:LONGEST]})
+            self.speak(line, self.face.expressions.mood(verdict))
+
+    def reply(self, said: dict[str, Any]) -> None:
+        """Say a reply of the conversation."""
+        self.speak(said["reply"], said["mood"], said["intensity"])
+
+    def speak(self, line: str, mood: str, intensity: float = 1.0) -> None:
+        """Say a line in a mood."""
+        if self.face is not None:
+            shown = max(intensity, FAINTEST)
+            self.face.wish({"mood": mood, "intensity": shown, "say": line[:LONGEST]})
 
     async def end_process(self) -> None:
         process, self.process = self.process, None
@@ -189,7 +210,7 @@ class Session:
         """Leave nothing running and nothing on disk but finished matches."""
         self.events.close()
         self.sessions.queue.leave(self)
-        await self.end_process()
+        await asyncio.gather(self.end_process(), self.talk.end())
         await asyncio.to_thread(shutil.rmtree, self.folder, True)
 
 
@@ -201,11 +222,12 @@ class Sessions:
         most: int,
         at_once: int,
         settings: Sequence[str],
+        chat: Sequence[str],
         folder: Path,
         matches: Path,
         keep: Callable[[dict[str, Any]], dict[str, Any]],
     ) -> None:
-        self.most, self.settings = most, settings
+        self.most, self.settings, self.chat = most, settings, chat
         self.folder, self.matches = folder, matches
         self.keep = keep
         self.queue: TrainingQueue[Session] = TrainingQueue(
@@ -261,7 +283,7 @@ class Sessions:
             await asyncio.sleep(LOOK_EVERY_S)
             now = time.monotonic()
             for session in list(self.all.values()):
-                if session.events.heard:
+                if session.listened_to:
                     session.last_heard = now
                 elif now - session.last_heard > GONE_S and not session.busy:
                     self._end(session)

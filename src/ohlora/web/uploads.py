@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from ohlora.datasets.image_files import IMAGE_SUFFIXES, formats_here, is_leftover
-from ohlora.errors import OhloraError
 from ohlora.text import printable
+from ohlora.web.phrases import Part, Phrased
 
 MB = 1_000_000
 PIECE = 2**20  # bytes
@@ -44,7 +44,7 @@ class UploadLimits:
 def unpack(archive: Path, folder: Path, limits: UploadLimits) -> Path:
     """Unpack the images of a zip below `folder`; return the folder of class folders.
 
-    Raises OhloraError with all that is wrong. `folder` is new; what is in it then, if anything, is to be
+    Raises Phrased with all that is wrong. `folder` is new; what is in it then, if anything, is to be
     deleted.
     """
     check_directory(archive, limits)
@@ -56,9 +56,9 @@ def unpack(archive: Path, folder: Path, limits: UploadLimits) -> Path:
             for entry in entries:
                 written += extract(opened, entry, folder, limits.unpacked_mb * MB - written)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise OhloraError(f"the zip is damaged ({printable(error)})") from None
+        raise Phrased(("zip_damaged", {"why": printable(error)})) from None
     except UnicodeDecodeError:
-        raise OhloraError("the zip is damaged (names that are not text)") from None
+        raise Phrased(("zip_names", {})) from None
     check_sizes([folder / name_of(entry) for entry in entries], folder, limits)
     return below_single_folder(folder)
 
@@ -71,10 +71,10 @@ def check_directory(archive: Path, limits: UploadLimits) -> None:
         tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < 22:
-        raise OhloraError("this is not a zip")
+        raise Phrased(("zip_none", {}))
     entries, directory_bytes = struct.unpack_from("<HL", tail, at + 10)
     if directory_bytes > limits.images * NAME_BYTES or entries == 0xFFFF > limits.images:
-        raise OhloraError(f"the zip holds more than {limits.images} files, the most that is allowed")
+        raise Phrased(("zip_files", {"most": limits.images}))
 
 
 def name_encoding(archive: Path) -> str:
@@ -91,33 +91,38 @@ def name_encoding(archive: Path) -> str:
 
 
 def images_of(opened: zipfile.ZipFile, limits: UploadLimits) -> list[zipfile.ZipInfo]:
-    """The entries that are images by their names; OhloraError with every fault of any entry."""
+    """The entries that are images by their names; Phrased with every fault of any entry."""
     entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-    faults: list[str] = []
+    faults: list[Part] = []
 
     def fault(what: str, which: list[zipfile.ZipInfo]) -> None:
         if which:
-            named = ", ".join(printable(entry.filename, 60) for entry in which[:SHOWN])
-            faults.append(f"{what}: {named}{' …' * (len(which) > SHOWN)}")
+            faults.append((what, {"names": some([entry.filename for entry in which])}))
 
-    fault("names that lead out of the folder", [entry for entry in entries if leads_out(entry.filename)])
-    fault("links and other things that are no files", [entry for entry in entries if not is_plain(entry)])
-    fault("encrypted files", [entry for entry in entries if entry.flag_bits & 0x1])
+    fault("zip_slip", [entry for entry in entries if leads_out(entry.filename)])
+    fault("zip_links", [entry for entry in entries if not is_plain(entry)])
+    fault("zip_encrypted", [entry for entry in entries if entry.flag_bits & 0x1])
     images = [entry for entry in entries if is_image(entry.filename)]
-    fault("names too long or not allowed", [entry for entry in images if not can_be_written(entry.filename)])
-    fault("packed in an unusual way", [entry for entry in images if entry.compress_type not in METHODS])
+    fault("zip_bad_names", [entry for entry in images if not can_be_written(entry.filename)])
+    fault("zip_packed", [entry for entry in images if entry.compress_type not in METHODS])
     seen: dict[str, zipfile.ZipInfo] = {}
-    fault("one name twice", [e for e in images if seen.setdefault(e.filename.casefold(), e) is not e])
+    fault("zip_twice", [e for e in images if seen.setdefault(e.filename.casefold(), e) is not e])
     total = sum(entry.file_size for entry in images)
     if total > limits.unpacked_mb * MB:
-        faults.append(f"{total / MB:,.0f} MB once unpacked, of {limits.unpacked_mb} at most")
+        faults.append(("zip_unpacked", {"mb": f"{total / MB:,.0f}", "most": limits.unpacked_mb}))
     if len(images) > limits.images:
-        faults.append(f"{len(images)} images, of {limits.images} at most")
+        faults.append(("zip_images", {"images": len(images), "most": limits.images}))
     if not images and not faults:
-        faults.append("no images in it (.png .jpg .webp .tif .bmp .gif ...)")
+        faults.append(("no_images", {}))
     if faults:
-        raise OhloraError("; ".join(faults))
+        raise Phrased(*faults)
     return images
+
+
+def some(names: list[str]) -> str:
+    """The first few names, fit to be shown."""
+    shown = ", ".join(printable(name, 60) for name in names[:SHOWN])
+    return f"{shown}{' …' * (len(names) > SHOWN)}"
 
 
 def leads_out(name: str) -> bool:
@@ -161,7 +166,7 @@ def extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, room:
         while piece := source.read(PIECE):
             size += len(piece)
             if size > room:
-                raise OhloraError("more images once unpacked than the zip says")
+                raise Phrased(("zip_more", {}))
             target.write(piece)
     return size
 
@@ -178,12 +183,9 @@ def check_sizes(paths: list[Path], folder: Path, limits: UploadLimits) -> None:
         except Exception as error:  # decoders given hostile bytes raise what they like
             pixels = 0 if "bomb" not in type(error).__name__.lower() else limits.megapixels * MB + 1
         if pixels > limits.megapixels * MB:
-            large.append(printable(path.relative_to(folder).as_posix(), 60))
+            large.append(path.relative_to(folder).as_posix())
     if large:
-        raise OhloraError(
-            f"images of more than {limits.megapixels} megapixels: {', '.join(large[:SHOWN])}"
-            f"{' …' * (len(large) > SHOWN)}"
-        )
+        raise Phrased(("zip_large", {"most": limits.megapixels, "names": some(large)}))
 
 
 def below_single_folder(folder: Path) -> Path:

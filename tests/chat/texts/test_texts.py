@@ -153,10 +153,11 @@ class TestDialogues:
     def test_a_crisis_reply_names_help_and_does_not_joke(self):
         for row in DIALOGUES:
             if row["kind"] == "crisis":
-                help_named = (
-                    r"109|119|112|1388|1577" if row["language"] == "ko" else r"findahelpline|emergency"
-                )
+                help_named = r"109|119|112" if row["language"] == "ko" else r"988|emergency|112"
                 assert re.search(help_named, row["reply"]), row["id"]
+                # Others change, and cannot be checked here: docs/chat.md.
+                assert {*re.findall(r"\d{3,}", row["reply"])} <= {"109", "119", "112", "988"}, row["id"]
+                assert ".com" not in row["reply"]
                 assert not re.search(EMOJI, row["reply"]), row["id"]
 
     def test_asked_whether_she_is_human_she_says_that_she_is_an_ai(self):

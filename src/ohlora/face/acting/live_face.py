@@ -20,8 +20,11 @@ from ohlora.face.acting.person import Person
 from ohlora.face.acting.speech import LONGEST, cleaned
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.space import Real
 
 JPEG_QUALITY = 92
+WISHES: dict[str, type] = {"mood": str, "intensity": object, "say": str, "rest": Mapping, "ombre": bool}
+INTENSITY = Real(0.0, 1.0)
 
 
 class LiveFace:
@@ -80,7 +83,7 @@ class LiveFace:
         }
 
     def wish(self, wish: object) -> dict[str, Any]:
-        """Do what is wished for: any of {"mood": word, "say": line, "rest": {name: value}, "ombre": bool}.
+        """Do what is wished for: any of WISHES; `intensity`, 0 to 1, is that of the mood.
 
         Returns the line as she says it, the mood she is in now and how long for; OhloraError names all
         that is wrong.
@@ -101,7 +104,7 @@ class LiveFace:
                 mood = mood or self.expressions.heard(line)
             if mood:
                 mood = self.expressions.mood(mood)
-                acted = acted.feel(mood, now, acted.speech.end_s)
+                acted = acted.feel(mood, now, acted.speech.end_s, float(wish.get("intensity", 1.0)))
                 self._mood, self._mood_until_s = mood, acted.mood.moves[-1].start_s
             self.performance = acted
             self.coloured = wish.get("ombre", self.coloured)
@@ -109,14 +112,15 @@ class LiveFace:
 
     def faults(self, wish: Mapping[str, Any]) -> list[str]:
         """Everything in a wish that cannot be granted."""
-        kinds = {"mood": str, "say": str, "rest": Mapping, "ombre": bool}
-        faults = [f"{name} is not a wish{nearest(name, kinds)}" for name in wish if name not in kinds]
-        wrong = {name for name, kind in kinds.items() if name in wish and not isinstance(wish[name], kind)}
-        faults += [f"{name} is not a {kinds[name].__name__.lower()}" for name in sorted(wrong)]
+        faults = [f"{name} is not a wish{nearest(name, WISHES)}" for name in wish if name not in WISHES]
+        wrong = {name for name, kind in WISHES.items() if name in wish and not isinstance(wish[name], kind)}
+        faults += [f"{name} is not a {WISHES[name].__name__.lower()}" for name in sorted(wrong)]
         if "mood" in wish.keys() - wrong and (fault := self.expressions.fault("mood", wish["mood"])):
             faults.append(fault)
         if "say" in wish.keys() - wrong and len(wish["say"]) > LONGEST:
             faults.append(f"a line has at most {LONGEST} characters, not {len(wish['say'])}")
+        if "intensity" in wish and (fault := INTENSITY.fault(wish["intensity"])):
+            faults.append(f"intensity{fault}")
         axes = self.expressions.properties
         for name, value in ({} if "rest" in wrong else wish.get("rest", {})).items():
             if name not in axes:

@@ -40,10 +40,15 @@ class Performance:
         mood = Track(np.zeros_like(rest), speed)
         return cls(expressions, seed, Track(rest, speed), mood, Speech("", 0.0))
 
-    def feel(self, mood: str, at_s: float, until_s: float | None = None) -> Performance:
-        """The same until `at_s`, then in a mood, then neutral again: from `until_s` on, or after a while."""
+    def feel(
+        self, mood: str, at_s: float, until_s: float | None = None, intensity: float = 1.0
+    ) -> Performance:
+        """The same until `at_s`, then in a mood, then neutral again: from `until_s` on, or after a while.
+
+        `intensity`, 0 to 1: how far from neutral towards what the table has for the mood.
+        """
         table = self.expressions
-        risen = self.mood.toward(table.offset(mood), at_s, table.rise_s(mood))
+        risen = self.mood.toward(intensity * table.offset(mood), at_s, table.rise_s(mood))
         after_s = max(risen.arrival_s() + HOLD_S, until_s or 0.0)
         return replace(self, mood=risen.toward(table.offset(NEUTRAL), after_s, table.rise_s(NEUTRAL)))
 

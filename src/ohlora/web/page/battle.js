@@ -3,9 +3,10 @@
 import { Curves } from "/curves.js";
 import { LiveFace } from "/face.js";
 import { Form } from "/form.js";
+import { drawLooks, tell, wireLooks } from "/looks.js";
 import { drawRecord, drawResult } from "/result.js";
 import { Session } from "/session.js";
-import { at, keep, kept, language, loadWords, make, say, switchLanguage } from "/words.js";
+import { at, keep, kept, language, loadWords, make, say } from "/words.js";
 import { dropped, zipped } from "/zip.js";
 
 const STEPS = ["data", "choose", "training", "result"];
@@ -194,15 +195,8 @@ function drawChoose() {
   ]);
 }
 
-function notice(text) {
-  at("notice").textContent = text;
-  show("notice", text);
-}
-
-function problem(text) {
-  at("problem").textContent = text;
-  show("problem", text);
-}
+const notice = (text) => tell("notice", text);
+const problem = (text) => tell("problem", text);
 
 // ---- what the player does -----------------------------------------------------------------------------
 
@@ -312,15 +306,9 @@ function closeRecord() {
 // ---- words and looks ----------------------------------------------------------------------------------
 
 function drawWords() {
-  document.documentElement.lang = language;
-  for (const place of document.querySelectorAll("[data-word]")) place.textContent = say(place.dataset.word);
-  at("face").ariaLabel = say("face_alt");
+  drawLooks();
   at("name").placeholder = say("you");
   at("seed").placeholder = say("any");
-  const other = at("language");
-  other.textContent = say("other_language");
-  other.lang = language === "ko" ? "en" : "ko";
-  drawTheme();
   const chosen = document.querySelector("[name=dataset]:checked")?.value ?? game.datasets[0].name;
   at("datasets").replaceChildren(...game.datasets.map(({ name, title }) => make("label", {
     className: "tile",
@@ -334,13 +322,6 @@ function drawWords() {
 function about(name) {
   try { return say(`about_${name}`); } catch { return ""; }
 }
-
-const isDark = () => {
-  const { theme } = document.documentElement.dataset;
-  return theme ? theme === "dark" : !matchMedia("(prefers-color-scheme: light)").matches;
-};
-
-function drawTheme() { at("theme").textContent = say(isDark() ? "light" : "dark"); }
 
 function redraw() {
   drawWords();
@@ -367,16 +348,7 @@ async function start() {
   });
   at("stop").addEventListener("click", () => ask("stop"));
   at("show-record").addEventListener("click", () => (record ? closeRecord() : openRecord()));
-  at("language").addEventListener("click", () => {
-    switchLanguage();
-    redraw();
-  });
-  at("theme").addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    keep("ohlora-theme", document.documentElement.dataset.theme);
-    redraw();
-  });
-  matchMedia("(prefers-color-scheme: light)").addEventListener("change", redraw);
+  wireLooks(redraw);
   session = new Session(hear);
   if (!(await tried(() => session.open().then(() => true)))) return;
   new LiveFace(at("face"), { at: session.at }).run();

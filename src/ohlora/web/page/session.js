@@ -3,9 +3,8 @@
 import { say } from "/words.js";
 
 export class Session {
-  constructor(hear) {
-    this.hear = hear;
-    this.name = null;
+  constructor(hear, stream = "events") {
+    Object.assign(this, { hear, stream, name: null });
   }
 
   get at() { return `/sessions/${this.name}`; }
@@ -15,13 +14,19 @@ export class Session {
     this.name = remembered();
     if (!this.name || !(await fetch(`${this.at}/alive`)).ok) this.name = (await send("/sessions", {})).session;
     remember(this.name);
-    const stream = new EventSource(`${this.at}/events`);
+    const stream = new EventSource(`${this.at}/${this.stream}`);
     stream.onmessage = ({ data }) => this.hear(JSON.parse(data));
     stream.onopen = () => this.hear({ event: "connected" });
     stream.onerror = () => this.hear({ event: "disconnected", gone: stream.readyState === EventSource.CLOSED });
   }
 
   ask(what, content = {}) { return send(`${this.at}/${what}`, content); }
+
+  async read(what) {
+    const answer = await fetch(`${this.at}/${what}`), content = parsed(await answer.text());
+    if (!answer.ok) throw new Error(whyNot(content) ?? answer.statusText);
+    return content;
+  }
 
   // A zip, with its progress from 0 to 1: fetch tells none of what it sends.
   upload(blob, name, progress) {
@@ -33,7 +38,7 @@ export class Session {
       request.onload = () => {
         const content = parsed(request.responseText);
         if (request.status === 200) resolve(content);
-        else reject(new Error(content.error ?? request.statusText));
+        else reject(new Error(whyNot(content) ?? request.statusText));
       };
       request.onerror = () => reject(new Error(say("upload_broke")));
       request.send(blob);
@@ -51,9 +56,12 @@ async function send(place, content) {
     throw new Error(say("gone"));
   }
   const told = parsed(await answer.text());
-  if (!answer.ok) throw new Error(told.error ?? answer.statusText);
+  if (!answer.ok) throw new Error(whyNot(told) ?? answer.statusText);
   return told;
 }
+
+// Why a request was refused: in phrases of the page where the server names them.
+const whyNot = ({ error, phrases }) => phrases?.map(([key, values]) => say(key, values)).join("; ") ?? error;
 
 function parsed(text) {
   try { return JSON.parse(text); } catch { return {}; }

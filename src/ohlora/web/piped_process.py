@@ -1,4 +1,7 @@
-"""The process that plays a session's matches, as the server sees it: `python -m ohlora battle ui=piped`."""
+"""A session's processes as the server sees them: `python -m ohlora battle ui=piped` and `chat piped=true`.
+
+Requests are lines of JSON to standard input, what happens comes back so.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,36 @@ from typing import Any
 
 from ohlora.signals import PARENT
 
-LINE = 2**20  # bytes of the longest event
+LINE = 2**26  # bytes of the longest event: all that she remembers
 KEPT = 20  # lines of what it says on standard error
-OWN = ("ui=", "port=", "web.", "language=", "live.", "logger=", "hydra.", "paths.run_dir=")
+# Settings of the server, or of each process by itself.
+OWN = ("ui=", "page=", "chat=", "port=", "web.", "language=", "live.", "logger=", "hydra.", "paths.run_dir=")
+SHARED = ("paths.", "--config-dir=")  # by those that play and those that talk
 Heard = Callable[[dict[str, Any]], None]
 
 
-def command(settings: Sequence[str], folder: str) -> list[str]:
-    """What starts one; `settings` are those the server was started with."""
+def match_command(settings: Sequence[str], folder: str) -> list[str]:
+    """What starts one that plays; `settings` are those the server was started with."""
     kept = [word for word in settings if not word.lstrip("+").startswith(OWN)]
-    own = ["ui=piped", "logger=csv", f"hydra.run.dir={folder}", "hydra.output_subdir=null"]
-    return [sys.executable, "-m", "ohlora", "battle", *kept, *own]
+    return started("battle", *kept, "ui=piped", "logger=csv", folder=folder)
 
 
-class MatchProcess:
+def chat_command(settings: Sequence[str], folder: str) -> list[str]:
+    """What starts one that talks."""
+    return started("chat", *settings, "piped=true", folder=folder)
+
+
+def is_shared(word: str) -> bool:
+    """Whether a setting of the server is one of the conversations, too: where things lie."""
+    return word.startswith(SHARED) and not word.startswith(OWN)
+
+
+def started(verb: str, *settings: str, folder: str) -> list[str]:
+    own = [f"hydra.run.dir={folder}", "hydra.output_subdir=null"]
+    return [sys.executable, "-m", "ohlora", verb, *settings, *own]
+
+
+class PipedProcess:
     """Started at once. `heard` is told every event, and at the end {"event": "ended", "why": ...}."""
 
     def __init__(self, command: Sequence[str], heard: Heard) -> None:
@@ -102,4 +121,4 @@ class MatchProcess:
     def _why(self, code: int) -> str:
         """A mistake that a user can mend, in its own words; else how it ended."""
         told = [line.removeprefix("ohlora: ") for line in self._last_words if line.startswith("ohlora: ")]
-        return told[-1] if told else f"the process that plays ended with exit code {code}"
+        return told[-1] if told else f"the process ended by itself, exit code {code}"

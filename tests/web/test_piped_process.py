@@ -10,19 +10,19 @@ from typing import Any
 
 from ohlora.signals import exists
 from ohlora.web.events import EventLog
-from ohlora.web.match_process import MatchProcess, command
+from ohlora.web.piped_process import PipedProcess, chat_command, is_shared, match_command
 
 ECHO = """import sys, json
 for line in sys.stdin:
     print(json.dumps({"event": "said", **json.loads(line)}), flush=True)"""
 
 
-def run(program: str, act: Callable[[MatchProcess, list[dict[str, Any]]], Any]) -> list[dict[str, Any]]:
+def run(program: str, act: Callable[[PipedProcess, list[dict[str, Any]]], Any]) -> list[dict[str, Any]]:
     """What a program said until `act` was done with it."""
     heard: list[dict[str, Any]] = []
 
     async def go() -> None:
-        process = MatchProcess([sys.executable, "-c", program], heard.append)
+        process = PipedProcess([sys.executable, "-c", program], heard.append)
         await asyncio.wait_for(act(process, heard), 30)
 
     asyncio.run(go())
@@ -35,7 +35,7 @@ async def until(holds: Callable[[], Any]) -> None:
 
 
 def test_requests_go_in_and_events_come_out_even_before_it_has_started() -> None:
-    async def act(process: MatchProcess, heard: list[dict[str, Any]]) -> None:
+    async def act(process: PipedProcess, heard: list[dict[str, Any]]) -> None:
         process.ask(do="play", name="지민 \n 🦊")
         await until(lambda: heard)
         pid = process.pid
@@ -48,18 +48,18 @@ def test_requests_go_in_and_events_come_out_even_before_it_has_started() -> None
 
 
 def test_one_that_ends_by_itself_says_why() -> None:
-    async def act(process: MatchProcess, heard: list[dict[str, Any]]) -> None:
+    async def act(process: PipedProcess, heard: list[dict[str, Any]]) -> None:
         await until(lambda: heard)
 
     program = "import sys; print('ohlora: port=x is not a port', file=sys.stderr); sys.exit(2)"
     assert run(program, act) == [{"event": "ended", "why": "port=x is not a port"}]
     assert run("import os; os._exit(7)", act) == [
-        {"event": "ended", "why": "the process that plays ended with exit code 7"}
+        {"event": "ended", "why": "the process ended by itself, exit code 7"}
     ]
 
 
 def test_one_that_is_ended_before_it_has_started_is_gone_and_says_nothing() -> None:
-    async def act(process: MatchProcess, heard: list[dict[str, Any]]) -> None:
+    async def act(process: PipedProcess, heard: list[dict[str, Any]]) -> None:
         await process.end()
         assert process.pid is not None
         assert not exists(process.pid)
@@ -69,11 +69,19 @@ def test_one_that_is_ended_before_it_has_started_is_gone_and_says_nothing() -> N
 
 def test_it_plays_by_the_settings_that_were_typed() -> None:
     typed = ["ui=web", "port=0", "web.matches=2", "size=smoke", "dataset=folder", "language=ko", "+x=1"]
-    words = command(typed, "there")
+    words = match_command([*typed, "chat=encoder=e5", "page=chat"], "there")
     assert words[:4] == [sys.executable, "-m", "ohlora", "battle"]
     assert [word for word in typed if word in words] == ["size=smoke", "dataset=folder", "+x=1"]
     assert "ui=piped" in words
     assert "hydra.run.dir=there" in words
+
+
+def test_it_talks_by_the_settings_of_the_chat_and_where_things_lie() -> None:
+    typed = ["ui=web", "dataset=digits", "paths.output_dir=out", "paths.run_dir=x", "--config-dir=mine"]
+    assert [*filter(is_shared, typed)] == ["paths.output_dir=out", "--config-dir=mine"]
+    words = chat_command(["encoder=bm25"], "there")
+    assert words[:4] == [sys.executable, "-m", "ohlora", "chat"]
+    assert words[4:] == ["encoder=bm25", "piped=true", "hydra.run.dir=there", "hydra.output_subdir=null"]
 
 
 def listen(log: EventLog, after: int, most: int) -> list[dict[str, Any]]:
