@@ -52,6 +52,7 @@ def pytest_collection_finish() -> None:
 settings.register_profile("ohlora", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("ohlora")
 
+
 @pytest.fixture(scope="session", autouse=True)
 def own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Caches and settings of the machine's user neither help nor suffer."""
