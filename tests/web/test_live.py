@@ -116,7 +116,7 @@ class TestLiveFace:
         for _ in range(200):
             clock.now += 1.0
             live_face.wish({"mood": "happy", "rest": {"eyes": 0.5}})
-        assert len(live_face.performance.mood.moves) + len(live_face.performance.rest.moves) < 8
+        assert len(live_face.performance.mood.moves) + len(live_face.performance.rest.moves) < 12
 
     @pytest.mark.parametrize(
         ("wish", "words"),

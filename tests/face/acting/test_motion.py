@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 
 from ohlora.face.acting.motion import BLINK_EVERY_S, Track, blink, ease, sway
 from ohlora.face.acting.performance import SPEED, Performance
-from ohlora.face.acting.speech import LONGEST, Speech, cleaned, syllables
+from ohlora.face.acting.speech import LONGEST, START_S, SYLLABLE_S, Speech, cleaned, visemes
 
 FPS = 30
 # Largest jumps between frames at 30 a second, in standard deviations of a property drawn evenly. This one
 # holds for moods, sliders and sway; a lid falls in an eighth of a second, a lip opens six times in one.
 CALM = 0.15
-JUMP = {"eyes": 1.6, "mouth": 1.3, "roll": CALM, "yaw": CALM}
+JUMP = {"eyes": 1.6, "mouth": 1.4, "rounding": 1.2, "gaze_x": 0.6, "gaze_y": 0.6, "pitch": 0.4, "pout": 0.5}
+JUMP |= {"hair_swing": 0.5, "earring_swing": 0.9}
 
 
 def deviations(expressions) -> np.ndarray:
-    return np.array([(axis.high - axis.low) / math.sqrt(12) for axis in expressions.properties.values()])
+    return np.array([(axis.high - axis.low) / math.sqrt(12) for axis in expressions.axes.values()])
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def busy(resting, expressions) -> Performance:
         resting = resting.feel(mood, t)
         t += 0.37
     rest = resting.rest.origin.copy()
-    rest[: len(rest)] = [axis.at(0.9) for axis in expressions.properties.values()]
+    rest[: len(expressions.properties)] = [axis.at(0.9) for axis in expressions.properties.values()]
     return resting.slide(rest, 2.0).slide(resting.rest.origin, 2.2).say("Wow, 대박! Amazing macaroni", 1.0)
 
 
@@ -48,9 +49,9 @@ def test_ease_starts_and_arrives_at_rest():
 def test_no_jump_is_larger_than_allowed(busy, expressions):
     states = np.array([busy.at(number / FPS) for number in range(FPS * 40)])
     jumps = np.abs(np.diff(states, axis=0)).max(axis=0) / deviations(expressions)
-    for name, jump in zip(expressions.properties, jumps, strict=True):
+    for name, jump in zip(expressions.axes, jumps, strict=True):
         assert jump <= JUMP.get(name, CALM) + 0.02, name  # 0.02: sway comes on top
-    low, high = np.array([(axis.low, axis.high) for axis in expressions.properties.values()]).T
+    low, high = np.array([(axis.low, axis.high) for axis in expressions.axes.values()]).T
     assert (states >= low).all()
     assert (states <= high).all()
 
@@ -117,8 +118,23 @@ class TestTrack:
 
 class TestSpeech:
     def test_the_mouth_follows_the_syllables(self):
-        openings = [round(opening, 2) for opening, _ in syllables("나비가 me")]
+        openings = [viseme.opening for viseme in visemes("나비가 me")]
         assert openings == [1.0, 0.4, 1.0, 0.0, 0.4]
+
+    def test_lips_are_round_at_an_o_spread_at_an_i_and_meet_at_an_m(self):
+        (o,), (i,), (bap,), (ma,) = (list(visemes(text)) for text in ("오", "이", "밥", "ma"))
+        assert o.rounding > 0.5 > -0.5 > i.rounding
+        assert (bap.shut_before, bap.shut_after) == (True, True)
+        assert (ma.shut_before, ma.shut_after) == (True, False)
+        speech = Speech("아마", 0.0)
+        assert speech.opening(START_S + SYLLABLE_S) < 0.05  # between both syllables
+        assert Speech("아라", 0.0).opening(START_S + SYLLABLE_S) > 0.3
+        assert Speech("우우", 0.0).rounding(START_S + SYLLABLE_S) > 0.6
+
+    def test_she_waits_at_emoji_and_punctuation(self):
+        plain = Speech("가가", 0.0).end_s
+        for mark in (",", "!", "🎉", "。"):
+            assert Speech(f"가{mark}가", 0.0).end_s > plain + 0.15
 
     def test_it_is_shut_before_after_and_without_words(self):
         speech = Speech("바나나 banana", 2.0)

@@ -31,7 +31,8 @@ def look(
 ) -> np.ndarray:
     """Pictures uint8 [states, rows, columns, 3] of her with these properties, her hair as at these times."""
     with torch.inference_mode(), one_thread():
-        wanted = torch.from_numpy(np.array(states, dtype=np.float32))
+        # A generator that knows no controls is asked for properties alone, which come first.
+        wanted = torch.from_numpy(np.array(states, dtype=np.float32)[:, : len(generator.properties)])
         latents = person.latents.expand(len(wanted), -1)
         picture = generator.picture(generator.mapping(latents, wanted))
         images = ombre.apply(picture.images, picture.hair, times) if ombre.strength else picture.images

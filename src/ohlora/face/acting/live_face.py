@@ -20,8 +20,10 @@ from ohlora.face.acting.person import Person
 from ohlora.face.acting.speech import LONGEST, cleaned
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.space import Real
 
 JPEG_QUALITY = 92
+INTENSITY = Real(0.1, 1.2)  # of a mood
 
 
 class LiveFace:
@@ -68,7 +70,7 @@ class LiveFace:
         return {
             "properties": {
                 name: {"low": axis.low, "high": axis.high, "value": float(value)}
-                for (name, axis), value in zip(axes.items(), rest, strict=True)
+                for (name, axis), value in zip(axes.items(), rest, strict=False)  # controls come after them
             },
             "moods": list(self.expressions.moods),
             "neutral": NEUTRAL,
@@ -80,7 +82,8 @@ class LiveFace:
         }
 
     def wish(self, wish: object) -> dict[str, Any]:
-        """Do what is wished for: any of {"mood": word, "say": line, "rest": {name: value}, "ombre": bool}.
+        """Do what is wished for: any of {"mood": word, "say": line, "rest": {name: value}, "ombre": bool,
+        "intensity": 0.1 to 1.2}; an intensity is that of the mood.
 
         Returns the line as she says it, the mood she is in now and how long for; OhloraError names all
         that is wrong.
@@ -94,14 +97,14 @@ class LiveFace:
             now = self.now_s
             acted = self.performance.since(now)
             if "rest" in wish:
-                rest = dict(zip(self.expressions.properties, acted.rest.at(now + 60), strict=True))
+                rest = dict(zip(self.expressions.axes, acted.rest.at(now + 60), strict=True))
                 acted = acted.slide(np.array(list({**rest, **wish["rest"]}.values()), dtype=float), now)
             if line:
                 acted = acted.say(line, now)
                 mood = mood or self.expressions.heard(line)
             if mood:
                 mood = self.expressions.mood(mood)
-                acted = acted.feel(mood, now, acted.speech.end_s)
+                acted = acted.feel(mood, now, acted.speech.end_s, float(wish.get("intensity", 1.0)))
                 self._mood, self._mood_until_s = mood, acted.mood.moves[-1].start_s
             self.performance = acted
             self.coloured = wish.get("ombre", self.coloured)
@@ -109,15 +112,20 @@ class LiveFace:
 
     def faults(self, wish: Mapping[str, Any]) -> list[str]:
         """Everything in a wish that cannot be granted."""
-        kinds = {"mood": str, "say": str, "rest": Mapping, "ombre": bool}
+        kinds = {"mood": str, "say": str, "rest": Mapping, "ombre": bool, "intensity": (int, float)}
         faults = [f"{name} is not a wish{nearest(name, kinds)}" for name in wish if name not in kinds]
         wrong = {name for name, kind in kinds.items() if name in wish and not isinstance(wish[name], kind)}
-        faults += [f"{name} is not a {kinds[name].__name__.lower()}" for name in sorted(wrong)]
+        named = {"intensity": "number"}
+        faults += [
+            f"{name} is not a {named.get(name) or kinds[name].__name__.lower()}" for name in sorted(wrong)
+        ]
+        if "intensity" in wish.keys() - wrong and (fault := INTENSITY.fault(wish["intensity"])):
+            faults.append(f"intensity{fault}")
         if "mood" in wish.keys() - wrong and (fault := self.expressions.fault("mood", wish["mood"])):
             faults.append(fault)
         if "say" in wish.keys() - wrong and len(wish["say"]) > LONGEST:
             faults.append(f"a line has at most {LONGEST} characters, not {len(wish['say'])}")
-        axes = self.expressions.properties
+        axes = self.expressions.axes
         for name, value in ({} if "rest" in wrong else wish.get("rest", {})).items():
             if name not in axes:
                 faults.append(f"{name} is not a property{nearest(name, axes)}")

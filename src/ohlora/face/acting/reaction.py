@@ -20,7 +20,7 @@ from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
 
 COLUMNS = 48  # of the terminal
-START_S, NEXT_S = 0.1, 1.0  # when she takes in the first attempt, and how much later the second
+START_S, NEXT_S = 0.1, 1.3  # when she takes in the first attempt, and how much later the second
 
 
 @dataclass(frozen=True)
