@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,12 +15,14 @@ from PIL import Image
 
 from ohlora.errors import OhloraError, nearest
 from ohlora.face.acting.expression import NEUTRAL, Expressions
-from ohlora.face.acting.film import film
+from ohlora.face.acting.film import film, scenes
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.acting.speech import LONGEST, cleaned
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.face.drawing.portrait.ombred import ombred
+from ohlora.face.drawing.portrait.scene import DrawsScenes, packed
 from ohlora.space import Real
 
 JPEG_QUALITY = 92
@@ -48,7 +51,7 @@ class LiveFace:
         self.coloured = ombre.strength > 0
         self._clock, self._began = clock, clock()
         self._changing, self._drawing = threading.Lock(), threading.Lock()
-        self._drawn = (-1, b"")
+        self._drawn = {False: (-1, b""), True: (-1, b"")}  # the newest as a JPEG, and as a scene
         self._mood, self._mood_until_s = NEUTRAL, 0.0
 
     @property
@@ -78,6 +81,7 @@ class LiveFace:
             "ombre": self.coloured,
             "fps": self.fps,
             "resolution": self.generator.resolution,
+            "scenes": self.has_scenes,
             "longest": LONGEST,
         }
 
@@ -135,14 +139,34 @@ class LiveFace:
 
     def frame(self, after: int) -> tuple[int, bytes]:
         """The number of the newest frame and its JPEG; waits until it is a later one than `after`."""
+        return self._newest(after, as_scene=False)
+
+    @property
+    def has_scenes(self) -> bool:
+        """Whether a frame can be had as a vector scene."""
+        return isinstance(self.generator, DrawsScenes)
+
+    def scene(self, after: int) -> tuple[int, bytes]:
+        """The same as a vector scene in JSON, which page/face.js draws at any size."""
+        return self._newest(after, as_scene=True)
+
+    def _newest(self, after: int, as_scene: bool) -> tuple[int, bytes]:
         newest = int(self.now_s * self.fps)
         if after == newest:
             time.sleep(max((after + 1) / self.fps - self.now_s, 0))
         with self._drawing:
             number = int(self.now_s * self.fps)
-            if self._drawn[0] != number:
-                self._drawn = (number, self.draw(number / self.fps))
-            return self._drawn
+            if self._drawn[as_scene][0] != number:
+                make = self.sketch if as_scene else self.draw
+                self._drawn[as_scene] = (number, make(number / self.fps))
+            return self._drawn[as_scene]
+
+    def sketch(self, t: float) -> bytes:
+        """The scene of a moment, in JSON."""
+        (drawn,) = scenes(self.generator, self.person, [self.performance.at(t)])
+        if self.coloured:
+            drawn = ombred(drawn, self.ombre, t)
+        return json.dumps(packed(drawn), separators=(",", ":")).encode()
 
     def draw(self, t: float) -> bytes:
         """The JPEG of a moment."""

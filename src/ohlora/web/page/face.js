@@ -1,4 +1,5 @@
-// Her face on a canvas: asks for one frame after the other.
+// Her face on a canvas: asks for one frame after the other. A frame is a vector scene, drawn here at the screen's own
+// size and rate (src/ohlora/face/drawing/portrait), or a picture where what draws her knows no scenes.
 
 export class LiveFace {
   constructor(canvas, { at = "", onframe = () => {}, ongone = () => {} } = {}) {
@@ -6,33 +7,60 @@ export class LiveFace {
   }
 
   async frame(after) {
-    const answer = await fetch(`${this.at}/frame?after=${after}`);
+    const answer = await fetch(`${this.at}/frame?after=${after}&as=scene`);
     if (!answer.ok) throw new Error(answer.statusText);
-    return { number: Number(answer.headers.get("X-Frame")), picture: await createImageBitmap(await answer.blob()) };
+    const number = Number(answer.headers.get("X-Frame"));
+    if (answer.headers.get("Content-Type").startsWith("application/json")) {
+      return { number, scene: unpacked(await answer.json()), arrived: performance.now() };
+    }
+    return { number, picture: await createImageBitmap(await answer.blob()) };
   }
 
   // One frame is drawn over there while the one before it is shown here; a hidden page shows none and asks for none.
   async run() {
     this.running = true;
-    const context = this.canvas.getContext("2d");
     let coming = this.frame(-1);
     while (this.running) {
       try {
-        const { number, picture } = await coming;
-        coming = this.frame(number);
+        const frame = await coming;
+        coming = this.frame(frame.number);
         coming.catch(() => {}); // told where it is awaited
-        await new Promise(requestAnimationFrame);
-        if (this.canvas.width !== picture.width) this.canvas.width = this.canvas.height = picture.width;
-        context.drawImage(picture, 0, 0);
-        picture.close();
-        this.onframe(number);
+        if (frame.scene) await this.glide(frame, coming);
+        else await this.show(frame.picture);
+        this.onframe(frame.number);
       } catch {
         this.ongone();
+        this.before = null;
         await new Promise((resolve) => setTimeout(resolve, 1000));
         coming = this.frame(-1);
         coming.catch(() => {});
       }
     }
+  }
+
+  async show(picture) {
+    await new Promise(requestAnimationFrame);
+    if (this.canvas.width !== picture.width) this.canvas.width = this.canvas.height = picture.width;
+    this.canvas.getContext("2d").drawImage(picture, 0, 0);
+    picture.close();
+  }
+
+  // From the scene before to this one, at every refresh of the screen until the next one is there.
+  async glide(frame, coming) {
+    const before = this.before?.scene.key === frame.scene.key ? this.before : null;
+    const lasts = before ? Math.min(frame.arrived - before.arrived, 100) : 0;
+    const began = performance.now();
+    let next = false;
+    coming.then(() => { next = true; }, () => { next = true; });
+    let share;
+    do {
+      await new Promise(requestAnimationFrame);
+      share = lasts ? Math.min((performance.now() - began) / lasts, 1) : 1;
+      const side = Math.round(this.canvas.clientWidth * devicePixelRatio) || this.canvas.width;
+      if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
+      drawScene(this.canvas, share < 1 ? between(before.scene, frame.scene, share) : frame.scene);
+    } while (share < 1 && !next);
+    this.before = frame;
   }
 
   async wish(wish) {
@@ -43,4 +71,65 @@ export class LiveFace {
     if (!answer.ok) throw new Error(content.error);
     return content;
   }
+}
+
+// A scene as it is sent -> shapes and the points of all outlines, -1 to 1. Scenes of one key differ in numbers alone.
+export function unpacked({ steps, lengths, points, shapes }) {
+  const bytes = Uint8Array.from(atob(points), (char) => char.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  const numbers = new Float32Array(bytes.length / 2);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = view.getInt16(2 * i, true) / steps;
+  const key = `${lengths}|${shapes.map(({ fill, clip }) => `${fill.kind ?? ""}${clip ?? ""}`)}`;
+  return { lengths, points: numbers, shapes, key };
+}
+
+function between(one, other, share) {
+  const mixed = (a, b) => a + (b - a) * share;
+  const points = one.points.map((value, i) => mixed(value, other.points[i]));
+  const shapes = other.shapes.map((shape, i) => (shape.fill.kind
+    ? { ...shape, fill: { ...shape.fill, place: shape.fill.place.map((x, j) => mixed(one.shapes[i].fill.place[j], x)) } }
+    : shape));
+  return { ...other, points, shapes };
+}
+
+export function drawScene(canvas, { lengths, points, shapes }) {
+  const context = canvas.getContext("2d");
+  const half = canvas.width / 2;
+  let first = 0;
+  const paths = lengths.map((length) => {
+    const path = new Path2D();
+    for (let i = first; i < first + length; i++) path.lineTo((points[2 * i] + 1) * half, (points[2 * i + 1] + 1) * half);
+    path.closePath();
+    first += length;
+    return path;
+  });
+  for (const { outline, fill, opacity = 1, clip } of shapes) {
+    context.save();
+    context.globalAlpha = opacity;
+    if (clip !== undefined) context.clip(paths[clip]);
+    if (fill.kind === "radial") { // an ellipse: the unit circle, moved, turned and stretched
+      const [x, y, across, down, angle] = fill.place;
+      context.clip(paths[outline]);
+      context.translate((x + 1) * half, (y + 1) * half);
+      context.rotate(angle);
+      context.scale(Math.max(across * half, 1e-3), Math.max(down * half, 1e-3));
+      context.fillStyle = coloured(context.createRadialGradient(0, 0, 0, 0, 0, 1), fill.stops);
+      context.fillRect(-99, -99, 198, 198);
+    } else if (fill.kind === "linear") {
+      const gradient = context.createLinearGradient(...fill.place.map((value) => (value + 1) * half));
+      context.fillStyle = coloured(gradient, fill.stops);
+      context.fill(paths[outline]);
+    } else {
+      context.fillStyle = `rgb(${fill})`;
+      context.fill(paths[outline]);
+    }
+    context.restore();
+  }
+}
+
+function coloured(gradient, stops) {
+  for (const [at, red, green, blue, opacity] of stops) {
+    gradient.addColorStop(at, `rgb(${red} ${green} ${blue} / ${opacity})`);
+  }
+  return gradient;
 }

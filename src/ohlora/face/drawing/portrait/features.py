@@ -195,7 +195,7 @@ def brow_line(p: Named, side: float) -> np.ndarray:
     slant = p["brow_slant"]
     tilt = p["brow_tilt"] - 0.03
     out = np.array([-0.125 - knit, -0.06 - knit * 0.7, 0.015, 0.085, 0.150])
-    arch = np.array([0.010, -0.006, -0.017, -0.016, 0.018]) * (1 + 0.25 * max(p["brow_raise"], 0.0))
+    arch = np.array([0.002, -0.011, -0.018, -0.013, 0.020]) * (1 + 0.25 * max(p["brow_raise"], 0.0))
     # Positive slant lowers the inner ends, negative one lifts them and lowers the outer ones.
     down = (
         arch
@@ -212,7 +212,12 @@ def brow(p: Named, pose: Pose, side: float) -> tuple[np.ndarray, int]:
     line = smooth(brow_line(p, side), 5)
     thick = p["brow_thickness"] * 0.68
     t = np.linspace(0, 1, len(line))
-    width = thick * (0.62 + 0.55 * np.sin(np.pi * np.clip(t * 1.15, 0, 1)) - 0.50 * t) + 0.002
+    width = (
+        thick
+        * (0.62 + 0.55 * np.sin(np.pi * np.clip(t * 1.15, 0, 1)) - 0.50 * t)
+        * (0.35 + 0.65 * smoothstep(t, -0.02, 0.14))
+        + 0.002
+    )
     outline = pose.on_face(ribbon(line, width), 0.01)
     return outline, classes.LEFT_BROW if side < 0 else classes.RIGHT_BROW
 
@@ -405,9 +410,9 @@ def tears(p: Named, pose: Pose) -> Iterator[Shape]:
         drop = smooth(
             [
                 (x + side * 0.02, low - 0.055),
-                (x + side * 0.038, low),
-                (x + side * 0.020, low + 0.022),
-                (x + side * 0.002, low),
+                (x + side * 0.042, low),
+                (x + side * 0.020, low + 0.026),
+                (x - side * 0.002, low),
             ],
             5,
             closed=True,

@@ -209,7 +209,7 @@ def earring(p: Named, pose: Pose, lobe: np.ndarray) -> Iterator[Shape]:
     end = lobe + swung
     chain = np.array([lobe, (lobe + end) / 2, end])
     yield Shape(ribbon(chain, 0.0035 * size), times(EARRING, 0.85))
-    yield Shape(ellipse(*lobe.tolist(), 0.013 * size, 0.013 * size, 14), EARRING)
+    yield Shape(ellipse(float(lobe[0]), float(lobe[1]), 0.013 * size, 0.013 * size, 14), EARRING)
     drop = smooth(
         np.array([[0.0, -0.022], [0.020, 0.012], [0.0, 0.034], [-0.020, 0.012]]) * size + end, 4, closed=True
     )

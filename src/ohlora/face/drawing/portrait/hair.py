@@ -313,7 +313,7 @@ class Hair:
             width = taper(len(line), 0.0006, 0.0065, 0.001)
             tone = light if number % 2 else shade
             yield Shape(ribbon(line, width), tone, opacity=0.40, clip=self.cap, hair=True)
-        yield Shape(self.curves["shine"], light, opacity=0.42, clip=self.cap, hair=True)
+        yield Shape(self.curves["shine"], light, opacity=0.34, clip=self.cap, hair=True)
         for side, name in zip(SIDES, ("left", "right"), strict=True):
             line = self.curves[f"frame_{name}"]
             t = np.linspace(0, 1, len(line))

@@ -8,9 +8,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Colour = tuple[float, float, float]  # R, G and B, 0 to 1
 STEPS = 2**13  # of a coordinate between 0 and 1, as it is sent
@@ -48,6 +51,15 @@ class Shape:
 
 
 Scene = Sequence[Shape]
+
+
+@runtime_checkable
+class DrawsScenes(Protocol):
+    """A generator whose images are those of vector scenes."""
+
+    def scenes(self, w: Tensor) -> list[Scene]:
+        """The scene of each style w."""
+        ...
 
 
 def packed(scene: Scene) -> dict[str, Any]:
