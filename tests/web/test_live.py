@@ -6,6 +6,7 @@ import base64
 import http.client
 import io
 import json
+import math
 import re
 import socket
 import struct
@@ -322,7 +323,7 @@ DRAWN = """async ([scene, side]) => {
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
 def test_a_browser_draws_a_scene_as_the_rasteriser_does(server, live_face):
-    """The same picture but for rounding, soft edges, and the ombre, which the film takes from pixels of hair."""
+    """The same picture but for rounding, soft edges and the ombre, which films take from pixels of hair."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     sharp = replace(live_face.generator, resolution=SIDE)
     with playwright.sync_playwright() as driver:
@@ -382,4 +383,5 @@ def pixels(page) -> np.ndarray:
         "(() => { const c = document.getElementById('face');"
         " return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); })()"
     )
-    return np.array(data).reshape(32, 32, 4)[:, :, :3].astype(int)
+    side = math.isqrt(len(data) // 4)
+    return np.array(data).reshape(side, side, 4)[:, :, :3].astype(int)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohlora.face.acting.motion import BLINK_EVERY_S, Track, blink, ease, sway
+from ohlora.face.acting.motion import BLINK_EVERY_S, Track, blink, breath, ease, saccade, sway
 from ohlora.face.acting.performance import SPEED, Performance
 from ohlora.face.acting.speech import LONGEST, START_S, SYLLABLE_S, Speech, cleaned, visemes
 
@@ -159,3 +159,39 @@ class TestSpeech:
 
     def test_what_is_invisible_goes(self):
         assert cleaned("a\x00b\x1b[31m\u202ec\n\td\u200b") == "ab[31mc d"
+
+
+class TestSmallMotion:
+    def test_hair_is_late_and_comes_to_rest(self, resting, expressions):
+        columns = {name: column for column, name in enumerate(expressions.axes)}
+        turned = resting.rest.origin.copy()
+        turned[columns["yaw"]] = 0.5
+        moved = resting.slide(turned, 10.0)
+        for name in ("hair_swing", "earring_swing"):
+            swing = [
+                moved.at(10.0 + t)[columns[name]] - resting.at(10.0 + t)[columns[name]]
+                for t in (0, 0.35, 4.0)
+            ]
+            assert swing[0] == pytest.approx(0, abs=1e-9)
+            assert swing[1] < -0.05  # thrown to the other side
+            assert swing[2] == pytest.approx(0, abs=1e-3)
+
+    def test_she_draws_back_goes_too_far_and_settles(self, resting, expressions):
+        column = [*expressions.axes].index("corners")
+        acted = resting.feel("sad", 1.0, 9.0)
+        way = np.array([acted.mood.at(1.0 + t)[column] for t in np.arange(0, 4, 0.02)])
+        target = expressions.offset("sad")[column]
+        assert way.max() > -0.02 * target  # up a little before the corners fall
+        assert way.min() < 1.03 * target
+        assert way[-1] == pytest.approx(target)
+        assert resting.feel("sad", 1.0, 9.0, intensity=0.5).mood.at(5.0)[column] == pytest.approx(target / 2)
+
+    def test_eyes_jump_and_rest_and_lungs_fill(self):
+        gaze = np.array([saccade(t, 3) for t in np.arange(0, 20, 0.02)])
+        assert np.abs(gaze).max() <= 1
+        still = (np.abs(np.diff(gaze, axis=0)).max(axis=1) < 1e-9).mean()
+        assert still > 0.9
+        assert gaze.std(axis=0).min() > 0.2
+        air = np.array([breath(t) for t in np.arange(0, 20, 0.02)])
+        assert (air.min(), air.max()) == pytest.approx((-1, 1), abs=0.01)
+        assert np.abs(np.diff(air)).max() < 0.05

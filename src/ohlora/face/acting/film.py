@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
 from ohlora.face.drawing.portrait.scene import DrawsScenes, Scene
+from ohlora.face.drawing.portrait.settings import Portrait
 from ohlora.precision import one_thread
 
 TOGETHER = 8  # frames drawn at once: bounds the memory, and small pictures cost less in company
@@ -47,6 +49,11 @@ def scenes(generator: Generator, person: Person, states: Sequence[np.ndarray]) -
     with torch.inference_mode(), one_thread():
         wanted = torch.from_numpy(np.array(states, dtype=np.float32))
         return generator.scenes(generator.mapping(person.latents.expand(len(wanted), -1), wanted))
+
+
+def resized(generator: Generator, resolution: int) -> Generator:
+    """A generator of pictures of another size; a network's size is its own."""
+    return replace(generator, resolution=resolution) if isinstance(generator, Portrait) else generator
 
 
 def film(

@@ -11,6 +11,7 @@ from ohlora.config import Count, Name, config, deferred
 from ohlora.face.acting.expression import Expressions
 from ohlora.face.acting.person import Number, PersonSettings
 from ohlora.face.drawing.generator import GeneratorSettings
+from ohlora.face.drawing.ombre import Ombre
 from ohlora.face.drawing.population import Population
 
 
@@ -22,6 +23,7 @@ class MoodReport:
     person: PersonSettings
     population: Population
     expressions: Expressions
+    ombre: Ombre
     looks: Mapping[Name, float]  # of everybody, but for those that are drawn
     seed: Number
     people: Annotated[int, Ge(8)]

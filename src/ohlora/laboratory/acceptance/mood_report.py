@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ohlora.durable import write_text
+from ohlora.face.acting.film import film, resized, save_film
 from ohlora.face.acting.performance import Performance
-from ohlora.face.acting.person import cast
+from ohlora.face.acting.person import Person, cast
 from ohlora.face.drawing import classes
 from ohlora.face.drawing.generator import Generator, to_network
 from ohlora.face.drawing.portrait.settings import Portrait
@@ -41,6 +42,8 @@ DRAWN = {
 DOWNCAST = ("sad", "sulky")  # moods whose mouth must not smile
 FINE = 256  # pixels a side of the maps that smiles are measured on
 BATCH = 60
+FILMED, FILM_S, FPS = 144, 3.4, 10.0  # pixels a side of each mood in the film; its length and frames a second
+COLUMNS = 3  # of the film
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Pictures:
 
 
 def report_moods(job: MoodReport) -> None:
-    """Write moods.json and moods.png, and print what they say."""
+    """Write moods.json, moods.png and moods.gif, and print what they say."""
     generator, person = cast(job)
     moods = list(job.expressions.moods)
     rng = np.random.default_rng(job.seed)
@@ -78,6 +81,7 @@ def report_moods(job: MoodReport) -> None:
     results = summary(moods, matrices, {"hers": hers, "others": others})
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
+    save_film(film_of_moods(job, generator, person), folder / "moods.gif", FPS)
     made = {
         "command": "python -m ohlora mood-report",
         "commit": current_commit(),
@@ -151,6 +155,19 @@ def smile(labels: np.ndarray) -> float:
     upper = [rows[columns == column].min() for column in np.unique(columns[abs(share - 0.5) < 0.1])]
     lower = [rows[columns == column].max() for column in np.unique(columns[abs(share - 0.5) < 0.1])]
     return float(((np.mean(upper) + np.mean(lower)) / 2 - np.mean(ends)) / wide)
+
+
+def film_of_moods(job: MoodReport, generator: Generator, person: Person) -> np.ndarray:
+    """Frames uint8 [frames, rows, columns, 3]: her in every mood, side by side, from rest and back."""
+    times = [number / FPS for number in range(round(FILM_S * FPS))]
+    small, rest = resized(generator, FILMED), person.at_rest(job.expressions)
+    films = []
+    for number, mood in enumerate(job.expressions.moods):
+        acted = Performance.of(rest, job.expressions, job.seed + number).feel(mood, 0.3, FILM_S - 0.9)
+        films.append(film(small, person, acted, times, job.ombre))
+    films += [np.full_like(films[0], 255)] * (-len(films) % COLUMNS)
+    rows = [np.concatenate(films[i : i + COLUMNS], axis=2) for i in range(0, len(films), COLUMNS)]
+    return np.concatenate(rows, axis=1)
 
 
 def taught_judge(taught: Pictures, moods: int, epochs: int, seed: int) -> nn.Module:

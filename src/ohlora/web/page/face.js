@@ -95,36 +95,46 @@ function between(one, other, share) {
 export function drawScene(canvas, { lengths, points, shapes }) {
   const context = canvas.getContext("2d");
   const half = canvas.width / 2;
-  let first = 0;
-  const paths = lengths.map((length) => {
-    const path = new Path2D();
-    for (let i = first; i < first + length; i++) path.lineTo((points[2 * i] + 1) * half, (points[2 * i + 1] + 1) * half);
-    path.closePath();
-    first += length;
-    return path;
-  });
-  for (const { outline, fill, opacity = 1, clip } of shapes) {
-    context.save();
-    context.globalAlpha = opacity;
-    if (clip !== undefined) context.clip(paths[clip]);
-    if (fill.kind === "radial") { // an ellipse: the unit circle, moved, turned and stretched
-      const [x, y, across, down, angle] = fill.place;
-      context.clip(paths[outline]);
-      context.translate((x + 1) * half, (y + 1) * half);
-      context.rotate(angle);
-      context.scale(Math.max(across * half, 1e-3), Math.max(down * half, 1e-3));
-      context.fillStyle = coloured(context.createRadialGradient(0, 0, 0, 0, 0, 1), fill.stops);
-      context.fillRect(-99, -99, 198, 198);
-    } else if (fill.kind === "linear") {
-      const gradient = context.createLinearGradient(...fill.place.map((value) => (value + 1) * half));
-      context.fillStyle = coloured(gradient, fill.stops);
-      context.fill(paths[outline]);
-    } else {
-      context.fillStyle = `rgb(${fill})`;
-      context.fill(paths[outline]);
+  const starts = [];
+  lengths.reduce((first, length) => (starts.push(first), first + length), 0);
+  // An outline in pixels, or as `to` moves it.
+  const path = (outline, to = (x, y) => [x, y]) => {
+    const drawn = new Path2D();
+    for (let i = starts[outline]; i < starts[outline] + lengths[outline]; i++) {
+      drawn.lineTo(...to((points[2 * i] + 1) * half, (points[2 * i + 1] + 1) * half));
     }
-    context.restore();
+    drawn.closePath();
+    return drawn;
+  };
+  let clipped;
+  context.save();
+  for (const { outline, fill, opacity = 1, clip } of shapes) {
+    if (clip !== clipped) { // neighbours that stay inside of the same outline share its clip
+      context.restore();
+      context.save();
+      if (clip !== undefined) context.clip(path(clip));
+      clipped = clip;
+    }
+    context.globalAlpha = opacity;
+    if (fill.kind === "radial") { // an ellipse is a circle, stretched and turned; the outline is moved the other way
+      const [across, down] = [fill.place[2], fill.place[3]].map((radius) => Math.max(radius * half, 1e-3));
+      const [x, y] = [fill.place[0], fill.place[1]].map((value) => (value + 1) * half);
+      const [cos, sin] = [Math.cos(fill.place[4]), Math.sin(fill.place[4])];
+      const inside = path(outline, (px, py) => [
+        ((px - x) * cos + (py - y) * sin) / across, ((py - y) * cos - (px - x) * sin) / down,
+      ]);
+      context.setTransform(across * cos, across * sin, -down * sin, down * cos, x, y);
+      context.fillStyle = coloured(context.createRadialGradient(0, 0, 0, 0, 0, 1), fill.stops);
+      context.fill(inside);
+      context.setTransform(1, 0, 0, 1, 0, 0);
+    } else {
+      context.fillStyle = fill.kind === "linear"
+        ? coloured(context.createLinearGradient(...fill.place.map((value) => (value + 1) * half)), fill.stops)
+        : `rgb(${fill})`;
+      context.fill(path(outline));
+    }
   }
+  context.restore();
 }
 
 function coloured(gradient, stops) {

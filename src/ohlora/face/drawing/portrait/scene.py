@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -95,8 +96,12 @@ def packed(scene: Scene) -> dict[str, Any]:
 
 def packed_fill(fill: Fill) -> Any:
     if isinstance(fill, Gradient):
-        stops = [
-            [round(at, 4), *(round(255 * c) for c in colour), round(a, 3)] for at, colour, a in fill.stops
-        ]
-        return {"kind": fill.kind, "place": [round(float(x), 4) for x in fill.place], "stops": stops}
+        place = [round(float(x), 4) for x in fill.place]
+        return {"kind": fill.kind, "place": place, "stops": packed_stops(fill.stops)}
     return [round(255 * channel) for channel in fill]
+
+
+@lru_cache(maxsize=256)
+def packed_stops(stops: tuple[tuple[float, Colour, float], ...]) -> list[list[float]]:
+    """Stops as [position, R, G, B from 0 to 255, opacity]."""
+    return [[round(at, 4), *(round(255 * part) for part in colour), round(a, 3)] for at, colour, a in stops]
