@@ -67,10 +67,10 @@ def report_moods(job: MoodReport) -> None:
     latents = job.population.sample(job.seed + 1, women).latents  # another world than hers
     with one_thread(), progress((job.people + job.judged + job.frames) * len(moods), "pictures") as advance:
 
-        def shown(of: Tensor, looks: Sequence[dict[str, float]]) -> Pictures:
-            return pictures(job, generator, of, looks, rng, advance)
+        def shown(of: Tensor, looks: Sequence[dict[str, float]], measured: bool = True) -> Pictures:
+            return pictures(job, generator, of, looks, rng, advance, measured)
 
-        taught = shown(latents[: job.people], [looks_of(job, rng) for _ in range(job.people)])
+        taught = shown(latents[: job.people], [looks_of(job, rng) for _ in range(job.people)], measured=False)
         others = shown(latents[job.people :], [looks_of(job, rng) for _ in range(job.judged)])
         hers = shown(person.latents.expand(job.frames, -1), [dict(job.looks)] * job.frames)
         judge = taught_judge(taught, len(moods), job.epochs, job.seed)
@@ -111,8 +111,9 @@ def pictures(
     looks: Sequence[dict[str, float]],
     rng: np.random.Generator,
     advance: Any,
+    measured: bool = True,
 ) -> Pictures:
-    """Everybody in every mood, once."""
+    """Everybody in every mood, once; smiles are 0 where they are not `measured`."""
     table = job.expressions
     # Corners of a mouth are smaller than a pixel of what the judge sees.
     fine: Any = replace(generator, resolution=FINE) if isinstance(generator, Portrait) else generator
@@ -135,7 +136,8 @@ def pictures(
             mirrored = bool(rng.integers(2))
             images.append(picture.images[0].flip(2) if mirrored else picture.images[0])
             labels.append(label)
-            smiles.append(smile(fine.picture(fine.mapping(row[None], wanted)).label_maps[0].numpy()))
+            seen = fine.picture(fine.mapping(row[None], wanted)).label_maps[0] if measured else None
+            smiles.append(0.0 if seen is None else smile(seen.numpy()))
             advance(1)
     return Pictures(torch.stack(images), torch.tensor(labels), torch.tensor(smiles))
 
