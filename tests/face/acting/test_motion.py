@@ -47,7 +47,7 @@ def test_ease_starts_and_arrives_at_rest():
 
 
 def test_no_jump_is_larger_than_allowed(busy, expressions):
-    states = np.array([busy.at(number / FPS) for number in range(FPS * 40)])
+    states = np.array([busy.at(number / FPS) for number in range(FPS * 16)])
     jumps = np.abs(np.diff(states, axis=0)).max(axis=0) / deviations(expressions)
     for name, jump in zip(expressions.axes, jumps, strict=True):
         assert jump <= JUMP.get(name, CALM) + 0.02, name  # 0.02: sway comes on top

@@ -154,7 +154,7 @@ def test_the_same_numbers_are_the_same_picture(portrait, population, resting):
 
 
 def test_the_ombre_of_a_scene_is_that_of_its_pixels(composed, portrait, person, resting):
-    ombre: Ombre = build(composed("animate").job.ombre)
+    ombre: Ombre = build(composed("animate").ombre)
     w = portrait.mapping(person.latents[None], resting)
     picture, (scene,) = portrait.picture(w), portrait.scenes(w)
     filmed = ombre.apply(picture.images, picture.hair, [3.0])[0].numpy().astype(float)

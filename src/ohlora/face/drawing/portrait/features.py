@@ -242,6 +242,7 @@ def nose(p: Named, pose: Pose) -> Iterator[Shape]:
     """A shaded side, a light ridge, a tip, two nostrils. The class is the drop from the root to the tip."""
     skin, shadow = palette.skin(p), palette.skin_shadow(p)
     wide, long = p["nose_width"] * 1.02, p["nose_length"]
+    low = NOSE_LINE + 0.6 * (long - 0.185)  # a longer nose ends lower
     top = NOSE_LINE - long
 
     def raised(points: object) -> np.ndarray:
@@ -253,12 +254,12 @@ def nose(p: Named, pose: Pose) -> Iterator[Shape]:
         [
             [0.018, top, 0.0],
             [0.020, top + 0.5 * long, 0.035],
-            [wide * 0.78, NOSE_LINE - 0.035, 0.085],
-            [wide, NOSE_LINE + 0.006, 0.085],
-            [wide * 0.55, NOSE_LINE + 0.024, 0.05],
+            [wide * 0.78, low - 0.035, 0.085],
+            [wide, low + 0.006, 0.085],
+            [wide * 0.55, low + 0.024, 0.05],
         ]
     )
-    tip = np.array([[0.0, NOSE_LINE + 0.030, 0.055]])
+    tip = np.array([[0.0, low + 0.030, 0.055]])
     yield Shape(
         raised(np.concatenate([right, tip, (right * (-1, 1, 1))[::-1]])), skin, classes.NOSE, opacity=0.04
     )
@@ -267,26 +268,24 @@ def nose(p: Named, pose: Pose) -> Iterator[Shape]:
     side = [
         (away * 0.030, top + 0.01, 0.0),
         (away * 0.026, top + 0.07, 0.03),
-        (away * wide * 0.8, NOSE_LINE - 0.03, 0.06),
-        (away * wide * 0.30, NOSE_LINE + 0.012, 0.085),
-        (away * 0.004, NOSE_LINE - 0.05, 0.075),
+        (away * wide * 0.8, low - 0.03, 0.06),
+        (away * wide * 0.30, low + 0.012, 0.085),
+        (away * 0.004, low - 0.05, 0.075),
         (away * 0.008, top + 0.05, 0.03),
     ]
     yield Shape(raised(side), shadow, opacity=0.20)
     under = [
-        (-wide * 0.85, NOSE_LINE + 0.004, 0.03),
-        (0.0, NOSE_LINE + 0.012, 0.085),
-        (wide * 0.85, NOSE_LINE + 0.004, 0.03),
-        (wide * 0.45, NOSE_LINE + 0.028, 0.03),
-        (0.0, NOSE_LINE + 0.038, 0.045),
-        (-wide * 0.45, NOSE_LINE + 0.028, 0.03),
+        (-wide * 0.85, low + 0.004, 0.03),
+        (0.0, low + 0.012, 0.085),
+        (wide * 0.85, low + 0.004, 0.03),
+        (wide * 0.45, low + 0.028, 0.03),
+        (0.0, low + 0.038, 0.045),
+        (-wide * 0.45, low + 0.028, 0.03),
     ]
     yield Shape(raised(under), shadow, opacity=0.55)
-    yield Shape(
-        pose.on_face(ellipse(-0.006, NOSE_LINE - 0.022, 0.015, 0.017, 14), 0.095), WHITE, opacity=0.50
-    )
-    for end in SIDES:
-        hole = ellipse(end * wide * 0.46, NOSE_LINE + 0.018, 0.011, 0.0058, 12)
+    yield Shape(pose.on_face(ellipse(-0.006, low - 0.022, 0.015, 0.017, 14), 0.095), WHITE, opacity=0.50)
+    for way in SIDES:
+        hole = ellipse(way * wide * 0.46, low + 0.018, 0.011, 0.0058, 12)
         yield Shape(pose.on_face(hole, 0.05), times(skin, 0.55, 0.34, 0.32), opacity=0.70)
 
 
