@@ -84,8 +84,8 @@ def save_animation(frames: np.ndarray, path: Path, fps: float) -> None:
     lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     extra: dict[str, Any] = {}
     if path.suffix == ".gif":
-        # One palette for all: with one each, colours would flicker where nothing moves. By octree: a median cut
-        # spends it on wall and skin, and irises and lips turn grey.
+        # One palette for all: with one each, colours would flicker where nothing moves. By octree: a median
+        # cut spends it on wall and skin, and irises and lips turn grey.
         some = pictures[:: -(-len(pictures) // PALETTE_FRAMES)]
         palette = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some])).quantize(
             256, method=Image.Quantize.FASTOCTREE
