@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,7 +126,8 @@ def test_no_wall_is_seen_through_her_when_the_head_turns(portrait, population, r
     first = next(number for number, shape in enumerate(scene) if shape.label == classes.HAIR)
     colours, _, _ = draw([Shape(EVERYTHING, GREEN), *scene[first:]], 96)
     wall = (colours[1] > 0.9) & (colours[0] < 0.2)
-    parts, count = ndimage.label(wall)
+    labelled: Any = ndimage.label(wall)
+    parts, count = labelled
     border = set(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])) - {0}
     gaps = [int((parts == number).sum()) for number in range(1, count + 1) if number not in border]
     assert sum(gaps) <= 2, gaps

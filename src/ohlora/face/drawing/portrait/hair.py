@@ -7,7 +7,7 @@ of a person is laid out once, in three dimensions; a frame only looks at it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -320,12 +320,13 @@ class Hair:
             width = np.interp(t, [0, 0.2, 0.4, 0.7, 1], [0.004, 0.036, 0.040, 0.026, 0.002])
             yield Shape(ribbon(line, width * 0.95), self.fill, HAIR, clip=self.outline)
             inner = np.add(line[4:-3], (side * 0.010, 0))
-            yield Shape(ribbon(inner, taper(len(inner), 0.001, 0.004, 0.001)), shade, opacity=0.5, hair=True)
+            thin = ribbon(inner, taper(len(inner), 0.001, 0.004, 0.001))
+            yield Shape(thin, shade, opacity=0.5, clip=self.outline, hair=True)
 
 
-def split(curves: Mapping[str, np.ndarray], see: object) -> dict[str, np.ndarray]:
+def split(curves: Mapping[str, np.ndarray], see: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
     """Each curve as it is seen; all of them are looked at in one go."""
-    seen = see(np.concatenate(list(curves.values())))  # type: ignore[operator]
+    seen = see(np.concatenate(list(curves.values())))
     ends = np.cumsum([len(curve) for curve in curves.values()])[:-1]
     return dict(zip(curves, np.split(seen, ends), strict=True))
 
