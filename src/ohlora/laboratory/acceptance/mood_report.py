@@ -42,7 +42,7 @@ DRAWN = {
 DOWNCAST = ("sad", "sulky")  # moods whose mouth must not smile
 FINE = 256  # pixels a side of the maps that smiles are measured on
 BATCH = 60
-FILMED, FILM_S, FPS = 144, 3.4, 10.0  # pixels a side of each mood in the film; its length and frames a second
+FILMED, FILM_S, FPS = 120, 3.25, 8.0  # pixels a side of each mood in the film; its length and frames a second
 COLUMNS = 3  # of the film
 
 
