@@ -51,7 +51,7 @@ def test_a_picture_and_a_short_gif(react, tmp_path):
 
 
 def test_the_same_match_the_same_face_another_verdict_another(react, tmp_path):
-    face, seen = react("resolution=32"), []
+    face, seen = react("resolution=32", "job.face.still_resolution=64"), []
     for number, verdict in enumerate(["lost_by_far", "lost_by_far", "won_clearly"]):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -62,7 +62,7 @@ def test_the_same_match_the_same_face_another_verdict_another(react, tmp_path):
 
 
 def test_she_takes_in_one_attempt_after_the_other(react):
-    face = react("resolution=32")
+    face = react("resolution=32", "job.face.still_resolution=64")
     acted = face.performance(match("lost_by_far", "won_clearly"), LINE)
     names = list(face.expressions.properties)
     eyes = names.index("eyes")
@@ -72,7 +72,7 @@ def test_she_takes_in_one_attempt_after_the_other(react):
 
 
 def test_in_the_terminal(react, tmp_path):
-    face = react("face=terminal", "resolution=32")
+    face = react("face=terminal", "resolution=32", "job.face.still_resolution=64")
     console = terminal(force_terminal=True, color_system="truecolor")
     face.react(match("draw"), LINE, tmp_path, console)
     lines = console.file.getvalue().splitlines()
