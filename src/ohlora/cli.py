@@ -34,6 +34,7 @@ VERBS = {
     "photo-sheet": "how photos of faces are read: dataset=faces_celebamask dataset.root=DIR",
     "convert-weights": "a StyleGAN trained elsewhere, for use here: source=FILE out=FILE.safetensors",
     "publish": "models, target table and cards to the Hugging Face Hub; a dry run by default",
+    "mood-report": "how well her moods can be told apart, by a network taught on other people",
     "face-report": "what the networks of her face reach, beside gates and targets",
 }
 # Settings of the server of `chat ui=web`; all others are the conversation's.

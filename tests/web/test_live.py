@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import io
 import json
+import math
 import re
 import socket
 import struct
@@ -22,6 +24,7 @@ from tests.web.serving import CHROMIUM, FLAGS, serving
 
 from ohlora.build import build
 from ohlora.errors import OhloraError
+from ohlora.face.acting.film import film
 from ohlora.face.acting.live_face import LiveFace
 from ohlora.face.acting.person import cast
 from ohlora.face.acting.speech import LONGEST
@@ -86,6 +89,21 @@ class TestLiveFace:
         with Image.open(io.BytesIO(jpeg)) as picture:
             assert picture.size == (32, 32)
 
+    def test_a_scene_is_the_same_moment_as_its_picture(self, live_face, clock):
+        number, scene = live_face.scene(-1)
+        content = json.loads(scene)
+        assert number == 0
+        assert scene == live_face.sketch(0.0)
+        points = len(base64.b64decode(content["points"])) // 4
+        assert points == sum(content["lengths"])
+        assert len(content["shapes"]) > 80
+        outlines = {row.get("clip", 0) for row in content["shapes"]} | {
+            row["outline"] for row in content["shapes"]
+        }
+        assert max(outlines) == len(content["lengths"]) - 1
+        clock.now += 1.0
+        assert live_face.scene(0)[0] == live_face.frame(0)[0] == 20
+
     def test_one_frame_is_drawn_once_for_everybody(self, live_face, monkeypatch):
         drawn = []
         monkeypatch.setattr(live_face, "draw", lambda t: drawn.append(t) or b"jpeg")
@@ -117,13 +135,13 @@ class TestLiveFace:
         for intensity in (1, 0.5, 0.0):
             clock.now += 60
             live_face.wish({"mood": "sulky", "intensity": intensity})
-            assert live_face.performance.mood.at(live_face.now_s + 1.5) == pytest.approx(intensity * offset)
+            assert live_face.performance.mood.at(live_face.now_s + 1.9) == pytest.approx(intensity * offset)
 
     def test_a_long_evening_keeps_nothing(self, live_face, clock):
         for _ in range(200):
             clock.now += 1.0
             live_face.wish({"mood": "happy", "rest": {"eyes": 0.5}})
-        assert len(live_face.performance.mood.moves) + len(live_face.performance.rest.moves) < 8
+        assert len(live_face.performance.mood.moves) + len(live_face.performance.rest.moves) < 12
 
     @pytest.mark.parametrize(
         ("wish", "words"),
@@ -134,7 +152,8 @@ class TestLiveFace:
             ({"say": "x" * (LONGEST + 1)}, [f"at most {LONGEST}"]),
             ({"rest": {"eyes": 7, "eyez": 0, "yaw": float("nan")}}, ["eyes=7", "eyez is not", "yaw=nan"]),
             ({"rest": []}, ["rest is not a mapping"]),
-            ({"mood": "sad", "intensity": 1.2}, ["intensity=1.2 is outside"]),
+            ({"mood": "sad", "intensity": 1.3}, ["intensity=1.3 is outside"]),
+            ({"mood": "sad", "intensity": "much"}, ["intensity=much is not a"]),
         ],
     )
     def test_what_cannot_be_granted_is_told_at_once_and_changes_nothing(self, live_face, wish, words):
@@ -301,6 +320,36 @@ def test_every_fault_at_once(composed):
         assert fault in str(caught.value)
 
 
+SIDE = 256  # pixels of the scenes that browser and rasteriser both draw
+DRAWN = """async ([scene, side]) => {
+  const { drawScene, unpacked } = await import("/face.js");
+  const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
+  drawScene(canvas, unpacked(JSON.parse(scene)));
+  return Array.from(canvas.getContext("2d").getImageData(0, 0, side, side).data);
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
+def test_a_browser_draws_a_scene_as_the_rasteriser_does(server, live_face):
+    """The same picture but for rounding, soft edges and the ombre, which films take from pixels of hair."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    sharp = replace(live_face.generator, resolution=SIDE)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        page.goto(server.url)
+        for mood in ("neutral", "laughing", "shy", "sad"):
+            live_face.wish({"mood": mood})
+            t = live_face.now_s + 2.0
+            sketched = np.array(page.evaluate(DRAWN, [live_face.sketch(t).decode(), SIDE]))
+            (filmed,) = film(sharp, live_face.person, live_face.performance, [t], live_face.ombre)
+            apart = np.abs(sketched.reshape(SIDE, SIDE, 4)[..., :3] - filmed.astype(float))
+            assert apart.mean() < 2.0, mood  # of 255
+            assert (apart.max(axis=2) > 48).mean() < 0.004, mood
+        browser.close()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
 def test_in_a_browser(server):
@@ -315,7 +364,7 @@ def test_in_a_browser(server):
         page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(server.url)
-        page.locator("#rate", has_text="32 px").wait_for()
+        page.locator("#rate", has_text=" px, ").wait_for()
 
         before = pixels(page)
         page.locator("#slider-hair_colour").fill("0.85")
@@ -343,4 +392,5 @@ def pixels(page) -> np.ndarray:
         "(() => { const c = document.getElementById('face');"
         " return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); })()"
     )
-    return np.array(data).reshape(32, 32, 4)[:, :, :3].astype(int)
+    side = math.isqrt(len(data) // 4)
+    return np.array(data).reshape(side, side, 4)[:, :, :3].astype(int)

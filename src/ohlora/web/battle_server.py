@@ -24,7 +24,7 @@ from ohlora.config import config
 from ohlora.errors import OhloraError, nearest
 from ohlora.web.battle_job import ServeBattle
 from ohlora.web.events import EventLog
-from ohlora.web.face_routes import known_frame, live_routes, send_frame
+from ohlora.web.face_routes import known_frame, live_routes, send_frame, wants_scene
 from ohlora.web.game import GIVEN, describe_game, offered
 from ohlora.web.history import History
 from ohlora.web.pages import file_route
@@ -285,7 +285,7 @@ class BattleApp:
         session = self.session(request)
         if session.face is None:
             session.face = await self.new_face(self.job.web.face_fps)
-        return await send_frame(session.face, known_frame(request))
+        return await send_frame(session.face, known_frame(request), wants_scene(request))
 
     async def live_face(self) -> LiveFace:
         """The one of her own page."""

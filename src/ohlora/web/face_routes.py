@@ -29,8 +29,16 @@ def known_frame(request: Request) -> int:
     return int(after) if after.isascii() and after.isdecimal() and len(after) < 16 else -1
 
 
-async def send_frame(face: LiveFace, after: int) -> Response:
-    """The newest frame, later than `after`."""
+def wants_scene(request: Request) -> bool:
+    """Whether the page can draw a vector scene itself."""
+    return request.query_params.get("as") == "scene"
+
+
+async def send_frame(face: LiveFace, after: int, as_scene: bool = False) -> Response:
+    """The newest frame, later than `after`: a JPEG, or a scene where that is wanted and there is one."""
+    if as_scene and face.has_scenes:
+        number, scene = await run_in_threadpool(face.scene, after)
+        return Response(scene, media_type="application/json", headers={"X-Frame": str(number)})
     number, jpeg = await run_in_threadpool(face.frame, after)
     return Response(jpeg, media_type="image/jpeg", headers={"X-Frame": str(number)})
 
@@ -42,7 +50,7 @@ def live_routes(find: Find, language: str, at: str) -> list[Route]:
         return JSONResponse({**(await find()).about(), "language": language})
 
     async def frame(request: Request) -> Response:
-        return await send_frame(await find(), known_frame(request))
+        return await send_frame(await find(), known_frame(request), wants_scene(request))
 
     async def wish(request: Request) -> Response:
         return JSONResponse((await find()).wish(await read_json(request, LARGEST_WISH)))

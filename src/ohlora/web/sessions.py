@@ -30,7 +30,6 @@ GONE_S = 4.0  # without its stream: the page was closed, and not only loaded aga
 NEW_S = 20.0  # until a new session's page must listen
 LOOK_EVERY_S = 0.5
 AHEAD = 0.02  # validation macro-F1
-FAINTEST = 0.1  # intensity of a mood that can be seen
 MOOD_S = 4.0  # between moods while networks train
 
 # idle: no match; looking: the images are read; choosing: the player's turn; waiting: for room to train
@@ -198,8 +197,7 @@ class Session:
     def speak(self, line: str, mood: str, intensity: float = 1.0) -> None:
         """Say a line in a mood."""
         if self.face is not None:
-            shown = max(intensity, FAINTEST)
-            self.face.wish({"mood": mood, "intensity": shown, "say": line[:LONGEST]})
+            self.face.wish({"mood": mood, "intensity": intensity, "say": line[:LONGEST]})
 
     async def end_process(self) -> None:
         process, self.process = self.process, None

@@ -87,6 +87,17 @@ def test_the_same_seed_and_time_the_same_frame_alone_or_in_company(job, tmp_path
     assert Path(job.out).read_bytes() == first
 
 
+@pytest.mark.parametrize("drawn_by", ["portrait", "renderer"])
+def test_both_looks_act(composed, drawn_by):
+    """The first look knows no controls: it is asked for properties alone."""
+    job = build(composed("animate", *SMALL, f"drawn_by={drawn_by}").job)
+    generator, person = cast(job)
+    acted = Performance.of(person.at_rest(job.expressions), job.expressions, 0).feel("laughing", 0.1)
+    calm, laughing = film(generator, person, acted, [0.0, 2.0], job.ombre).astype(int)
+    assert calm.shape == (32, 32, 3)
+    assert np.abs(calm - laughing).mean() > 2
+
+
 def test_a_film_lasts_until_she_is_done(job):
     replace(job, seconds=None, mood="laughing", say="ha " * 20).run()
     with Image.open(job.out) as picture:

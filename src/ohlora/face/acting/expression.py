@@ -14,7 +14,12 @@ from ohlora.errors import nearest
 from ohlora.space import Real
 
 NEUTRAL = "neutral"
-MOVING = ("eyes", "mouth", "roll", "yaw")  # the properties a mood sets
+MOVING = (
+    "eyes",
+    "mouth",
+    "roll",
+    "yaw",
+)  # the properties every mood sets; of controls it names those it moves
 RISE = "rise_s"  # how long she takes to get there
 RISES = Real(0.05, 10)  # seconds
 
@@ -27,6 +32,12 @@ class Expressions:
     verdicts: Mapping[Name, Name]  # the challenger's verdict -> her mood
     signs: Mapping[Name, Many[Name]]  # mood -> what a line says that sounds like it
     properties: Mapping[Name, Real]
+    controls: Mapping[Name, Real]  # what only some generators show; 0 at rest
+
+    @cached_property
+    def axes(self) -> Mapping[str, Real]:
+        """All that is moved, in the order of a state's columns: properties, then controls."""
+        return {**self.properties, **self.controls}
 
     @compared
     def _fit_together(self) -> None:
@@ -34,15 +45,22 @@ class Expressions:
         faults += [f"properties has no {name}" for name in MOVING if name not in self.properties]
         for mood, row in self.moods.items():
             faults += [f"moods.{mood} has no {name}" for name in (*MOVING, RISE) if name not in row]
-            for name, axis in {**self.properties, RISE: RISES}.items():
-                if name in (*MOVING, RISE) and name in row and (fault := axis.fault(row[name])):
+            known = {name: self.properties[name] for name in MOVING if name in self.properties}
+            known |= {RISE: RISES, **self.controls}
+            faults += [
+                f"moods.{mood}.{name} is not one of {' | '.join(known)}{nearest(name, known)}"
+                for name in row
+                if name not in known and name not in MOVING
+            ]
+            for name, axis in known.items():
+                if name in row and (fault := axis.fault(row[name])):
                     faults.append(f"moods.{mood}.{name}{fault}")
-        known = [verdict.value for verdict in Verdict]
-        faults += [f"verdicts has no {verdict}" for verdict in known if verdict not in self.verdicts]
+        verdicts = [verdict.value for verdict in Verdict]
+        faults += [f"verdicts has no {verdict}" for verdict in verdicts if verdict not in self.verdicts]
         faults += [
-            f"verdicts.{verdict} is not a verdict{nearest(verdict, known)}"
+            f"verdicts.{verdict} is not a verdict{nearest(verdict, verdicts)}"
             for verdict in self.verdicts
-            if verdict not in known
+            if verdict not in verdicts
         ]
         named = [(f"verdicts.{verdict}", mood) for verdict, mood in self.verdicts.items()]
         named += [(f"signs.{mood}: mood", mood) for mood in self.signs]
@@ -68,9 +86,9 @@ class Expressions:
         return self.moods[mood][RISE]
 
     def offset(self, mood: str) -> np.ndarray:
-        """How far a mood moves each property [properties] from where it rests."""
+        """How far a mood moves each property and control [axes] from where it rests."""
         row, rest = self.moods[mood], self.moods[NEUTRAL]
-        return np.array([row[name] - rest[name] if name in MOVING else 0.0 for name in self.properties])
+        return np.array([row.get(name, 0.0) - rest.get(name, 0.0) for name in self.axes])
 
     @cached_property
     def patterns(self) -> dict[str, re.Pattern[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.face.drawing.portrait.scene import DrawsScenes, Scene
+from ohlora.face.drawing.portrait.settings import Portrait
 from ohlora.precision import one_thread
 
 TOGETHER = 8  # frames drawn at once: bounds the memory, and small pictures cost less in company
@@ -31,11 +34,26 @@ def look(
 ) -> np.ndarray:
     """Pictures uint8 [states, rows, columns, 3] of her with these properties, her hair as at these times."""
     with torch.inference_mode(), one_thread():
-        wanted = torch.from_numpy(np.array(states, dtype=np.float32))
+        # A generator that knows no controls is asked for properties alone, which come first.
+        wanted = torch.from_numpy(np.array(states, dtype=np.float32)[:, : len(generator.properties)])
         latents = person.latents.expand(len(wanted), -1)
         picture = generator.picture(generator.mapping(latents, wanted))
         images = ombre.apply(picture.images, picture.hair, times) if ombre.strength else picture.images
         return images.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def scenes(generator: Generator, person: Person, states: Sequence[np.ndarray]) -> list[Scene]:
+    """The vector scene of each state, of a generator that draws scenes."""
+    if not isinstance(generator, DrawsScenes):
+        raise TypeError(f"{type(generator).__name__} draws no scenes")
+    with torch.inference_mode(), one_thread():
+        wanted = torch.from_numpy(np.array(states, dtype=np.float32))
+        return generator.scenes(generator.mapping(person.latents.expand(len(wanted), -1), wanted))
+
+
+def resized(generator: Generator, resolution: int) -> Generator:
+    """A generator of pictures of another size; a network's size is its own."""
+    return replace(generator, resolution=resolution) if isinstance(generator, Portrait) else generator
 
 
 def film(
@@ -66,9 +84,12 @@ def save_animation(frames: np.ndarray, path: Path, fps: float) -> None:
     lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     extra: dict[str, Any] = {}
     if path.suffix == ".gif":
-        # One palette for all: with one each, colours would flicker where nothing moves.
+        # One palette for all: with one each, colours would flicker where nothing moves. By octree: a median
+        # cut spends it on wall and skin, and irises and lips turn grey.
         some = pictures[:: -(-len(pictures) // PALETTE_FRAMES)]
-        palette = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some])).quantize(256)
+        palette = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some])).quantize(
+            256, method=Image.Quantize.FASTOCTREE
+        )
         pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
         extra = {"optimize": False}
     elif path.suffix == ".webp":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,17 +15,19 @@ from PIL import Image
 
 from ohlora.errors import OhloraError, nearest
 from ohlora.face.acting.expression import NEUTRAL, Expressions
-from ohlora.face.acting.film import film
+from ohlora.face.acting.film import film, scenes
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.acting.speech import LONGEST, cleaned
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.face.drawing.portrait.ombred import ombred
+from ohlora.face.drawing.portrait.scene import DrawsScenes, packed
 from ohlora.space import Real
 
 JPEG_QUALITY = 92
 WISHES: dict[str, type] = {"mood": str, "intensity": object, "say": str, "rest": Mapping, "ombre": bool}
-INTENSITY = Real(0.0, 1.0)
+INTENSITY = Real(0.0, 1.2)
 
 
 class LiveFace:
@@ -49,7 +52,7 @@ class LiveFace:
         self.coloured = ombre.strength > 0
         self._clock, self._began = clock, clock()
         self._changing, self._drawing = threading.Lock(), threading.Lock()
-        self._drawn = (-1, b"")
+        self._drawn = {False: (-1, b""), True: (-1, b"")}  # the newest as a JPEG, and as a scene
         self._mood, self._mood_until_s = NEUTRAL, 0.0
 
     @property
@@ -71,7 +74,7 @@ class LiveFace:
         return {
             "properties": {
                 name: {"low": axis.low, "high": axis.high, "value": float(value)}
-                for (name, axis), value in zip(axes.items(), rest, strict=True)
+                for (name, axis), value in zip(axes.items(), rest, strict=False)  # controls come after them
             },
             "moods": list(self.expressions.moods),
             "neutral": NEUTRAL,
@@ -79,11 +82,12 @@ class LiveFace:
             "ombre": self.coloured,
             "fps": self.fps,
             "resolution": self.generator.resolution,
+            "scenes": self.has_scenes,
             "longest": LONGEST,
         }
 
     def wish(self, wish: object) -> dict[str, Any]:
-        """Do what is wished for: any of WISHES; `intensity`, 0 to 1, is that of the mood.
+        """Do what is wished for: any of WISHES; `intensity`, 0 to 1.2, is that of the mood.
 
         Returns the line as she says it, the mood she is in now and how long for; OhloraError names all
         that is wrong.
@@ -97,7 +101,7 @@ class LiveFace:
             now = self.now_s
             acted = self.performance.since(now)
             if "rest" in wish:
-                rest = dict(zip(self.expressions.properties, acted.rest.at(now + 60), strict=True))
+                rest = dict(zip(self.expressions.axes, acted.rest.at(now + 60), strict=True))
                 acted = acted.slide(np.array(list({**rest, **wish["rest"]}.values()), dtype=float), now)
             if line:
                 acted = acted.say(line, now)
@@ -121,7 +125,7 @@ class LiveFace:
             faults.append(f"a line has at most {LONGEST} characters, not {len(wish['say'])}")
         if "intensity" in wish and (fault := INTENSITY.fault(wish["intensity"])):
             faults.append(f"intensity{fault}")
-        axes = self.expressions.properties
+        axes = self.expressions.axes
         for name, value in ({} if "rest" in wrong else wish.get("rest", {})).items():
             if name not in axes:
                 faults.append(f"{name} is not a property{nearest(name, axes)}")
@@ -131,14 +135,34 @@ class LiveFace:
 
     def frame(self, after: int) -> tuple[int, bytes]:
         """The number of the newest frame and its JPEG; waits until it is a later one than `after`."""
+        return self._newest(after, as_scene=False)
+
+    @property
+    def has_scenes(self) -> bool:
+        """Whether a frame can be had as a vector scene."""
+        return isinstance(self.generator, DrawsScenes)
+
+    def scene(self, after: int) -> tuple[int, bytes]:
+        """The same as a vector scene in JSON, which page/face.js draws at any size."""
+        return self._newest(after, as_scene=True)
+
+    def _newest(self, after: int, as_scene: bool) -> tuple[int, bytes]:
         newest = int(self.now_s * self.fps)
         if after == newest:
             time.sleep(max((after + 1) / self.fps - self.now_s, 0))
         with self._drawing:
             number = int(self.now_s * self.fps)
-            if self._drawn[0] != number:
-                self._drawn = (number, self.draw(number / self.fps))
-            return self._drawn
+            if self._drawn[as_scene][0] != number:
+                make = self.sketch if as_scene else self.draw
+                self._drawn[as_scene] = (number, make(number / self.fps))
+            return self._drawn[as_scene]
+
+    def sketch(self, t: float) -> bytes:
+        """The scene of a moment, in JSON."""
+        (drawn,) = scenes(self.generator, self.person, [self.performance.at(t)])
+        if self.coloured:
+            drawn = ombred(drawn, self.ombre, t)
+        return json.dumps(packed(drawn), separators=(",", ":")).encode()
 
     def draw(self, t: float) -> bytes:
         """The JPEG of a moment."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,6 +19,9 @@ DOUBLE_BLINKS = 0.15  # the share of blinks that are two
 CLOSE_S, OPEN_S = 0.12, 0.20  # a lid falls faster than it rises
 SWAY_HZ = (0.11, 0.23, 0.37)  # no one is a multiple of another, so the sum does not repeat within minutes
 SWAY_SHARES = (0.5, 0.3, 0.2)
+SACCADE_EVERY_S, SACCADE_S = 1.1, 0.05  # one quick move of the eyes in each stretch, and how long it takes
+BREATH_S, INHALED = 4.2, 0.42  # one breath, and the share of it that goes in
+TRAIL_S, TRAIL_MOMENTS = 0.9, 10  # how far back hair remembers the head, and at how many moments
 STEEPEST = math.pi / 2  # slope of `ease` at its middle
 
 
@@ -93,8 +97,44 @@ def blink(t: float, seed: int) -> float:
     return ease(since / CLOSE_S) if since < CLOSE_S else 1 - ease((since - CLOSE_S) / OPEN_S)
 
 
+def saccade(t: float, seed: int) -> np.ndarray:
+    """Small quick moves of the eyes: where they look to beside what she looks at [2], -1 to 1 each."""
+    stretch = math.floor(t / SACCADE_EVERY_S)
+    late, *now = uniform([(seed << 32) + (stretch & 0xFFFFFFFF)], "saccade", 3)[0]
+    _, *before = uniform([(seed << 32) + ((stretch - 1) & 0xFFFFFFFF)], "saccade", 3)[0]
+    begun = late * (SACCADE_EVERY_S - SACCADE_S)
+    share = ease((t - SACCADE_EVERY_S * stretch - begun) / SACCADE_S)
+    return 2 * (np.array(before) + (np.array(now) - np.array(before)) * share) - 1
+
+
+def breath(t: float) -> float:
+    """How full the lungs are, -1 to 1; in is quicker than out."""
+    phase = t / BREATH_S % 1.0
+    return (
+        -math.cos(math.pi * phase / INHALED)
+        if phase < INHALED
+        else math.cos(math.pi * (phase - INHALED) / (1 - INHALED))
+    )
+
+
+def trail(per_s: float, fading: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of what follows late and swings: how long ago [moments] it looks at what it follows, and the weights.
+
+    `per_s` rad a second; after `fading` seconds a swing has shrunk to 1/e. The weights sum to 1.
+    """
+    ago = np.arange(TRAIL_MOMENTS + 1) * (TRAIL_S / TRAIL_MOMENTS)
+    left = np.exp(-ago / fading) * np.cos(per_s * ago)  # of a step, so long after it
+    left[-1] = 0.0
+    return (ago[:-1] + ago[1:]) / 2, -np.diff(left)
+
+
+@lru_cache(maxsize=64)
+def sway_phases(seed: int, values: int) -> np.ndarray:
+    """Where each wave of each value begins [values, waves], 0 to 1."""
+    return uniform([seed], "sway", values * len(SWAY_HZ)).reshape(values, -1)
+
+
 def sway(t: float, seed: int, values: int) -> np.ndarray:
     """Slow small motion [values], -1 to 1 each, whatever else she does."""
-    phases = uniform([seed], "sway", values * len(SWAY_HZ)).reshape(values, -1)
-    waves = np.sin(2 * math.pi * (np.array(SWAY_HZ) * t + phases))
+    waves = np.sin(2 * math.pi * (np.array(SWAY_HZ) * t + sway_phases(seed, values)))
     return waves @ np.array(SWAY_SHARES)

@@ -35,9 +35,13 @@ class Person:
         return looks_fault(self.properties, properties)
 
     def at_rest(self, expressions: Expressions) -> np.ndarray:
-        """Her properties [properties] when nothing moves her."""
-        resting = {**expressions.moods[NEUTRAL], **self.properties}
-        return np.array([resting[name] for name in expressions.properties])
+        """Her properties and controls [axes] when nothing moves her."""
+        resting = {
+            **dict.fromkeys(expressions.controls, 0.0),
+            **expressions.moods[NEUTRAL],
+            **self.properties,
+        }
+        return np.array([resting[name] for name in expressions.axes])
 
 
 def looks_fault(looks: Mapping[str, float], properties: Mapping[str, Real]) -> str | None:
@@ -108,10 +112,11 @@ def cast(job: Job, face: int | None = None) -> tuple[Generator, Person]:
     if faults:
         raise OhloraError("; ".join(faults))
     generator, person = built
-    able, asked = generator.properties, job.expressions.properties
-    if {**able} != {**asked}:
+    able, asked = generator.properties, job.expressions.axes
+    # A generator may know fewer: properties alone, or the first of the controls.
+    if len(able) < len(job.expressions.properties) or [*able.items()] != [*asked.items()][: len(able)]:
         raise OhloraError(f"moods ask for {spoken(asked)}; this generator's are {spoken(able)}")
-    if fault := person.fault(able):
+    if fault := person.fault(job.expressions.properties):
         raise OhloraError(fault)
     return generator, person
 

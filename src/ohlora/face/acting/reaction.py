@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ohlora.battle.result import MatchResult
 from ohlora.face.acting.expression import Expressions
-from ohlora.face.acting.film import film, look, save_film
+from ohlora.face.acting.film import film, look, resized, save_film
 from ohlora.face.acting.half_blocks import HalfBlocks
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person, cast
@@ -20,7 +20,7 @@ from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
 
 COLUMNS = 48  # of the terminal
-START_S, NEXT_S = 0.1, 1.0  # when she takes in the first attempt, and how much later the second
+START_S, NEXT_S = 0.1, 1.3  # when she takes in the first attempt, and how much later the second
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Reaction:
     seconds: float
     fps: float
     terminal: bool
+    still_resolution: int
 
     def performance(self, match: MatchResult, line: str) -> Performance:
         """Her reaction, the same to the same match and line."""
@@ -48,7 +49,8 @@ class Reaction:
         """Leave ohlora.png and ohlora.gif in `folder`; draw the picture where the terminal is to have it."""
         acted = self.performance(match, line)
         height = acted.height_s
-        (still,) = look(self.generator, self.person, [acted.pose(height)], [height], self.ombre)
+        sharp = resized(self.generator, self.still_resolution)
+        (still,) = look(sharp, self.person, [acted.pose(height)], [height], self.ombre)
         picture = Image.fromarray(still)
         path = folder / "ohlora.png"
         picture.save(path)
@@ -71,4 +73,5 @@ def load_reaction(settings: ReactionSettings) -> Reaction:
         settings.seconds,
         settings.fps,
         terminal=settings.shown == "terminal",
+        still_resolution=settings.still_resolution,
     )

@@ -28,6 +28,9 @@ class ReactionSettings:
     ombre: Ombre
     seconds: Annotated[float, Ge(0.1), Le(60)]
     fps: Annotated[float, Ge(1), Le(FASTEST_GIF)]
+    still_resolution: Annotated[
+        int, Ge(16), Le(512)
+    ]  # of ohlora.png, where what draws her knows no size of its own
 
     def make(self) -> Reaction | None:
         """What reacts, her networks loaded; None where she is not shown."""

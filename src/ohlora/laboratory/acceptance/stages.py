@@ -394,7 +394,8 @@ def expression(evaluation: Evaluation) -> Scores:
     to any other value the table has for the property.
     """
     table = evaluation.expressions
-    rest = np.array([{**table.moods["neutral"], **evaluation.rest}[name] for name in table.properties])
+    resting = {**dict.fromkeys(table.controls, 0.0), **table.moods["neutral"], **evaluation.rest}
+    rest = np.array([resting[name] for name in table.axes])
     right = []
     for word in (*table.moods, *table.verdicts):
         mood = table.mood(word)
@@ -402,7 +403,7 @@ def expression(evaluation: Evaluation) -> Scores:
         pose = performance.pose(performance.height_s)
         for name in MOVING:
             own = table.moods[mood][name]
-            shown = pose[list(table.properties).index(name)]
+            shown = pose[list(table.axes).index(name)]
             others = [row[name] for row in table.moods.values() if row[name] != own]
             right.append(all(abs(shown - own) < abs(shown - other) for other in others))
     return mean_of("cells", torch.tensor(right))
@@ -441,12 +442,12 @@ def jumps(performance: Performance) -> Scores:
 
     Of moods and sliders alone, and with lids and lips, which people move in a tenth of a second too.
     """
-    axes = performance.expressions.properties.values()
+    axes = performance.expressions.properties.values()  # controls come after them
     spread = np.array([(axis.high - axis.low) / math.sqrt(12) for axis in axes])
     times = np.arange(0, performance.end_s, 1 / FPS)
     moves = {"largest_jump": performance.pose, "largest_jump_of_lids_and_lips": performance.at}
     return {
-        name: float((np.abs(np.diff([move(t) for t in times], axis=0)) / spread).max())
+        name: float((np.abs(np.diff([move(t)[: len(spread)] for t in times], axis=0)) / spread).max())
         for name, move in moves.items()
     }
 

@@ -36,7 +36,7 @@ async function start() {
       times.push(now);
       while (times[0] < now - 2000) times.shift();
       const rate = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
-      at("rate").textContent = `${about.resolution} px, ${rate.toFixed(0)} fps`;
+      at("rate").textContent = `${at("face").width} px, ${rate.toFixed(0)} fps`;
       at("problem").textContent = "";
     },
     ongone() { at("problem").textContent = words.gone; },

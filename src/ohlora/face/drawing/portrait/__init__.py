@@ -1,0 +1,1 @@
+"""The portrait: a vector scene of filled outlines, and what turns it into pixels."""
