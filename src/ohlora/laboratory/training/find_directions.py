@@ -7,13 +7,13 @@ from torch import Tensor
 
 from ohlora.assets import need_resolution
 from ohlora.face.drawing.generator import to_uint8
+from ohlora.face.trained.spaces import points_of
 from ohlora.face.trained.vae import load_generator
 from ohlora.laboratory.networks.directions import (
     DIRECTIONS_KIND,
     direction,
     freed,
     leaks,
-    points_of,
     sweep,
 )
 from ohlora.laboratory.networks.regressor import load_regressor
