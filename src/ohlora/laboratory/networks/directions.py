@@ -103,8 +103,8 @@ def freed(vectors: Tensor) -> Tensor:
 def likeliest_moves(vectors: Tensor, points: Tensor) -> Tensor:
     """For each unit vector [properties, d] the unit move along which no other vector's coordinate changes.
 
-    Of all such moves the likeliest: the mean change of a normal distribution like that of `points` [n, d] when
-    one coordinate is known to change. Where all directions are as wide, as in z, it is `freed`.
+    Of all such moves the likeliest: how a normal distribution like that of `points` [n, d] changes, on
+    average, when one coordinate changes. Where it is as wide in every direction, as in z, this is `freed`.
     """
     x = (points - points.mean(dim=0)).double()
     spread = x.T @ (x @ vectors.double().T)  # of all that goes along with each coordinate, [d, properties]
@@ -117,6 +117,7 @@ class Sweep:
     """What became of faces moved along one direction."""
 
     readings: Tensor  # [faces, weights, properties], raw
+    column: int  # of the property meant
 
     each: Tensor  # [faces]: correlation of weight and property
     gain: float  # what a weight of one adds to the property, raw
@@ -140,8 +141,8 @@ def sweep(
 ) -> Sweep:
     """Move every face of `points` [faces, d] along `vector` [d] by each of `weights`; measure everything.
 
-    `show` draws points [n, d] of faces by number [n], as images -1 to 1; `column` is the property meant; `together` pictures are
-    held at once.
+    `show` draws points [n, d] of faces by number [n], as images -1 to 1; `column` is the property meant;
+    `together` pictures are held at once.
     """
     faces = torch.arange(len(points)).repeat_interleave(len(weights))
     moved = points[faces] + weights.repeat(len(points))[:, None] * vector
@@ -155,7 +156,7 @@ def sweep(
     asked = weights.repeat(len(points))
     slopes = torch.tensor([slope(asked, centred[:, j]) for j in range(readings.shape[2])])
     each = torch.tensor([pearson(weights, face) for face in readings[:, :, column]])
-    return Sweep(readings, each, float(slopes[column]), slopes / spread)
+    return Sweep(readings, column, each, float(slopes[column]), slopes / spread)
 
 
 def leaks(moved: Tensor) -> Tensor:

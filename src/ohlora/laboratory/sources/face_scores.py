@@ -53,7 +53,9 @@ def read_scores(path: Path, samples: int, in_degrees: bool = False) -> FaceScore
     header, rows = read_table(path)
     key = next((name for name in header if name in KEYS), None)
     columns = [name for name in header if name not in KEYS]
-    faults = [f"{printable(name)!r} is not a score{nearest(name, SCORED)}" for name in columns if name not in SCORED]
+    faults = [
+        f"{printable(name)!r} is not a score{nearest(name, SCORED)}" for name in columns if name not in SCORED
+    ]
     faults += [f"{name} stands there twice" for name in dict.fromkeys(header) if header.count(name) > 1]
     if key is None:
         faults.append("a column file or index is missing")

@@ -185,9 +185,8 @@ def load_directions(file: str) -> StyleGANDirections:
     except OhloraError as error:
         raise OhloraError(f"{error}; {made_by('face_directions', file)}") from None
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise OhloraError(
-            f"{folder / name} is damaged ({type(error).__name__}: {error}); {made_by('face_directions', file)}"
-        ) from None
+        why = f"{type(error).__name__}: {error}"
+        raise OhloraError(f"{folder / name} is damaged ({why}); {made_by('face_directions', file)}") from None
 
 
 def weights_digest(file: str) -> str:
@@ -209,5 +208,11 @@ def load_person(settings: StyleGANPerson, face: int | None = None) -> Person:
     digest = weights_digest(settings.file)
     if not Path(folder / f"{name}.safetensors").is_file():
         raise OhloraError(f"no faces at {folder / name}; {made_by('face_bank', settings.file)}")
-    latents, _ = load_bank(folder, name, digest).face(settings.face if face is None else face)
+    bank = load_bank(folder, name, digest)
+    directions = load_directions(settings.file).card["weights"]["sha256"]
+    if bank.card.get("directions") != directions:
+        raise OhloraError(
+            f"{folder / name} was made with other directions; {made_by('face_bank', settings.file)}"
+        )
+    latents, _ = bank.face(settings.face if face is None else face)
     return Person(latents, settings.properties)

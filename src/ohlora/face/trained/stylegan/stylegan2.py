@@ -162,7 +162,9 @@ class Block2(Filtered):
         self, x: Tensor | None, image: Tensor | None, styles: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """`styles`: the channel style of each of its layers."""
-        start = self.const.expand(len(styles[0]), -1, -1, -1) if x is None else self.conv0.styled(x, styles[0])
+        start = (
+            self.const.expand(len(styles[0]), -1, -1, -1) if x is None else self.conv0.styled(x, styles[0])
+        )
         features: Tensor = self.conv1.styled(start, styles[-2])
         rgb: Tensor = self.torgb.styled(features, styles[-1])
         if image is not None:
@@ -186,7 +188,7 @@ class Synthesis2(nn.Module):
         return [self.get_submodule(f"b{size}") for size in self.sizes]  # type: ignore[misc]
 
     def channel_styles(self, w: Tensor) -> list[Tensor]:
-        """What scales the input channels of every layer (StyleSpace, arXiv:2011.12799), [faces, channels] each."""
+        """What scales the input channels of each layer, [faces, channels]: StyleSpace (arXiv:2011.12799)."""
         styles = []
         for number, block in enumerate(self.blocks):
             first = max(0, 2 * number - 1)
