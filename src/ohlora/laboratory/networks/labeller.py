@@ -33,7 +33,7 @@ class Labeller:
 
     @torch.no_grad()
     def measure(self, images: Tensor) -> Tensor:
-        """Scores [faces, names], raw, of uint8 images; a segmenter's openings are shares of face and mouth."""
+        """Scores [faces, names], raw, of uint8 images; of maps, openings are shares of face and mouth."""
         small = self.resized(images)
         if isinstance(self.network, Regressor):
             return self.network.measure(small)
