@@ -14,19 +14,20 @@ HEADER = "file,eyes,mouth,yaw,pitch"
 
 @pytest.fixture
 def scored(tmp_path):
-    def made(*changed: str, header: str = HEADER, count: int = LEAST_ROWS, degrees: bool = False):
-        rows = [f"{n:06d}.png,{n},{n % 7},0.{n % 10},-0.1{n % 10}" for n in range(count)]
+    def made(*first: str):
+        rows = [f"{n:06d}.png,{n},{n % 7},0.{n % 10},-0.1{n % 10}" for n in range(len(first), LEAST_ROWS)]
         path = tmp_path / "scores.csv"
-        path.write_text("\n".join([header, *changed, *rows[len(changed) :]]), encoding="utf-8")
-        return read_scores(path, 100, degrees)
+        path.write_text("\n".join([HEADER, *first, *rows]), encoding="utf-8")
+        return read_scores(path, 100)
 
     return made
 
 
 def test_by_file_name_or_index_in_any_order(scored):
-    scores = scored("7,1,2,3e-1,.4", "pictures/000003.png,4,5,-0.6,0.7", "000000,9,9,0,0", "2.png,1,1,1,1")
+    scores = scored("3,1,2,3e-1,.4", "pictures/000002.png,4,5,-0.6,0.7", "000001,9,9,0,0", "0.png,1,1,1,1")
     assert scores.names == ("eyes", "mouth", "yaw", "pitch")
-    assert scores.numbers[:5].tolist() == [0, 2, 3, 4, 5]
+    assert scores.numbers.tolist() == list(range(LEAST_ROWS))
+    assert scores.values[2].tolist() == [4, 5, -0.6, 0.7]
 
 
 @pytest.fixture

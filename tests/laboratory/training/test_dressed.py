@@ -20,7 +20,7 @@ from ohlora.laboratory.sources.face_scores import FaceScores
 from ohlora.laboratory.training.stylegan_directions import calibrated, found_in
 
 MOVED = ("eyes", "mouth", "roll", "yaw")
-SAMPLES, HELD = 2000, 200
+SAMPLES, HELD = 600, 200
 # What is asked of the directions found, by space.
 COSINE_IN_Z = 0.95  # with the axis of z that is the property
 CORRELATION = 0.95  # of held-out people's coordinates with the property
