@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ohlora.durable import write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.text import printable
 
@@ -146,4 +147,4 @@ def write_scores(path: Path, names: Sequence[str], rows: Mapping[int, Sequence[f
     for number, values in sorted(rows.items()):
         cells = [""] * len(names) if values is None else [f"{value:.6g}" for value in values]
         lines.append(",".join((picture_name(number), *cells)))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")

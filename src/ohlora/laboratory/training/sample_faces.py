@@ -97,7 +97,9 @@ def sample_faces(job: SampleFaces) -> float:
                 if len(some):
                     images = pictures(generator, *random_latents(generator, some, job.seed))
                     for number, image in zip(some.tolist(), made_small(images, job.side), strict=True):
-                        to_picture(image).save(folder / picture_name(number))
+                        part = folder / f"{picture_name(number)}.part"  # a kill leaves no half picture
+                        to_picture(image).save(part, "png")
+                        part.replace(folder / picture_name(number))
                     if labeller:
                         scores |= zip(some.tolist(), labeller.measure(images).tolist(), strict=True)
                 advance(len(some))

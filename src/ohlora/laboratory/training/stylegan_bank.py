@@ -21,6 +21,7 @@ from ohlora.laboratory.networks.labeller import Labeller, load_labeller
 from ohlora.laboratory.training.favourites import numbers_of
 from ohlora.laboratory.training.sample_faces import made_small, random_latents
 from ohlora.progress import progress
+from ohlora.tracking import log_picture
 
 if TYPE_CHECKING:
     from ohlora.laboratory.training.jobs import FillBank
@@ -52,10 +53,11 @@ def bank_of_stylegan(job: FillBank) -> float:
             rows = torch.zeros(job.candidates, len(ROW))
     chosen = numbers_of(job, len(passed))
     folder = job.training_run.folder
-    sheet = passed[:SHOWN]
-    save_sheet(generator, latents[sheet], base, folder / "passed.png")
+    save_sheet(generator, latents[passed[:SHOWN]], base, folder / "passed.png")
     banked = passed[chosen]
     shown = save_sheet(generator, latents[banked], base, folder / "bank.png")
+    for sheet in ("passed", "bank"):
+        log_picture(job.training_run.logger, sheet, folder / f"{sheet}.png")
     share = len(passed) / job.candidates
     by = f"{job.candidates} random people whom nobody screened, those who move least first"
     if labeller:
