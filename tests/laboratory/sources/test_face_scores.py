@@ -7,7 +7,7 @@ import math
 import pytest
 
 from ohlora.errors import OhloraError
-from ohlora.laboratory.sources.face_scores import LEAST_ROWS, read_scores, write_scores
+from ohlora.laboratory.sources.face_scores import LEAST_ROWS, add_empty_rows, read_scores, write_scores
 
 HEADER = "file,eyes,mouth,yaw,pitch"
 
@@ -98,6 +98,14 @@ def test_what_is_no_table(tmp_path):
     path.write_bytes(b"\xff\xfe\x00bin")
     with pytest.raises(OhloraError, match="cannot be read as CSV"):
         read_scores(path, 100)
+
+
+def test_more_samples_get_rows_and_scores_stay(table):
+    path = table(*(f"{n},{n},{n % 3},," for n in range(50)))
+    add_empty_rows(path, 60)
+    assert path.read_text().splitlines()[1:51] == [f"{n},{n},{n % 3},," for n in range(50)]
+    assert path.read_text().splitlines()[51:] == [f"{n:06d}.png,,,," for n in range(50, 60)]
+    assert len(read_scores(path, 60).numbers) == 50
 
 
 def test_a_written_table_is_read_back(tmp_path):

@@ -148,3 +148,23 @@ def write_scores(path: Path, names: Sequence[str], rows: Mapping[int, Sequence[f
         cells = [""] * len(names) if values is None else [f"{value:.6g}" for value in values]
         lines.append(",".join((picture_name(number), *cells)))
     write_text(path, "\n".join(lines) + "\n")
+
+
+def add_empty_rows(path: Path, samples: int) -> None:
+    """Give every sample that has none a row to be filled in; rows that are there stay as they are."""
+    if not path.exists():
+        write_scores(path, SCORED, dict.fromkeys(range(samples)))
+        return
+    header, rows = read_table(path)
+    key = next((name for name in header if name in KEYS), None)
+    if key is None:
+        return  # model=face_directions tells what is wrong with it
+    there = {sample_number((row.get(key) or "").strip()) for _, row in rows}
+    empty = [
+        ",".join(picture_name(number) if name == key else "" for name in header)
+        for number in range(samples)
+        if number not in there
+    ]
+    text = path.read_text(encoding="utf-8-sig")
+    if empty:
+        write_text(path, "\n".join([text.rstrip("\n"), *empty]) + "\n")

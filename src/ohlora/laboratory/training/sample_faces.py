@@ -22,7 +22,7 @@ from ohlora.face.trained.stylegan.settings import folder_and_name, made_by
 from ohlora.laboratory.networks.labeller import load_labeller
 from ohlora.laboratory.sources.face_scores import (
     NEEDED,
-    SCORED,
+    add_empty_rows,
     number_of,
     picture_name,
     read_table,
@@ -84,8 +84,7 @@ def sample_faces(job: SampleFaces) -> float:
     refuse_others(wanted)
     folder.mkdir(parents=True, exist_ok=True)
     labels = folder / LABELS
-    names = labeller.names if labeller else SCORED
-    scores = scored_already(labels, names) if labeller else {}
+    scores = scored_already(labels, labeller.names) if labeller else {}
     card = {"kind": SAMPLES_KIND, "generator": wanted.generator, "psi": wanted.psi, "seed": wanted.seed}
     there = (read_samples(folder).count if (folder / CARD).is_file() else 0, job.samples)
     write_json(folder / CARD, {**card, "samples": max(there)})
@@ -105,9 +104,9 @@ def sample_faces(job: SampleFaces) -> float:
                 advance(len(some))
             advance(len(numbers) - len(missing))
             if labeller and missing:
-                write_scores(labels, names, scores)
-    if not labeller and not labels.exists():
-        write_scores(labels, SCORED, dict.fromkeys(range(job.samples)))
+                write_scores(labels, labeller.names, scores)
+    if not labeller:
+        add_empty_rows(labels, job.samples)
     scored_by = "scored by the parser" if labeller else f"to be scored ({', '.join(NEEDED)} at least)"
     print(f"{job.samples} faces of {generator.resolution} px at psi={job.psi:g}: {folder}")
     print(f"{labels}: {scored_by}")
