@@ -99,7 +99,11 @@ def found(dressed, people, ours):
     with torch.no_grad():
         for space in SPACES:
             points, _ = points_of(dressed, space, z, torch.empty(len(z), 0))
-            spaces[space] = (found_in(points[:SAMPLES], scores, "ridge", 0.15, free=True), points, scores)
+            spaces[space] = (
+                found_in(space, points[:SAMPLES], scores, "ridge", 0.15, free=True),
+                points,
+                scores,
+            )
     return spaces
 
 

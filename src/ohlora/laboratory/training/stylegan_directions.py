@@ -18,7 +18,7 @@ from ohlora.face.trained.stylegan.pretrained import PretrainedGenerator
 from ohlora.face.trained.stylegan.settings import MOVED, folder_and_name
 from ohlora.laboratory.measures.calibration import rising_curve
 from ohlora.laboratory.measures.statistics import pearson
-from ohlora.laboratory.networks.directions import Sweep, direction, likeliest_moves, sweep
+from ohlora.laboratory.networks.directions import Sweep, direction, freed, likeliest_moves, sweep
 from ohlora.laboratory.networks.labeller import Labeller, load_labeller
 from ohlora.laboratory.sources.face_scores import FaceScores, read_scores
 from ohlora.laboratory.training.sample_faces import LABELS, random_latents, samples_of
@@ -37,12 +37,14 @@ class Found:
     accuracies: tuple[float, ...]  # on ends held out
 
 
-def found_in(points: Tensor, scores: FaceScores, method: str, share: float, free: bool) -> Found:
+def found_in(space: str, points: Tensor, scores: FaceScores, method: str, share: float, free: bool) -> Found:
     """A direction for each score, and what reads a point's coordinate along it."""
     values = torch.from_numpy(scores.values).float()
     pairs = [direction(points, values[:, i], method, share) for i in range(len(scores.names))]
     vectors = torch.stack([vector for vector, _ in pairs])
-    moves = likeliest_moves(vectors, points) if free else vectors
+    moves = vectors
+    if free:  # z is as wide in every direction, which samples show only nearly
+        moves = freed(vectors) if space == "z" else likeliest_moves(vectors, points)
     along = (moves * vectors).sum(dim=1, keepdim=True)
     return Found(scores.names, moves, vectors / along, tuple(accuracy for _, accuracy in pairs))
 
@@ -64,7 +66,7 @@ def find_in_stylegan(job: FindDirections) -> float:
     latents, labels = random_latents(generator, torch.from_numpy(scores.numbers), samples.seed)
     with torch.no_grad():
         points, _ = points_of(generator, job.space, latents, labels)
-        found = found_in(points, scores, job.method, job.share, job.free)
+        found = found_in(job.space, points, scores, job.method, job.share, job.free)
         swept = (
             moved_people(job, generator, samples.seed, labeller, found, points, scores) if labeller else {}
         )
