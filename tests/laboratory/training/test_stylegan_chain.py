@@ -275,9 +275,10 @@ def test_a_parser_fills_the_scores_in(made, face_job):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("space", ["z", "w", "style"])
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_every_kind_in_every_space(kind, space, chain, animate, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "space"), [("stylegan1", "w"), ("stylegan2", "z"), ("stylegan2-ada", "style")]
+)
+def test_every_kind_and_every_space(kind, space, chain, animate, tmp_path):
     file = converted(kind, tmp_path)
     chain(file, f"latent_space={space}")
     acts(animate(file))
