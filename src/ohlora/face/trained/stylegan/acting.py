@@ -29,9 +29,11 @@ from ohlora.face.trained.stylegan.settings import (
     folder_and_name,
     made_by,
 )
+from ohlora.precision import threads
 from ohlora.space import Real
 
 DIRECTIONS_KIND = "stylegan_directions"
+LARGE = 128  # pixels a side from which several threads are faster
 ANGLES = ("roll", "yaw", CONTROL)  # rad
 
 
@@ -77,6 +79,7 @@ class ActingStyleGAN:
     network: PretrainedGenerator
     directions: StyleGANDirections
     axes: Mapping[str, Real]  # all that may be asked for, in the order of the columns
+    threads: int = 1  # of torch, for its large pictures; films are drawn by one otherwise
 
     @property
     def resolution(self) -> int:
@@ -120,7 +123,7 @@ class ActingStyleGAN:
     def synthesis(self, w: Tensor) -> Tensor:
         """Images [faces, 3, resolution, resolution], -1 to 1."""
         draw = self.network.painted if self.directions.space == "style" else self.network.synthesis
-        with torch.no_grad():
+        with torch.no_grad(), threads(self.threads):
             return draw(w).clamp(-1, 1)
 
     def picture(self, w: Tensor) -> Picture:
@@ -156,7 +159,9 @@ def load_acting(settings: StyleGANFile) -> ActingStyleGAN:
     # A generator may know the first of the controls.
     if CONTROL in directions.names and next(iter(settings.controls), None) == CONTROL:
         axes[CONTROL] = settings.controls[CONTROL]
-    return ActingStyleGAN(replace(network, psi=directions.card["psi"]), directions, axes)
+    network = replace(network, psi=directions.card["psi"])
+    cores = torch.get_num_threads() if network.resolution >= LARGE else 1
+    return ActingStyleGAN(network, directions, axes, cores)
 
 
 def load_network(file: str, psi: float = 1.0) -> PretrainedGenerator:
