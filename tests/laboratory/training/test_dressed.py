@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ohlora.assets import assets_dir
+from ohlora.build import build
+from ohlora.errors import OhloraError
 from ohlora.face.drawing.generator import to_uint8
 from ohlora.face.trained.spaces import SPACES, points_of
 from ohlora.face.trained.stylegan.acting import ActingStyleGAN, StyleGANDirections
 from ohlora.face.trained.stylegan.pretrained import PretrainedGenerator
 from ohlora.face.trained.vae import VaeGenerator, load_generator
+from ohlora.laboratory.measures.screening import ROW
 from ohlora.laboratory.measures.statistics import pearson, slope
 from ohlora.laboratory.networks.labeller import load_labeller
 from ohlora.laboratory.sources.face_scores import FaceScores
-from ohlora.laboratory.training.stylegan_directions import calibrated, found_in
+from ohlora.laboratory.training.stylegan_bank import screened
+from ohlora.laboratory.training.stylegan_directions import calibrated, found_in, moved_people
 
 MOVED = ("eyes", "mouth", "roll", "yaw")
 SAMPLES, HELD = 600, 200
@@ -133,28 +139,62 @@ def test_a_move_leaves_the_other_coordinates(space, found):
     torch.testing.assert_close(leak, torch.eye(len(own)), atol=2e-3, rtol=0)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("space", SPACES)
-def test_she_shows_what_is_asked(space, found, dressed, ours, people, renderer):
-    """By regressor b, which neither the directions nor their calibration have met."""
-    directions, points, scores = found[space]
-    curves = calibrated(directions, points[:SAMPLES], scores, {})
-    kept = [directions.names.index(name) for name in curves]
+def acting_by(found, curves, space, dressed, properties) -> ActingStyleGAN:
+    """The generator that files of these would give."""
+    kept = [found.names.index(name) for name in curves]
     saved = StyleGANDirections(
-        directions.moves[kept],
-        directions.readers[kept],
+        found.moves[kept],
+        found.readers[kept],
         torch.stack([curve.coordinates for curve in curves.values()]),
         torch.stack([curve.readings for curve in curves.values()]),
         {"properties": list(curves), "space": space},
     )
-    acting = ActingStyleGAN(dressed, saved, renderer.properties)
-    judge = load_labeller(str(assets_dir() / "face" / "regressor_b.safetensors"))
-    faces, steps = 12, 5
+    return ActingStyleGAN(dressed, saved, properties)
+
+
+def parser(name: str):
+    return load_labeller(str(assets_dir() / "face" / f"{name}.safetensors"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("space", "on_moved_faces"), [("z", False), ("w", False), ("style", False), ("style", True)]
+)
+def test_she_shows_what_is_asked(space, on_moved_faces, found, dressed, people, renderer):
+    """By regressor b, which neither the directions nor their calibration have met."""
+    directions, points, scores = found[space]
+    job: Any = SimpleNamespace(space=space, swept=8, reach=2.0, steps=5)
+    known = points[:SAMPLES]
+    with torch.no_grad():
+        swept = {}
+        if on_moved_faces:
+            swept = moved_people(job, dressed, 0, parser("regressor_a"), directions, known, scores)
+    curves = calibrated(directions, known, scores, swept)
+    acting = acting_by(directions, curves, space, dressed, renderer.properties)
+    faces, steps = 10, 5
     z = people[0][SAMPLES : SAMPLES + faces].repeat_interleave(steps, 0)
     for name in MOVED:
         axis, column = renderer.properties[name], list(renderer.properties).index(name)
         asked = torch.tensor([axis.at(0.5) for axis in renderer.properties.values()]).repeat(len(z), 1)
         asked[:, column] = torch.tensor([axis.at(0.2 + 0.15 * i) for i in range(steps)]).repeat(faces)
-        read = judge.measure(to_uint8(acting.synthesis(acting.mapping(z, asked))))[:, column]
+        images = to_uint8(acting.synthesis(acting.mapping(z, asked)))
+        read = parser("regressor_b").measure(images)[:, column]
         assert pearson(asked[:, column], read) > FOLLOWS, name
         assert SLOPE[0] < slope(asked[:, column], read) < SLOPE[1], name
+
+
+@pytest.mark.slow
+def test_screening_lets_those_pass_who_obey(found, dressed, people, renderer, composed):
+    directions, points, scores = found["style"]
+    curves = calibrated(directions, points[:SAMPLES], scores, {})
+    acting = acting_by(directions, curves, "style", dressed, renderer.properties)
+    base = torch.tensor([axis.at(0.5) for axis in renderer.properties.values()])
+    screening = build(composed("train", "model=face_bank").screening)
+    job: Any = SimpleNamespace(candidates=3, screening=screening)
+    latents = people[0][SAMPLES : SAMPLES + 3]
+    passed, rows = screened(job, acting, parser("segmenter_a"), latents, base)
+    assert len(passed) > 0
+    assert rows.shape == (3, len(ROW))
+    job.screening = replace(screening, least_r={"eyes": 1.0})
+    with pytest.raises(OhloraError, match=r"none of 3 people pass .* \(median r: eyes 0\.9"):
+        screened(job, acting, parser("segmenter_a"), latents, base)
