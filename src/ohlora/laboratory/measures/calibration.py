@@ -10,13 +10,15 @@ from ohlora.errors import OhloraError
 from ohlora.face.trained.stylegan.calibration import Curve
 from ohlora.laboratory.measures.statistics import slope
 
-KNOTS = 9
+KNOTS = 9  # and an end on either side
+ENDS = (0.01, 0.99)  # quantiles of the coordinate: rarely is one farther out
 STRAIGHT = 0.1  # share of a straight line in the curve: nowhere level, or a small wish would be a long way
 
 
 def rising_curve(name: str, coordinates: Tensor, readings: Tensor, knots: int = KNOTS) -> Curve:
     """Isotonic regression on the means of equally large groups by coordinate, [n] each, as a Curve.
 
+    From the outer groups' means to its ends it goes on as the line of least squares rises.
     OhloraError where readings do not rise with the coordinate at all.
     """
     incline = slope(coordinates, readings)
@@ -29,5 +31,10 @@ def rising_curve(name: str, coordinates: Tensor, readings: Tensor, knots: int = 
             " latent_space or method"
         )
     risen = torch.from_numpy(IsotonicRegression().fit_transform(x.numpy(), y.numpy()))
-    line = y.mean() + incline * (x - x.mean())
-    return Curve(x.float(), ((1 - STRAIGHT) * risen + STRAIGHT * line).float())
+    curve = (1 - STRAIGHT) * risen + STRAIGHT * (y.mean() + incline * (x - x.mean()))
+    low, high = coordinates.double().quantile(torch.tensor(ENDS, dtype=torch.float64))
+    # The groups' means end before the samples do.
+    beyond = torch.stack([x[0] - low, high - x[-1]]).clamp_min(1e-3 * float(x[-1] - x[0]))
+    x = torch.cat([x[:1] - beyond[:1], x, x[-1:] + beyond[1:]])
+    curve = torch.cat([curve[:1] - incline * beyond[:1], curve, curve[-1:] + incline * beyond[1:]])
+    return Curve(x.float(), curve.float())
