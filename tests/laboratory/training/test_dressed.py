@@ -163,7 +163,7 @@ def parser(name: str):
 def test_she_shows_what_is_asked(space, on_moved_faces, found, dressed, people, renderer):
     """By regressor b, which neither the directions nor their calibration have met."""
     directions, points, scores = found[space]
-    job: Any = SimpleNamespace(space=space, swept=8, reach=2.0, steps=5)
+    job: Any = SimpleNamespace(space=space, swept=5, reach=2.0, steps=5)
     known = points[:SAMPLES]
     with torch.no_grad():
         swept = {}
@@ -171,7 +171,7 @@ def test_she_shows_what_is_asked(space, on_moved_faces, found, dressed, people, 
             swept = moved_people(job, dressed, 0, parser("regressor_a"), directions, known, scores)
     curves = calibrated(directions, known, scores, swept)
     acting = acting_by(directions, curves, space, dressed, renderer.properties)
-    faces, steps = 10, 5
+    faces, steps = 6, 5
     z = people[0][SAMPLES : SAMPLES + faces].repeat_interleave(steps, 0)
     for name in MOVED:
         axis, column = renderer.properties[name], list(renderer.properties).index(name)
