@@ -17,7 +17,7 @@ from ohlora.face.drawing.generator import to_uint8
 from ohlora.face.trained.spaces import SPACES, points_of
 from ohlora.face.trained.stylegan.acting import ActingStyleGAN, StyleGANDirections
 from ohlora.face.trained.stylegan.pretrained import PretrainedGenerator
-from ohlora.face.trained.vae import VaeGenerator, load_generator
+from ohlora.face.trained.vae import StyleDecoder, VaeGenerator, load_generator
 from ohlora.laboratory.measures.screening import ROW
 from ohlora.laboratory.measures.statistics import pearson, slope
 from ohlora.laboratory.networks.labeller import load_labeller
@@ -37,7 +37,7 @@ SLOPE = (0.6, 1.4)  # of read on asked
 class DressedSynthesis(nn.Module):
     """The part that draws."""
 
-    def __init__(self, decoder: nn.Module) -> None:
+    def __init__(self, decoder: StyleDecoder) -> None:
         super().__init__()
         self.decoder = decoder
 

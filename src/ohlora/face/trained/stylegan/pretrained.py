@@ -149,6 +149,6 @@ def card_kind(path: Path, known: Sequence[str] = KINDS) -> str:
     except (OSError, ValueError):
         return known[-1]
     kind = card.get("kind") if isinstance(card, dict) else None
-    if kind not in known:
+    if not isinstance(kind, str) or kind not in known:
         raise OhloraError(f"{path}.json is of kind={kind}; expected {' | '.join(known)}")
     return kind
