@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -24,16 +24,11 @@ def use_threads(hardware: Hardware) -> None:
         torch.set_num_threads(hardware.threads)
 
 
-def one_thread() -> AbstractContextManager[None]:
-    """Small networks and pictures are slower by several threads, thirty times so beside other work."""
-    return threads(1)
-
-
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """So many of torch's threads within."""
+def one_thread() -> Iterator[None]:
+    """Small networks and pictures are slower by several threads, thirty times so beside other work."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(1)
     try:
         yield
     finally:
@@ -113,3 +108,14 @@ def fastest(act: Callable[[], object], times: int = 3) -> float:
         act()
         spent.append(time.perf_counter() - started)
     return min(spent)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many of torch's threads within: for large pictures inside what is done by `one_thread`."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
