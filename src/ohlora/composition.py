@@ -36,6 +36,7 @@ class Paths:
     encoders: Name
     predictor: Name
     face: Name
+    stylegan: Name | None
     target_table: Name
     narrator: Name
     chat: Name

@@ -101,6 +101,16 @@ OmegaConf.register_new_resolver(
 )
 
 
+OmegaConf.register_new_resolver(
+    "if_given", lambda value, then, otherwise: otherwise if value is None else then, replace=True
+)
+OmegaConf.register_new_resolver(
+    "beside",
+    lambda file, otherwise: otherwise if file is None else str(Path(str(file)).expanduser().parent),
+    replace=True,
+)
+
+
 def run_job(cfg: DictConfig) -> Any:
     """Build `cfg.job`, run it, under its logger if it has one, and return what it returns."""
     with one_line_errors():

@@ -121,3 +121,14 @@ def fastest(act: Callable[[], object], times: int = 3) -> float:
         act()
         spent.append(time.perf_counter() - started)
     return min(spent)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many of torch's threads within: for large pictures inside what is done by `one_thread`."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

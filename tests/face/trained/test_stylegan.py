@@ -190,6 +190,14 @@ class TestEveryPretrainedGenerator:
         with pytest.raises(ValueError, match="styles"):
             generator.synthesis(w[:, :-1])
 
+    def test_channel_styles_are_all_that_a_style_does(self, build):
+        generator = PretrainedGenerator(with_random_weights(build()), {})
+        w = drawn(3, 10)
+        styles = generator.channel_styles(w)
+        torch.testing.assert_close(generator.painted(styles), generator.synthesis(w))
+        changed = styles + drawn(*styles.shape, seed=4)
+        assert float((generator.painted(changed) - generator.synthesis(w)).abs().max()) > 0.01
+
     def test_truncation_draws_towards_the_mean(self, build):
         network = with_random_weights(build())
         z = drawn(4, 12)

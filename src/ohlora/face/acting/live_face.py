@@ -19,7 +19,7 @@ from ohlora.face.acting.film import film, scenes
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.acting.speech import LONGEST, cleaned
-from ohlora.face.drawing.generator import Generator
+from ohlora.face.drawing.generator import Generator, ShowsSome
 from ohlora.face.drawing.ombre import Ombre
 from ohlora.face.drawing.portrait.ombred import ombred
 from ohlora.face.drawing.portrait.scene import DrawsScenes, packed
@@ -71,10 +71,12 @@ class LiveFace:
         """What there is to wish for, and how things are, as plain data."""
         axes = self.expressions.properties
         rest = self.performance.rest.at(self.now_s + 60)
+        shown = self.generator.shown if isinstance(self.generator, ShowsSome) else axes
         return {
             "properties": {
                 name: {"low": axis.low, "high": axis.high, "value": float(value)}
                 for (name, axis), value in zip(axes.items(), rest, strict=False)  # controls come after them
+                if name in shown
             },
             "moods": list(self.expressions.moods),
             "neutral": NEUTRAL,

@@ -7,7 +7,7 @@ standard normal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -56,6 +56,14 @@ class Generator(Protocol):
     def picture(self, w: Tensor) -> Picture:
         """The same images with their maps: exact ones of a renderer, those of its mask head of a network."""
         ...
+
+
+@runtime_checkable
+class ShowsSome(Protocol):
+    """A generator that shows only some of its properties, whatever is asked of the others."""
+
+    @property
+    def shown(self) -> Collection[str]: ...
 
 
 @runtime_checkable

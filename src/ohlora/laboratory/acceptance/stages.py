@@ -23,6 +23,7 @@ from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator, to_uint8
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.face.trained.spaces import points_of
 from ohlora.laboratory.acceptance.fresh import first_frame, in_fresh_process, parameters
 from ohlora.laboratory.acceptance.jobs import Counts
 from ohlora.laboratory.acceptance.model_folder import DIRECTIONS, Missing, ModelFolder
@@ -37,7 +38,7 @@ from ohlora.laboratory.measures.screening import MOVED, ScreeningReport, examine
 from ohlora.laboratory.measures.settings import Screening
 from ohlora.laboratory.measures.statistics import pearson, with_interval
 from ohlora.laboratory.networks.attributes import TARGETS
-from ohlora.laboratory.networks.directions import points_of, sweep
+from ohlora.laboratory.networks.directions import sweep
 from ohlora.laboratory.networks.identity import found_again, identity_scores
 from ohlora.laboratory.networks.obedience import background_change, draw, edited, repeated
 from ohlora.laboratory.sources.dataset import Album, current_key

@@ -19,28 +19,11 @@ from torch import Tensor
 from ohlora.assets import load_model
 from ohlora.errors import OhloraError
 from ohlora.face.drawing.generator import to_uint8
-from ohlora.face.trained.vae import VaeGenerator
 from ohlora.laboratory.measures.statistics import pearson, slope
 
 DIRECTIONS_KIND = "face_directions"
-SPACES = ("z", "w", "style")
 HELD_SHARE = 0.2  # of the samples at both ends, for the accuracy
 Measure = Callable[[Tensor], Tensor]  # uint8 images -> raw property values
-
-
-def points_of(
-    generator: VaeGenerator, space: str, latents: Tensor, asked: Tensor
-) -> tuple[Tensor, Callable[[Tensor, Tensor], Tensor]]:
-    """Where people lie in a space, [n, ...], and what draws moved points of the faces `rows` among them.
-
-    z goes through the mapping, each face with what was asked of it; `style` is what scales each channel.
-    """
-    if space == "z":
-        return latents, lambda moved, rows: generator.synthesis(generator.mapping(moved, asked[rows]))
-    w = generator.mapping(latents, asked).cpu()
-    if space == "w":
-        return w, lambda moved, rows: generator.synthesis(moved)
-    return generator.channel_styles(w).cpu(), lambda moved, rows: generator.painted(moved)
 
 
 def ends(values: Tensor, share: float) -> tuple[Tensor, Tensor]:
@@ -73,9 +56,14 @@ def by_ridge(points: Tensor, values: Tensor, strength: float = 1e-2) -> Tensor:
     """Of all samples and their very values: least squares with `strength` of the points' variance added."""
     x = (points - points.mean(dim=0)).double()
     y = (values - values.mean()).double()
-    gram = x.T @ x / len(x)
-    gram.diagonal().add_(strength * gram.diagonal().mean())
-    return torch.linalg.solve(gram, x.T @ y / len(x))
+    added = strength * x.square().mean() * len(x)
+    if len(x) < x.shape[1]:  # the same vector of the smaller system: a StyleGAN has 9,088 channel styles
+        gram = x @ x.T
+        gram.diagonal().add_(added)
+        return x.T @ torch.linalg.solve(gram, y)
+    gram = x.T @ x
+    gram.diagonal().add_(added)
+    return torch.linalg.solve(gram, x.T @ y)
 
 
 def direction(
@@ -112,9 +100,24 @@ def freed(vectors: Tensor) -> Tensor:
     return (dual / dual.norm(dim=1, keepdim=True).clamp_min(1e-12)).float()
 
 
+def likeliest_moves(vectors: Tensor, points: Tensor) -> Tensor:
+    """For each unit vector [properties, d] the unit move along which no other vector's coordinate changes.
+
+    Of all such moves the likeliest: how a normal distribution like that of `points` [n, d] changes, on
+    average, when one coordinate changes. Where it is as wide in every direction, as in z, this is `freed`.
+    """
+    x = (points - points.mean(dim=0)).double()
+    spread = x.T @ (x @ vectors.double().T)  # of all that goes along with each coordinate, [d, properties]
+    moves = torch.linalg.pinv(vectors.double() @ spread) @ spread.T
+    return (moves / moves.norm(dim=1, keepdim=True).clamp_min(1e-12)).float()
+
+
 @dataclass(frozen=True)
 class Sweep:
     """What became of faces moved along one direction."""
+
+    readings: Tensor  # [faces, weights, properties], raw
+    column: int  # of the property meant
 
     each: Tensor  # [faces]: correlation of weight and property
     gain: float  # what a weight of one adds to the property, raw
@@ -134,24 +137,26 @@ def sweep(
     column: int,
     weights: Tensor,
     spread: Tensor,
+    together: int = 256,
 ) -> Sweep:
     """Move every face of `points` [faces, d] along `vector` [d] by each of `weights`; measure everything.
 
-    `show` draws points [n, d] of faces by number [n], as images -1 to 1; `column` is the property meant.
+    `show` draws points [n, d] of faces by number [n], as images -1 to 1; `column` is the property meant;
+    `together` pictures are held at once.
     """
     faces = torch.arange(len(points)).repeat_interleave(len(weights))
     moved = points[faces] + weights.repeat(len(points))[:, None] * vector
     readings = torch.cat(
         [
             measure(to_uint8(show(some, which)).cpu())
-            for some, which in zip(moved.split(256), faces.split(256), strict=True)
+            for some, which in zip(moved.split(together), faces.split(together), strict=True)
         ]
     ).view(len(points), len(weights), -1)
     centred = (readings - readings.mean(dim=1, keepdim=True)).flatten(0, 1)
     asked = weights.repeat(len(points))
     slopes = torch.tensor([slope(asked, centred[:, j]) for j in range(readings.shape[2])])
     each = torch.tensor([pearson(weights, face) for face in readings[:, :, column]])
-    return Sweep(each, float(slopes[column]), slopes / spread)
+    return Sweep(readings, column, each, float(slopes[column]), slopes / spread)
 
 
 def leaks(moved: Tensor) -> Tensor:

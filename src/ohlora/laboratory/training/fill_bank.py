@@ -18,7 +18,9 @@ from ohlora.laboratory.networks.attributes import load_judge
 from ohlora.laboratory.networks.regressor import load_regressor
 from ohlora.laboratory.networks.segmenter import load_segmenter
 from ohlora.laboratory.sources.source import FaceSource
+from ohlora.laboratory.training.favourites import numbers_of
 from ohlora.laboratory.training.jobs import FillBank
+from ohlora.laboratory.training.stylegan_bank import bank_of_stylegan
 from ohlora.progress import progress
 from ohlora.tracking import log_picture
 
@@ -39,6 +41,8 @@ class Passed:
 
 def fill_bank(job: FillBank) -> float:
     """Return the share of random people that pass, 0 to 1."""
+    if job.stylegan:
+        return bank_of_stylegan(job)
     source = job.prepare()
     generator = load_generator(job.networks, job.generator)
     need_resolution(generator.card, source.resolution)
@@ -46,7 +50,7 @@ def fill_bank(job: FillBank) -> float:
     latents = torch.randn(job.candidates, generator.latent_dim, generator=drawn)
     bases = source.wanted("test_b", job.candidates)
     passed = screened(job, generator, source, latents, bases)
-    chosen = numbers_of(job, passed)
+    chosen = numbers_of(job, len(passed.rows))
     banked = torch.tensor(passed.rows)[chosen]
     everybody = torch.tensor(passed.rows[:SHOWN])
     folder = job.training_run.folder
@@ -116,15 +120,6 @@ def screened(
             f" train {job.generator} longer, or ask for less"
         )
     return passed
-
-
-def numbers_of(job: FillBank, passed: Passed) -> list[int]:
-    """Numbers, among those who passed, of the people for the bank."""
-    count = len(passed.rows)
-    chosen = list(job.favourites) if job.favourites else list(range(count))[: job.faces]
-    if strangers := [number for number in chosen if not 0 <= number < count]:
-        raise OhloraError(f"favourites={strangers} are not among those who pass, 0 to {count - 1}")
-    return chosen
 
 
 def thumbnails(generator: VaeGenerator, latents: Tensor, bases: Tensor) -> Tensor:

@@ -7,21 +7,27 @@ from torch import Tensor
 
 from ohlora.assets import need_resolution
 from ohlora.face.drawing.generator import to_uint8
+from ohlora.face.trained.spaces import points_of
 from ohlora.face.trained.vae import load_generator
 from ohlora.laboratory.networks.directions import (
     DIRECTIONS_KIND,
     direction,
     freed,
     leaks,
-    points_of,
     sweep,
 )
 from ohlora.laboratory.networks.regressor import load_regressor
 from ohlora.laboratory.training.jobs import FindDirections
+from ohlora.laboratory.training.stylegan_directions import find_in_stylegan
 
 
 def find_directions(job: FindDirections) -> float:
-    """Return the lowest mean correlation of weight and property, of eyes, mouth and roll."""
+    """Return the lowest mean correlation of weight and property, of eyes, mouth and roll.
+
+    In a StyleGAN, which is labelled beforehand, what `find_in_stylegan` says.
+    """
+    if job.stylegan:
+        return find_in_stylegan(job)
     source = job.prepare()
     generator = load_generator(job.networks, job.generator)
     teacher, judge = (load_regressor(job.networks, f"regressor_{one}") for one in "ab")

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import AfterValidator
 
 from ohlora.callbacks import Callbacks
 from ohlora.config import Count, Index, Many, Name, NotNegative, Positive, Share, compared, config, deferred
 from ohlora.face.trained.settings import VaeSettings
+from ohlora.face.trained.stylegan.settings import Converted, Given
 from ohlora.hardware import Hardware
 from ohlora.laboratory.measures.settings import Screening
 from ohlora.laboratory.networks.settings import (
@@ -86,6 +88,7 @@ class FaceTask:
     needs: ClassVar[tuple[str, ...]] = ()  # what must be known of each face
 
     prepare = deferred("ohlora.laboratory.training.training_run", "prepare")
+    start = deferred("ohlora.laboratory.training.training_run", "start")
     keep = deferred("ohlora.laboratory.training.training_run", "keep")
 
     faults = deferred("ohlora.laboratory.training.training_run", "faults")
@@ -219,9 +222,48 @@ class FilterFaces(FaceTask):
     run = deferred("ohlora.laboratory.training.filter_faces", "filter_faces")
 
 
+def _is_safetensors(parser: str | None) -> str | None:
+    if parser is not None and Path(parser).suffix != ".safetensors":
+        raise ValueError("not a .safetensors file (model=face_seg or model=face_props makes one)")
+    return parser
+
+
+def _is_csv(labels: str | None) -> str | None:
+    if labels is not None and not Path(labels).expanduser().is_file():
+        raise ValueError(
+            "not a file (a .csv with scores; python train.py model=face_samples makes an empty one)"
+        )
+    return labels
+
+
+ParserFile = Annotated[Name | None, AfterValidator(_is_safetensors)]
+
+
+@config
+class SampleFaces(FaceTask):
+    """Pictures of a StyleGAN's random faces, for a parser or for you to score; a killed run goes on."""
+
+    stylegan: Given
+    parser: ParserFile  # scores the pictures; None: you do
+    psi: Share  # truncation
+    samples: Annotated[int, Ge(40)]
+    side: Annotated[int, Ge(16)]  # pixels of a saved picture at most
+    seed: Seed
+
+    run = deferred("ohlora.laboratory.training.sample_faces", "sample_faces")
+
+
 @config
 class FindDirections(FaceTask):
-    """Directions found with regressor a's readings, and judged by b's."""
+    """Directions found with regressor a's readings, and judged by b's.
+
+    In a StyleGAN with the scores of its samples, and judged by the parser.
+    """
+
+    stylegan: Converted  # in place of networks and generator
+    labels: Annotated[Name | None, AfterValidator(_is_csv)]  # scores of samples; None: those beside them
+    angles: Literal["rad", "degrees"]  # in labels
+    parser: ParserFile  # measures moved faces of the StyleGAN; None: calibrated on the samples
 
     networks: Name  # the folder of generator and regressors
     generator: Name  # its name there
@@ -247,6 +289,8 @@ class FillBank(FaceTask):
     the bank, with their numbers there.
     """
 
+    stylegan: Converted  # in place of networks and generator
+    parser: ParserFile  # screens the StyleGAN's people; None: all pass, those who move least first
     networks: Name  # the folder of generator, regressors, the examiner's segmenter and the quality ensemble
     generator: Name  # its name there
     screening: Screening

@@ -127,11 +127,17 @@ def prepare(job: FaceTask) -> FaceSource:
     return source
 
 
+def start(job: FaceTask) -> None:
+    """Make ready where no faces of a dataset are needed."""
+    job.training_run.check()
+    job.training_run.hardware.use_threads()
+
+
 def keep(
     job: FaceTask, name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any], lines: Sequence[str]
 ) -> None:
     """Save weights and card, read them once more, report and print."""
-    path = save_model(Path(job.save_to), name, tensors, {**card, "domain": job.dataset.domain})
+    path = save_model(Path(job.save_to), name, tensors, {"domain": job.dataset.domain, **card})
     _, card = load_model(path.parent, name, card["kind"])
     write_json(job.training_run.folder / f"{name}.report.json", card)
     flat = {key: float(value) for key, value in card["scores"].items() if isinstance(value, int | float)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from ohlora.face.drawing.generator import Picture, to_uint8
 from ohlora.face.trained.parser import Parser, class_logits
 from ohlora.face.trained.stylegan.naming import KINDS, Network, network_for
 from ohlora.space import Real
+
+PIXELS_TOGETHER = 2**20
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,27 @@ class PretrainedGenerator:
             raise ValueError(
                 f"styles {list(w.shape)} instead of [faces, {self.layers}, {self.network.plan.w_dim}]"
             )
-        return self.network.synthesis(w)
+        return torch.cat([self.network.synthesis(some) for some in w.split(self.together)])
+
+    def channel_styles(self, w: Tensor) -> Tensor:
+        """All that acts on channels, side by side, [faces, channels], of styles w [faces, w]."""
+        return torch.cat(self.network.synthesis.channel_styles(w[:, None].expand(-1, self.layers, -1)), dim=1)
+
+    def painted(self, styles: Tensor) -> Tensor:
+        """Images as of `synthesis`, of `channel_styles`."""
+        widths = [part.shape[1] for part in self.network.synthesis.channel_styles(self.average)]
+        parts = [some.split(widths, dim=1) for some in styles.split(self.together)]
+        return torch.cat([self.network.synthesis.painted(part) for part in parts])
+
+    @property
+    def average(self) -> Tensor:
+        """The average style for every layer, [1, layers, w]."""
+        return self.w_mean.expand(1, self.layers, -1)
+
+    @property
+    def together(self) -> int:
+        """Faces drawn at once: more need more memory and are hardly faster."""
+        return max(1, PIXELS_TOGETHER // self.resolution**2)
 
     def picture(self, w: Tensor) -> Picture:
         """The images with their maps, as the parser sees them; OhloraError without a parser."""
@@ -120,13 +142,13 @@ def load_generator(path: Path | str, psi: float = 1.0, parser: Parser | None = N
     return PretrainedGenerator(network, card, psi, parser)
 
 
-def card_kind(path: Path) -> str:
-    """The kind a card names, where it is one of ours; load_model tells what else may be wrong with it."""
+def card_kind(path: Path, known: Sequence[str] = KINDS) -> str:
+    """The kind a card names, where it is a `known` one; load_model tells what else may be wrong with it."""
     try:
         card = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return KINDS[-1]
+        return known[-1]
     kind = card.get("kind") if isinstance(card, dict) else None
-    if kind not in KINDS:
-        raise OhloraError(f"{path}.json is of kind={kind}; expected {' | '.join(KINDS)}")
+    if not isinstance(kind, str) or kind not in known:
+        raise OhloraError(f"{path}.json is of kind={kind}; expected {' | '.join(known)}")
     return kind

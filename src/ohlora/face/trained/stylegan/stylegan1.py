@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -93,16 +94,24 @@ class Layer1(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.style = Dense(w_dim, 2 * outputs)
 
+    def channel_style(self, w: Tensor) -> Tensor:
+        """Scale, then shift, of each output channel [faces, 2 * outputs]."""
+        return self.style(w)
+
     def forward(self, x: Tensor | None, w: Tensor) -> Tensor:
+        return self.styled(x, self.channel_style(w))
+
+    def styled(self, x: Tensor | None, style: Tensor) -> Tensor:
+        """The output under a `channel_style`."""
         if x is None:
-            x = self.const.expand(len(w), -1, -1, -1)
+            x = self.const.expand(len(style), -1, -1, -1)
         else:
             if self.up:
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             weight = self.weight * self.scale
             x = self.blur(F.conv2d(x, weight.flip(2, 3) if self.turned else weight, padding=1))
         x = F.leaky_relu(self.apply_noise(x) + self.bias[:, None, None], SLOPE)
-        return adain(x, self.style(w))
+        return adain(x, style)
 
 
 def adain(x: Tensor, style: Tensor) -> Tensor:
@@ -146,11 +155,23 @@ class Synthesis1(nn.Module):
             inputs = outputs
         self.blocks = len(plan.channels)
 
-    def forward(self, w: Tensor) -> Tensor:
+    @property
+    def styled_layers(self) -> list[Layer1]:
+        return [self.get_submodule(f"layer{index}") for index in range(2 * self.blocks)]  # type: ignore[misc]
+
+    def channel_styles(self, w: Tensor) -> list[Tensor]:
+        """Scale and shift of the channels of every layer, [faces, 2 * channels] each."""
+        return [layer.channel_style(w[:, index]) for index, layer in enumerate(self.styled_layers)]
+
+    def painted(self, styles: Sequence[Tensor]) -> Tensor:
+        """Images of `channel_styles`."""
         x = None
-        for index in range(2 * self.blocks):
-            x = self.get_submodule(f"layer{index}")(x, w[:, index])
+        for layer, style in zip(self.styled_layers, styles, strict=True):
+            x = layer.styled(x, style)
         return self.get_submodule(f"output{self.blocks - 1}")(x)
+
+    def forward(self, w: Tensor) -> Tensor:
+        return self.painted(self.channel_styles(w))
 
 
 class StyleGAN1(nn.Module):

@@ -7,6 +7,7 @@ the layers the official code would run in fp16.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -104,11 +105,19 @@ class Layer2(Filtered):
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.up, self.limit = up, plan.conv_clamp
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def channel_style(self, w: Tensor) -> Tensor:
+        """What scales each input channel [faces, inputs]."""
+        return self.affine(w)
+
+    def styled(self, x: Tensor, style: Tensor) -> Tensor:
+        """The output under a `channel_style`."""
         up_filter = self.resample_filter if self.up else None
-        y = modulated_conv2d(x, self.weight, self.affine(w), up_filter=up_filter)
+        y = modulated_conv2d(x, self.weight, style, up_filter=up_filter)
         y = y + self.noise_const * self.noise_strength + self.bias[:, None, None]
         return clamped(activated(y), self.limit)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        return self.styled(x, self.channel_style(w))
 
 
 class ToRGB2(nn.Module):
@@ -122,8 +131,13 @@ class ToRGB2(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3))
         self.scale, self.limit = 1 / math.sqrt(inputs), plan.conv_clamp
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        y = modulated_conv2d(x, self.weight, self.affine(w) * self.scale, demodulate=False)
+    def channel_style(self, w: Tensor) -> Tensor:
+        """What scales each input channel [faces, inputs]."""
+        return self.affine(w) * self.scale
+
+    def styled(self, x: Tensor, style: Tensor) -> Tensor:
+        """RGB under a `channel_style`."""
+        y = modulated_conv2d(x, self.weight, style, demodulate=False)
         return clamped(y + self.bias[:, None, None], self.limit)
 
 
@@ -139,11 +153,20 @@ class Block2(Filtered):
         self.conv1 = Layer2(plan, outputs, outputs, resolution, up=False)
         self.torgb = ToRGB2(plan, outputs)
 
-    def forward(self, x: Tensor | None, image: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
-        """`w` [faces, 2 or 3, w]: a style for each layer, the last for RGB."""
-        start = self.const.expand(len(w), -1, -1, -1) if x is None else self.conv0(x, w[:, 0])
-        features: Tensor = self.conv1(start, w[:, -2])
-        rgb: Tensor = self.torgb(features, w[:, -1])
+    def styled_layers(self) -> list[Layer2 | ToRGB2]:
+        """Its two or three layers, in the order of their styles."""
+        first = [self.conv0] if hasattr(self, "conv0") else []
+        return [*first, self.conv1, self.torgb]
+
+    def forward(
+        self, x: Tensor | None, image: Tensor | None, styles: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """`styles`: the channel style of each of its layers."""
+        start = (
+            self.const.expand(len(styles[0]), -1, -1, -1) if x is None else self.conv0.styled(x, styles[0])
+        )
+        features: Tensor = self.conv1.styled(start, styles[-2])
+        rgb: Tensor = self.torgb.styled(features, styles[-1])
         if image is not None:
             rgb = upsampled(image, self.resample_filter) + rgb
         return features, rgb
@@ -160,12 +183,30 @@ class Synthesis2(nn.Module):
             self.add_module(f"b{size}", Block2(plan, inputs, outputs, size))
             inputs = outputs
 
-    def forward(self, w: Tensor) -> Tensor:
-        x, image = self.get_submodule("b4")(None, None, w[:, :2])
-        for block, size in enumerate(self.sizes[1:]):
-            first = 2 * block + 1
-            x, image = self.get_submodule(f"b{size}")(x, image, w[:, first : first + 3])
+    @property
+    def blocks(self) -> list[Block2]:
+        return [self.get_submodule(f"b{size}") for size in self.sizes]  # type: ignore[misc]
+
+    def channel_styles(self, w: Tensor) -> list[Tensor]:
+        """What scales the input channels of each layer, [faces, channels]: StyleSpace (arXiv:2011.12799)."""
+        styles = []
+        for number, block in enumerate(self.blocks):
+            first = max(0, 2 * number - 1)
+            styles += [layer.channel_style(w[:, first + i]) for i, layer in enumerate(block.styled_layers())]
+        return styles
+
+    def painted(self, styles: Sequence[Tensor]) -> Tensor:
+        """Images of `channel_styles`."""
+        x, image, left = None, None, list(styles)
+        for block in self.blocks:
+            count = len(block.styled_layers())
+            x, image = block(x, image, left[:count])
+            left = left[count:]
+        assert image is not None
         return image
+
+    def forward(self, w: Tensor) -> Tensor:
+        return self.painted(self.channel_styles(w))
 
 
 class StyleGAN2(nn.Module):
