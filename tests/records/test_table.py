@@ -38,6 +38,16 @@ class TestTable:
         """As a sweep does whose trials are all in the hands of other processes."""
         assert not gather(tmp_path).exists()
 
+    def test_trials_not_scored_on_test_stay_in_the_journal(self, tmp_path):
+        """A league's folder can be gathered, and read again."""
+        journal = Journal(tmp_path)
+        records = [record(0), replace(record(1), test_f1=None)]
+        for one in records:
+            journal.append(one)
+        gather(tmp_path)
+        assert read_table([tmp_path]).trial.tolist() == [record(0).key.digest]
+        assert Journal(tmp_path).records() == {one.key.digest: one for one in records}
+
     def test_a_table_handed_on_without_its_journal_is_part_of_the_folder(self, tmp_path):
         """Its trials are done, its rows stay, and so do its columns."""
         rows = pd.DataFrame([record(i).row() for i in range(3)]).assign(**{"feature.size": [5.0, 6.0, 7.0]})

@@ -65,7 +65,9 @@ def folder_tables(folder: Path) -> list[pa.Table]:
     appended = journal.appended()
     tables = [read_parquet(journal.parquet)] if journal.parquet.is_file() else []
     gathered = set(tables[0].column("trial").to_pylist()) if tables else set()
-    rows = [record.row() for digest, record in appended.items() if digest not in gathered]
+    # Trials that were not scored on test, as a league's are, stay in the journal.
+    scored = [record for record in appended.values() if record.test_f1 is not None]
+    rows = [record.row() for record in scored if record.key.digest not in gathered]
     if rows:
         names = dict.fromkeys(name for row in rows for name in row)
         columns = {name: [row.get(name) for row in rows] for name in names}
