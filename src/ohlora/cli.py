@@ -70,15 +70,21 @@ def main() -> None:
             print(f"ohlora {__version__}")
             return
         refuse(f"{word} is not one of {' | '.join(VERBS)}{nearest(word, VERBS)}")
-    if os.environ[VERB] == "chat" and (ui := [word for word in sys.argv[1:] if word.startswith("ui=")]):
-        if ui[-1] not in ("ui=terminal", "ui=web"):
-            refuse(f"{ui[-1]} is not one of terminal | web{nearest(ui[-1][3:], ('terminal', 'web'))}")
-        sys.argv[1:] = [word for word in sys.argv[1:] if word not in ui]
-        if ui[-1] == "ui=web":
-            os.environ[VERB], sys.argv[1:] = "battle", beside_the_battle(sys.argv[1:])
+    os.environ[VERB], sys.argv[1:] = entered(os.environ[VERB], sys.argv[1:])
     from ohlora.door import open_door
 
     open_door(os.environ[VERB].replace("-", "_"))
+
+
+def entered(verb: str, words: Sequence[str]) -> tuple[str, list[str]]:
+    """The verb whose config is entered by, with its settings: `chat ui=web` is served by the battle's."""
+    ui = [word for word in words if word.startswith("ui=")]
+    if verb != "chat" or not ui:
+        return verb, [*words]
+    if ui[-1] not in ("ui=terminal", "ui=web"):
+        refuse(f"{ui[-1]} is not one of terminal | web{nearest(ui[-1][3:], ('terminal', 'web'))}")
+    words = [word for word in words if word not in ui]
+    return ("battle", beside_the_battle(words)) if ui[-1] == "ui=web" else (verb, words)
 
 
 def beside_the_battle(words: Sequence[str]) -> list[str]:

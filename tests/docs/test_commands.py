@@ -25,7 +25,7 @@ from tests.docs.pages import PAGES, ROOT, Command, blocks, commands
 
 import ohlora.build
 from ohlora.build import _Builder, build
-from ohlora.cli import VERBS
+from ohlora.cli import VERBS, entered
 from ohlora.door import CONF, as_hydra_reads, known_keys
 from ohlora.errors import OhloraError
 from ohlora.positional import WITH_VALUE, WORDS, as_settings
@@ -101,7 +101,8 @@ def parts(command: Command) -> tuple[str, list[str], str]:
     if name == "-m":
         verb = words[1]
         assert verb in VERBS, f"{verb} is not a verb"
-        name, words = verb.replace("-", "_"), words[2:]
+        name, words = entered(verb, words[2:])
+        name = name.replace("-", "_")
     folder = next((word.partition("=")[2] for word in words if word.startswith("--config-dir=")), "")
     if name in WORDS:
         words = as_settings(words, WORDS[name], cached_keys)
