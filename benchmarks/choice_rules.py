@@ -24,6 +24,7 @@ from ohlora.build import build
 from ohlora.door import CONF
 from ohlora.predictor.calibration import Known
 from ohlora.predictor.fit import own_table
+from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import Predictor, fit, standardised
 from ohlora.predictor.search import best_on_average, space_row
 from ohlora.predictor.study_model import climb
@@ -143,15 +144,20 @@ def summary(rows: list[dict], pick: Callable[[dict], bool] = lambda row: True) -
     return {"subsets": len(some), "rules": told}
 
 
-def main(tables: list[str]) -> None:
-    torch.set_num_threads(1)
+def job_of(tables: list[str]) -> FitPredictor:
+    """What fits the predictor, on these tables or on the one that ships."""
     overrides = [
         "model=hp_predictor",
         "paths.run_dir=run",
         *([f"tables=[{','.join(tables)}]"] if tables else []),
     ]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        job = build(compose("train", overrides).job)
+        return build(compose("train", overrides).job)
+
+
+def main(tables: list[str]) -> None:
+    torch.set_num_threads(1)
+    job = job_of(tables)
     table = predictor_table(own_table(job), job.space, job.target, job.features)
     first, second = halves(table)
     fits = [fit(table.rows(mask), job.space, job.settings, SEED) for mask in (first, second)]

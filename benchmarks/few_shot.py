@@ -24,12 +24,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from choice_rules import MOST, SEED, halves, interval
-from hydra import compose, initialize_config_dir
+from choice_rules import MOST, SEED, halves, interval, job_of
 from scipy.stats import rankdata
 
-from ohlora.build import build
-from ohlora.door import CONF
 from ohlora.durable import write_json
 from ohlora.predictor.fit import own_table, source_folds
 from ohlora.predictor.jobs import FitPredictor
@@ -178,8 +175,7 @@ def told(rows: list[dict]) -> dict:
 
 def main() -> None:
     torch.set_num_threads(1)
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        job = build(compose("train", ["model=hp_predictor", "paths.run_dir=run"]).job)
+    job = job_of([])
     frame = own_table(job)
     table = predictor_table(frame, job.space, job.target, job.features)
     val = frame["val_f1"].to_numpy(float)

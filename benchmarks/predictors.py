@@ -23,12 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from choice_rules import SEED, halves, interval, some_of
-from hydra import compose, initialize_config_dir
+from choice_rules import SEED, halves, interval, job_of, some_of
 from torch import Tensor, nn
 
-from ohlora.build import build
-from ohlora.door import CONF
 from ohlora.durable import write_json
 from ohlora.predictor.calibration import Known, correlation, near_best, within
 from ohlora.predictor.fit import judge, own_table, source_folds
@@ -283,8 +280,7 @@ def compared(
 
 def main(asked: list[str]) -> None:
     torch.set_num_threads(1)
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        job = build(compose("train", ["model=hp_predictor", "paths.run_dir=run"]).job)
+    job = job_of([])
     table = predictor_table(own_table(job), job.space, job.target, job.features)
     fitted = [*dict.fromkeys(["ensemble", "catboost", *asked])] if asked else [*METHODS]
     report = {"commit": current_commit(), "trials": len(table.target), "subsets": table.n_groups}

@@ -28,18 +28,24 @@ def use_threads(hardware: Hardware) -> None:
 
 
 @contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many of torch's threads within: for large pictures inside what is done by `one_thread`."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def one_thread() -> Iterator[None]:
     """Small networks and matrices are slower by several threads, thirty times so beside other work.
 
     Of torch's, and of the BLAS under NumPy and SciPy, whose idle threads wait by spinning.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with libraries("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with threads(1), libraries("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
+        yield
 
 
 @cache
@@ -121,14 +127,3 @@ def fastest(act: Callable[[], object], times: int = 3) -> float:
         act()
         spent.append(time.perf_counter() - started)
     return min(spent)
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """So many of torch's threads within: for large pictures inside what is done by `one_thread`."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -80,8 +80,6 @@ def test_a_setting_stands_there_with_default_range_and_comment():
 
 @pytest.mark.parametrize("command", ["fit", "battle", "train"])
 def test_names_of_settings_are_those_of_the_command_line(command, composed):
-    from omegaconf import OmegaConf
-
     cfg = composed(command)
     file = settings.ConfigFile(settings.CONF / f"{command}.yaml")
     names = [one.name for one in file.settings()]
@@ -92,7 +90,6 @@ def test_names_of_settings_are_those_of_the_command_line(command, composed):
     assert len(names) > 10
     for name in names:
         if not name.startswith("hydra."):
-            assert OmegaConf.to_container(cfg, resolve=False) is not None
             node = cfg
             for part in name.split("."):
                 assert part in node, name

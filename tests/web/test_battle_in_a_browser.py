@@ -16,16 +16,10 @@ from typing import Any
 
 import pytest
 from tests.conftest import ROOT
-from tests.web.serving import CHROMIUM, FLAGS
+from tests.web.serving import CHROMIUM, FLAGS, NEEDS_CHROMIUM, NEEDS_PROC
 from tests.web.test_uploads import IMAGE, png, zipped
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"
-    ),
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes as Linux lists them"),
-]
+pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM, NEEDS_PROC]
 WAIT_MS = 240_000  # two busy cores
 SEED = "1000065"  # 65 digits to learn from
 RATE = "5e-05"  # of the second attempt

@@ -14,15 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.web.serving import CHROMIUM, FLAGS
+from tests.web.serving import CHROMIUM, FLAGS, NEEDS_CHROMIUM, NEEDS_PROC
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"
-    ),
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes as Linux lists them"),
-]
+pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM, NEEDS_PROC]
 WAIT_MS = 120_000  # two busy cores
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.web.contrast import contrast
-from tests.web.serving import CHROMIUM, FLAGS, serving
+from tests.web.serving import CHROMIUM, FLAGS, NEEDS_CHROMIUM, serving
 
 from ohlora.build import build
 from ohlora.errors import OhloraError
@@ -330,7 +330,7 @@ DRAWN = """async ([scene, side]) => {
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
+@NEEDS_CHROMIUM
 def test_a_browser_draws_a_scene_as_the_rasteriser_does(server, live_face):
     """The same picture but for rounding, soft edges and the ombre, which films take from pixels of hair."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -351,7 +351,7 @@ def test_a_browser_draws_a_scene_as_the_rasteriser_does(server, live_face):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
+@NEEDS_CHROMIUM
 def test_in_a_browser(server):
     """A person opens the page, moves a slider, picks a mood and types a line that looks like HTML."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -14,12 +14,8 @@ from ohlora.errors import nearest
 from ohlora.space import Real
 
 NEUTRAL = "neutral"
-MOVING = (
-    "eyes",
-    "mouth",
-    "roll",
-    "yaw",
-)  # the properties every mood sets; of controls it names those it moves
+# The properties every mood sets; of controls it names those it moves.
+MOVING = ("eyes", "mouth", "roll", "yaw")
 RISE = "rise_s"  # how long she takes to get there
 RISES = Real(0.05, 10)  # seconds
 

@@ -27,6 +27,7 @@ from ohlora.face.drawing.shapes import (
     union,
     zigzag,
 )
+from ohlora.face.drawing.window import Window
 
 EYE_LINE = 0.04
 NOSE_LINE = 0.25  # of its tip
@@ -39,20 +40,6 @@ RIM = 0.012  # width of a shape's darker edge
 SIDES = (-1.0, 1.0)  # left and right in the picture
 
 Named = Mapping[str, Tensor]  # each [faces, 1, 1]
-
-
-@dataclass(frozen=True)
-class Window:
-    """A part of the picture, in samples: rows and columns, the last ones excluded."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from ohlora.face.drawing.portrait.curves import smooth, smoothstep
 
 Named = Mapping[str, float]
+N = TypeVar("N", float, np.ndarray)
 
 ZOOM = 0.81  # of the trait `scale`: the picture shows the shoulders too
 RAISED = 0.075  # of the face, so that shoulders are seen below it
@@ -91,6 +93,10 @@ class Pose:
 
     def nodded(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The same of points that have turned already: they nod, tilt and are seen."""
+        return np.stack(self.seen(x, y, z), axis=1)
+
+    def seen(self, x: N, y: N, z: N) -> tuple[N, N]:
+        """The same of one coordinate each, of one point or of many."""
         sin, cos = math.sin(self.p["pitch"]), math.cos(self.p["pitch"])
         up, front = y - NECK[0], z - NECK[1]
         y, z = NECK[0] + up * cos + front * sin, NECK[1] + front * cos - up * sin
@@ -102,11 +108,10 @@ class Pose:
 
     def body(self, points: np.ndarray) -> np.ndarray:
         """Picture coordinates [points, 2] of points [points, 2] of the body."""
-        return self.placed(points[:, 0], points[:, 1] - 0.012 * self.p["breath"])
+        return np.stack(self.placed(points[:, 0], points[:, 1] - 0.012 * self.p["breath"]), axis=1)
 
-    def placed(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        size = self.size
-        return np.stack([self.p["shift_x"] + size * x, self.p["shift_y"] - RAISED + size * y], axis=1)
+    def placed(self, x: N, y: N) -> tuple[N, N]:
+        return self.p["shift_x"] + self.size * x, self.p["shift_y"] - RAISED + self.size * y
 
     # The face as a surface.
 
@@ -169,15 +174,7 @@ class Pose:
         across = min(abs(x) / (self.p["face_width"] * 1.10), 0.98)
         z = step(y, 0.05, 0.66) * MIDDLE + bulge(y) * math.sqrt(1 - across * across) + lift
         sin, cos = self.turned
-        x, z = x * cos + z * sin, z * cos - x * sin
-        sin, cos = math.sin(self.p["pitch"]), math.cos(self.p["pitch"])
-        up, front = y - NECK[0], z - NECK[1]
-        y, z = NECK[0] + up * cos + front * sin, NECK[1] + front * cos - up * sin
-        near = (DISTANCE - UNSCALED) / (DISTANCE - z)
-        x, y = x * near, (y - 0.1) * near + 0.1
-        sin, cos = math.sin(self.p["roll"]), math.cos(self.p["roll"])
-        x, y = cos * x - sin * (y - TILT), TILT + sin * x + cos * (y - TILT)
-        return self.p["shift_x"] + self.size * x, self.p["shift_y"] - RAISED + self.size * y
+        return self.seen(x * cos + z * sin, y, z * cos - x * sin)
 
     def silhouette(
         self, rows: np.ndarray, wide: np.ndarray, deep: np.ndarray, middle: np.ndarray

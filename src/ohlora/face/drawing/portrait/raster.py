@@ -7,38 +7,16 @@ of a scene are accumulated at once, each in its own window of one long buffer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from ohlora.face.drawing.classes import HAIR
 from ohlora.face.drawing.portrait.scene import Colour, Gradient, Scene, Shape
+from ohlora.face.drawing.window import Window
 
 PADDING = 2  # columns right of a window, which take what lies beyond
 TONES = 256  # of a gradient
-
-
-@dataclass(frozen=True)
-class Window:
-    """Pixels: rows and columns, the last ones excluded."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 def windows_of(outlines: list[np.ndarray], size: int) -> list[Window]:
