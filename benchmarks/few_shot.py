@@ -125,9 +125,18 @@ METHODS: dict[str, Method] = {"ohlora": ohlora, "prior": prior, "gp": process, "
 
 
 def pools(
-    job: FitPredictor, table: PredictorTable, rows: np.ndarray, val: np.ndarray, params: list[dict]
+    job: FitPredictor,
+    table: PredictorTable,
+    rows: np.ndarray,
+    val: np.ndarray,
+    params: list[dict],
+    least: int = LEAST,
+    most: int = MOST,
 ) -> Iterator[Pool]:
-    """Subsets among `rows`, at most MOST of a dataset; the predictor is fitted on all other rows."""
+    """Subsets among `rows` with `least` trials or more, at most `most` of a dataset.
+
+    The predictor is fitted on all other rows.
+    """
     shipped = load()
     card = {"calibration": shipped.card["calibration"]}
     chooser = with_noise(fit(table.rows(~rows), job.space, job.settings, SEED), shipped.noise, card)
@@ -135,7 +144,7 @@ def pools(
     for g in np.unique(table.group[rows]):
         own = np.flatnonzero(table.group == g)
         dataset = str(table.datasets[own[0]])
-        if len(own) < LEAST or taken.get(dataset, 0) >= MOST:
+        if len(own) < least or taken.get(dataset, 0) >= most:
             continue
         taken[dataset] = taken.get(dataset, 0) + 1
         yield Pool(
@@ -173,16 +182,21 @@ def told(rows: list[dict]) -> dict:
     return found
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    job = job_of([])
+def trials(job: FitPredictor) -> tuple[PredictorTable, np.ndarray, list[dict]]:
+    """The table that ships, with the validation score and the params of each row."""
     frame = own_table(job)
     table = predictor_table(frame, job.space, job.target, job.features)
-    val = frame["val_f1"].to_numpy(float)
     columns = [f"params.{name}" for name in job.space.within]
     params = [
         dict(zip(job.space.within, row, strict=True)) for row in frame[columns].to_numpy(object).tolist()
     ]
+    return table, frame["val_f1"].to_numpy(float), params
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    job = job_of([])
+    table, val, params = trials(job)
     report = {"commit": current_commit(), "trials": list(TRIALS)}
     cuts = {"subsets_unseen": halves(table), "datasets_unseen": source_folds(table.datasets, 2)}
     for part, masks in cuts.items():

@@ -22,7 +22,7 @@ from ohlora.predictor.calibration import (
     order_near_the_best,
 )
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.search import NO_DIFFERENCE, Belief, plainer, search
+from ohlora.predictor.search import NO_DIFFERENCE, WORTH_LEAVING, Belief, search, trusted
 from ohlora.predictor.table import PredictorTable
 from ohlora.space import Space
 
@@ -205,8 +205,26 @@ def test_what_makes_no_difference_stays_at_the_fixed_answer(predictor: Predictor
     assert plain.predicted_f1 > free.predicted_f1 - NO_DIFFERENCE - 1e-6
 
 
+@pytest.mark.parametrize(("far", "stays"), [(0.0, True), (3.0, False)], ids=["known", "unknown"])
+def test_small_promises_are_not_followed_on_a_dataset_that_is_known(
+    predictor: Predictor, space: Space, far, stays
+):
+    vector = predictor.known[:1] + far
+    free = search(predictor, space, vector, seed=0)
+    below = {**free.params, "dropout_fc": free.params["dropout_fc"] + 0.02}
+    belief = Belief(predictor, space, vector, [])
+    assert belief.expected.familiar == stays
+    promised = free.predicted_f1 - belief(np.array([space.encode(below)]))[0][0]
+    assert NO_DIFFERENCE < promised < WORTH_LEAVING
+    ours = replace(predictor, card={**predictor.card, "fixed_answers": {"made": below}})
+    assert (search(ours, space, vector, seed=0).params == below) == stays
+    worse = {**below, "learning_rate": 1e-5}
+    ours = replace(predictor, card={**predictor.card, "fixed_answers": {"made": worse}})
+    assert search(ours, space, vector, seed=0).params != worse
+
+
 def test_a_fixed_value_that_may_not_be_played_is_not_taken(predictor: Predictor, classic_space: Space):
     belief = Belief(predictor, classic_space, predictor.vector({"ease": 0.5, "noise": 0.5}), [])
     params = classic_space.at([0.5] * len(classic_space.free))
     fixed = {**params, "learning_rate": 4e-2, "batch_size": 256}
-    assert plainer(params, fixed, classic_space, belief) == params
+    assert trusted(params, fixed, classic_space, belief) == params
