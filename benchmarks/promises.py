@@ -1,9 +1,10 @@
 """What the predictor's promises earn over a fixed answer: python benchmarks/promises.py
 
 Over a table's own trials, as few_shot.py has them: on each subset with eight trials or more, the trial that
-the predictor prefers against the fixed answer among them, which is the trial with the highest mean prediction
-over known subsets of its dataset. The predictor was fitted on other subsets (halves, dataset by dataset), or on
-other datasets (halves of the datasets); there the known subsets are those of the dataset most like the subset.
+the predictor prefers against the fixed answer among them, which is the trial with the highest mean
+prediction over known subsets of its dataset. The predictor was fitted on other subsets (halves, dataset by
+dataset), or on other datasets (halves of the datasets); there the known subsets are those of the dataset most
+like the subset.
 
 Told: what is promised and what is earned (macro-F1 on test) by size of the promise, and what is earned on
 average over all subsets where only promises above a margin are followed, with 95 % intervals over subsets.
