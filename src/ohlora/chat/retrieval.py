@@ -121,9 +121,9 @@ class Small(_Vectors):
 
     @cached_property
     def encoder(self) -> Encoder:
-        from ohlora.chat.transformer_encoder import TransformerEncoder
+        from ohlora.chat.transformer_encoder import opened
 
-        encoder = TransformerEncoder(self.folder)
+        encoder = opened(self.folder)
         if self.threshold is None:
             object.__setattr__(self, "threshold", encoder.card["threshold"])
         return encoder

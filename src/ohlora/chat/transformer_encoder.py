@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +53,7 @@ class TransformerEncoder:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).expanduser()
+        self._recent: dict[str, np.ndarray] = {}
 
     @cached_property
     def card(self) -> dict[str, Any]:
@@ -104,9 +105,12 @@ class TransformerEncoder:
         if not len(texts):
             return np.empty((0, self._tensors["positions"].shape[1]), np.float32)
         given = [PREFIX[query] + text for text in texts]
-        known = [self._known.get(hash_of(text)) for text in given]
+        known = [self._recent.get(text, self._known.get(hash_of(text))) for text in given]
         strangers = [text for text, vector in zip(given, known, strict=True) if vector is None]
-        read = iter(self.read(strangers) if strangers else ())
+        vectors = self.read(strangers) if strangers else ()
+        if len(given) == 1 and strangers:  # a line is asked about more than once
+            self._recent = {given[0]: vectors[0]}
+        read = iter(vectors)
         return np.stack([unit(next(read) if one is None else one.astype(np.float32)) for one in known])
 
     def read(self, texts: Sequence[str]) -> np.ndarray:
@@ -122,6 +126,12 @@ class TransformerEncoder:
                 states = through(layer, states)
             found[rows] = states.mean(axis=1)
         return found
+
+
+@lru_cache(maxsize=2)
+def opened(folder: str) -> TransformerEncoder:
+    """The encoder of a folder, read once however many have a use for it."""
+    return TransformerEncoder(folder)
 
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
