@@ -15,7 +15,7 @@ class EncoderTraining:
     parts: Count  # commonest parts of English words in the vocabulary
     trained_layers: Count  # how many of the kept ones, from the last
     rank: Count
-    steps: Count
+    steps: Index  # 0: none
     batch_size: Count
     learning_rate: Positive
     temperature: Positive  # of InfoNCE

@@ -1,9 +1,8 @@
-"""Make the small encoder: some layers of e5 with the vocabulary cut, then low-rank adapters on own pairs.
+"""Train low-rank adapters of the small encoder's last layers on own pairs.
 
-Layers that e5's ranking hardly needs are left out, the vocabulary keeps what Korean and English need, and the
-4-bit weights stay as they are. Adapters (LoRA, arXiv:2106.09685) of the last layers are trained
-contrastively (InfoNCE, arXiv:1807.03748): a question near the fact that answers it, in either language, and
-away from the facts of other keys and from facts that look right and are not.
+The 4-bit weights stay as they are. Adapters (LoRA, arXiv:2106.09685) are trained contrastively (InfoNCE,
+arXiv:1807.03748): a question near the fact that answers it, in either language, and away from the facts of
+other keys and from facts that look right and are not.
 """
 
 from __future__ import annotations
@@ -21,90 +20,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from ohlora.chat.e5 import E5File, Packed
 from ohlora.chat.fact import read_line
 from ohlora.chat.text_files import Row, of_split
 from ohlora.chat.training import EncoderTraining
 from ohlora.chat.transformer_encoder import (
     EPSILON,
     HEAD,
-    LONGEST,
     MATRICES,
     PREFIX,
-    UNKNOWN,
     Tensors,
     embedded,
     layer_of,
     token_ids,
 )
-from ohlora.errors import need_packages
-from ohlora.narrator.vocabulary import english_words
 from ohlora.progress import progress
-
-HANGUL = re.compile(r"▁?[가-힣]+")
-OTHERS = re.compile(r"▁?[0-9]+|▁?[^\w\s]|▁|▁?[ㄱ-ㅎㅏ-ㅣ]+|▁?[a-z]")
-BEGIN, END, STRANGE = 0, 2, 3  # ids of e5
-NAMES = {  # of e5's tensors
-    "attention": "ao",
-    "inner": "fi",
-    "outer": "fo",
-    "attention_norm": "aln",
-    "outer_norm": "oln",
-}
-
-
-def korean_and_english(vocabulary: Sequence[tuple[str, float]], parts: int) -> list[int]:
-    """Ids of the pieces that Korean and English need; `parts`: the commonest parts of English words."""
-    need_packages("chat-training", "english_words")
-    english, kept, inside = english_words(), [], 0
-    for number, (piece, _) in enumerate(vocabulary):
-        part = re.fullmatch(r"[a-z]{2,}", piece)
-        inside += bool(part)
-        whole = re.fullmatch(r"▁[a-z]{2,}", piece) and english(piece[1:])
-        if HANGUL.fullmatch(piece) or OTHERS.fullmatch(piece) or whole or (part and inside <= parts):
-            kept.append(number)
-    return kept
-
-
-def cut(model: E5File, kept: Sequence[int], layers: Sequence[int]) -> dict[str, np.ndarray]:
-    """The tensors of some tokens and some layers, as transformer_encoder.py reads them."""
-    dimension = len(model.numbers("emb.ln.w"))
-    words = model.packed("emb.word", dimension)
-    rows = [STRANGE, *kept, BEGIN, END]
-    positions = (
-        model.numbers("emb.pos").reshape(-1, dimension)[:LONGEST] + model.numbers("emb.type")[:dimension]
-    )
-    tensors = {
-        "words.weights": words.weights[rows],
-        "words.scale": words.scale[rows],
-        "positions": positions.astype(np.float16),
-        "norm": np.stack([model.numbers("emb.ln.w"), model.numbers("emb.ln.b")]),
-    }
-    for number, layer in enumerate(layers):
-        for name, values in layer_tensors(model, f"l{layer}", dimension).items():
-            tensors[f"{number}.{name}"] = values
-    return tensors
-
-
-def layer_tensors(model: E5File, layer: str, dimension: int) -> dict[str, np.ndarray]:
-    found = {}
-    several = [model.packed(f"{layer}.{one}.w", dimension) for one in "qkv"]
-    packed = {"qkv": Packed(*(np.concatenate(part) for part in zip(*several, strict=True)))}
-    for name in MATRICES[1:]:
-        columns = dimension if name != "outer" else 4 * dimension
-        packed[name] = model.packed(f"{layer}.{NAMES[name]}.w", columns)
-    for name, (weights, scale) in packed.items():
-        found |= {f"{name}.weights": weights, f"{name}.scale": scale}
-        parts = "qkv" if name == "qkv" else (NAMES[name],)
-        found[f"{name}_bias"] = np.concatenate([model.numbers(f"{layer}.{part}.b") for part in parts])
-    for name in ("attention_norm", "outer_norm"):
-        found[name] = np.stack([model.numbers(f"{layer}.{NAMES[name]}.{part}") for part in "wb"])
-    return found
-
-
-def tokenizer_pieces(model: E5File, kept: Sequence[int]) -> list[tuple[str, float]]:
-    pieces = [model.pieces[number] for number in kept]
-    return [(UNKNOWN, min(score for _, score in pieces) - 10), *pieces]
 
 
 @dataclass
@@ -240,6 +169,7 @@ def train_adapters(
     seed: int,
 ) -> None:
     """Add the adapters to `tensors`."""
+    torch.set_num_threads(1)
     student = Student(tensors, tokenizer, settings, seed)
     rng = random.Random(seed)
     optimizer = torch.optim.AdamW(student.layers.parameters(), settings.learning_rate, weight_decay=0.01)

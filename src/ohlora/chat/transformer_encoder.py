@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from threadpoolctl import ThreadpoolController
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from ohlora.durable import replacing, write_json
@@ -114,7 +115,12 @@ class TransformerEncoder:
         return np.stack([unit(next(read) if one is None else one.astype(np.float32)) for one in known])
 
     def read(self, texts: Sequence[str]) -> np.ndarray:
-        """The mean of the last layer's states; texts of as many tokens are read together."""
+        """The mean of the last layer's states, by one thread: matrices are small, and idle threads spin."""
+        with libraries().limit(limits=1, user_api="blas"):
+            return self._read(texts)
+
+    def _read(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts of as many tokens are read together."""
         tokens = token_ids(self._tokenizer, texts)
         groups: dict[int, list[int]] = defaultdict(list)
         for row, ids in enumerate(tokens):
@@ -126,6 +132,11 @@ class TransformerEncoder:
                 states = through(layer, states)
             found[rows] = states.mean(axis=1)
         return found
+
+
+@cache
+def libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @lru_cache(maxsize=2)
