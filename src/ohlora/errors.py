@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+
+Part = tuple[str, dict[str, str | int]]  # a phrase of a page (web/page/words.json), and what fills its gaps
 
 
 class OhloraError(Exception):
-    """What came, what is allowed, every fault at once; no traceback is shown for it."""
+    """What came, what is allowed, every fault at once; no traceback is shown for it.
+
+    `parts` is the same for a page, which tells it in its reader's language.
+    """
+
+    def __init__(self, message: object = "", *parts: Part) -> None:
+        super().__init__(message)
+        self.parts = parts
+
+
+def joined(faults: Sequence[OhloraError], before: str = "", after: str = "") -> OhloraError:
+    """Several mistakes as one; `before` and `after` go around the message."""
+    message = "; ".join(map(str, faults))
+    return OhloraError(f"{before}{message}{after}", *(part for fault in faults for part in fault.parts))
 
 
 class JobFailed(OhloraError):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.web.contrast import contrast
 
+import ohlora
 from ohlora.battle.verdict import Verdict
 from ohlora.web.pages import page
 
 PAGE = files("ohlora.web").joinpath("page")
+ROOMS = Path(ohlora.__file__).parent  # whose mistakes a page tells
 OWN = (
     "battle",
     "chat",
@@ -66,8 +69,10 @@ def test_every_word_that_is_said_is_there_and_no_other(space: Any, composed: Any
     moods = composed("chat").moods
     sources = "".join(page(f"{name}.js").decode() for name in OWN)
     sources += "".join(page(f"{name}.html").decode() for name in PAGES)
-    sources += PAGE.parent.joinpath("uploads.py").read_text(encoding="utf-8")
     said = set(re.findall(r'(?:\bsay\(|data-word=)"(\w+)"', sources))
+    for room in ("web", "chat", "datasets"):
+        for file in (ROOMS / room).glob("*.py"):
+            sources += file.read_text(encoding="utf-8")
     said |= {verdict.value for verdict in Verdict} | {f"axis_{name}" for name in space.free}
     said |= {f"mood_{name}" for name in moods}
     assert said <= WORDS.keys()

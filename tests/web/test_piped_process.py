@@ -8,8 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ohlora.errors import OhloraError
 from ohlora.signals import exists
 from ohlora.web.events import EventLog
+from ohlora.web.phrases import told
+from ohlora.web.pipe import CANNOT_START
 from ohlora.web.piped_process import PipedProcess, chat_command, is_shared, match_command
 
 ECHO = """import sys, json
@@ -52,10 +55,13 @@ def test_one_that_ends_by_itself_says_why() -> None:
         await until(lambda: heard)
 
     program = "import sys; print('ohlora: port=x is not a port', file=sys.stderr); sys.exit(2)"
-    assert run(program, act) == [{"event": "ended", "why": "port=x is not a port"}]
-    assert run("import os; os._exit(7)", act) == [
-        {"event": "ended", "why": "the process ended by itself, exit code 7"}
-    ]
+    assert run(program, act) == [{"event": "ended", **told(OhloraError("port=x is not a port"))}]
+    (ended,) = run("import os; os._exit(7)", act)
+    assert ended["phrases"] == [("process_ended", {"code": 7})]
+    why = told(OhloraError("full", ("memory_no_room", {"file": "m.sqlite"})))
+    program = f"print('{json.dumps({'event': CANNOT_START, 'told': why})}'); raise SystemExit(2)"
+    (ended,) = run(program, act)
+    assert ended["phrases"] == [["memory_no_room", {"file": "m.sqlite"}]]
 
 
 def test_one_that_is_ended_before_it_has_started_is_gone_and_says_nothing() -> None:

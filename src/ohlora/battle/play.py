@@ -23,7 +23,7 @@ def play(match: PlayMatch) -> float:
 
     data, unavailable = load_data(match)
     if unavailable:
-        screen.say("fallback", reason=unavailable, title=data.title)
+        screen.say("fallback", reason=str(unavailable), title=data.title)
     subset = draw(match, data)
     sheet = save_contact_sheet(subset, out / "contact_sheet.png")
     if match.save_subset:

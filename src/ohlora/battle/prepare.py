@@ -94,12 +94,12 @@ def load_predictor(match: PlayMatch) -> Predictor:
     return predictor
 
 
-def load_data(match: PlayMatch) -> tuple[ImageData, str | None]:
+def load_data(match: PlayMatch) -> tuple[ImageData, DatasetUnavailable | None]:
     """The dataset; or the fallback, and why: it is neither on disk nor to be downloaded."""
     try:
         return match.dataset.load(), None
     except DatasetUnavailable as reason:
-        return match.fallback.load(), str(reason)
+        return match.fallback.load(), reason
 
 
 def draw(match: PlayMatch, data: ImageData) -> Subset:

@@ -90,10 +90,13 @@ class Conversation:
 def checked_line(line: str) -> str:
     """The user's line without what a terminal or a prompt would take for something else."""
     if len(line) > LONGEST_LINE:
-        raise OhloraError(f"{len(line):,} characters are more than {LONGEST_LINE:,}: say it in parts")
+        raise OhloraError(
+            f"{len(line):,} characters are more than {LONGEST_LINE:,}: say it in parts",
+            ("line_too_long", {"n": len(line), "most": LONGEST_LINE}),
+        )
     user = plain(line, LONGEST_LINE)
     if not user:
-        raise OhloraError("nothing in that line can be read")
+        raise OhloraError("nothing in that line can be read", ("line_unreadable", {}))
     return user
 
 

@@ -21,14 +21,14 @@ from ohlora.chat.checks import voice_faults
 from ohlora.chat.fact import Fact, Language
 from ohlora.chat.remembering import to_remember
 from ohlora.chat.rules import about_her, about_user, is_order, is_question
-from ohlora.chat.text_files import Row, of_split
+from ohlora.chat.text_files import Row, of_split, rows
 from ohlora.config import Share, config, having
 
+LANGUAGES: tuple[Language, ...] = ("ko", "en")
 # Of the rows that answer a topic.
 KINDS = {"crisis": "crisis", "sexual": "refusal", "harm": "refusal", "order": "refusal", "ai": "ai"}
-ABOUT_HERSELF = ("persona", "ai")
-HERSELF_LEAST = 0.7  # of the threshold
 NEAR = 3  # of the rows that fit best, one that was not said lately
+ALIKE = 0.02  # similarity that they may be below the best
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class EmbeddedAnswerer:
 
     lines: Annotated[Any, having("encoder")]  # whose encoder finds her written lines
     threshold: Share  # similarity from which a written line answers the user's
+    herself: Share  # from which a question is one of those about her
+    herself_or_user: Share  # the same where it names the user
 
     def check(self) -> None:
         _ = self.lines.encoder.name
@@ -80,29 +82,30 @@ class EmbeddedAnswerer:
         told = to_remember(context.user, language)
         if told:
             return self.template("told", context, value=told[0].value)
+        if line := self.of_herself(context, self.herself_or_user if own else self.herself):
+            return line
         if asked and own and not hers:
             return self.template("missing", context)
-        of_herself = asked and hers and not own
-        if facts and not of_herself:
+        if facts and not (asked and hers and not own):
             return self.template("memory_offered", context, facts)
-        line = self.written_line(context, of_herself)
-        return line or self.template("small", context)
+        return self.written_line(context) or self.template("small", context)
 
     def of_kind(self, context: Context, kind: str) -> str:
         """The reply of a row of this kind whose line is most like the user's."""
         found = self._lines[context.language].best(self._query(context), lambda row: row["kind"] == kind)
         return self.fresh([row for row, _ in found[:NEAR]], context)["reply"]
 
-    def written_line(self, context: Context, of_herself: bool) -> str | None:
+    def of_herself(self, context: Context, least: float) -> str | None:
+        """The reply of the fact about her whose question is most like the user's; None where none is near."""
+        (row, score), *_ = self._herself[context.language].best(self._query(context), lambda row: True)
+        return row["reply"] if score >= least else None
+
+    def written_line(self, context: Context) -> str | None:
         """A reply that answers a line like the user's; None where none is near."""
-
-        def wanted(row: Row) -> bool:
-            return row["kind"] in ABOUT_HERSELF if of_herself else row["kind"] not in ("crisis", "refusal")
-
-        found = self._lines[context.language].best(self._query(context), wanted)
-        # Fewer rows are about her, and what is asked is known to be.
-        least = self.threshold * (HERSELF_LEAST if of_herself else 1)
-        near = [row for row, score in found[:NEAR] if score >= max(least, found[0][1] - 0.1)]
+        found = self._lines[context.language].best(
+            self._query(context), lambda row: row["kind"] not in ("crisis", "refusal")
+        )
+        near = [row for row, score in found[:NEAR] if score >= max(self.threshold, found[0][1] - ALIKE)]
         return self.fresh(near, context)["reply"] if near else None
 
     def fresh(self, rows: Sequence[Row], context: Context) -> Row:
@@ -126,11 +129,25 @@ class EmbeddedAnswerer:
 
     @cached_property
     def _lines(self) -> dict[Language, Lines]:
-        found = {}
-        for language in ("ko", "en"):
-            rows = tuple(row for row in of_split("dialogues", "train") if usable(row, language))
-            found[language] = Lines(rows, self.lines.encoder.encode([row["user"] for row in rows]))
-        return found  # type: ignore[return-value]
+        return {language: self.answering(answered_lines(language)) for language in LANGUAGES}
+
+    @cached_property
+    def _herself(self) -> dict[Language, Lines]:
+        return {language: self.answering(asked_of_her(language)) for language in LANGUAGES}
+
+    def answering(self, rows: Sequence[Row]) -> Lines:
+        return Lines(tuple(rows), self.lines.encoder.encode([row["user"] for row in rows], query=True))
+
+
+def answered_lines(language: Language) -> list[Row]:
+    """The dialogue rows whose replies may be said again."""
+    return [row for row in of_split("dialogues", "train") if usable(row, language)]
+
+
+def asked_of_her(language: Language) -> list[Row]:
+    """Every wording in which a fact about her is asked for, with the answer."""
+    known = [row for row in rows("persona_answers") if row["language"] == language]
+    return [{**row, "user": wording} for row in known for wording in row["asked"]]
 
 
 def without_order(fact: Fact) -> Fact | None:

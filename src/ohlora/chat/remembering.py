@@ -15,6 +15,9 @@ from ohlora.chat.rules import is_order, is_question
 
 SENTENCE = re.compile(r"(?<=[.!?~])\s+|\n")
 MOST = 3  # facts of one line
+ASKING = re.compile(  # without a question mark, too
+    r"(will|would|is|are|do|does|did|can|could|should|what|when|where|who|how|why|which)\b", re.IGNORECASE
+)
 
 
 class Rule(NamedTuple):
@@ -37,7 +40,8 @@ def to_remember(line: str, language: Language) -> tuple[ToRemember, ...]:
     """Facts a line tells of its writer; none of a question or an order."""
     found: dict[str, ToRemember] = {}
     for sentence in SENTENCE.split(line):
-        if is_order(sentence) or (is_question(sentence, language) and "?" in sentence):
+        asks = is_question(sentence, language) and ("?" in sentence or ASKING.match(sentence.strip()))
+        if is_order(sentence) or asks:
             continue
         for rule in rules(language):
             if match := rule.pattern.search(sentence.strip()):

@@ -26,7 +26,7 @@ from ohlora.chat.mood import MoodClassifier
 from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.report import ChatReport
 from ohlora.chat.retrieval import Retriever
-from ohlora.chat.retrieval_measures import measured
+from ohlora.chat.retrieval_measures import by_vectors, measured
 from ohlora.chat.rules import normal, topic_of
 from ohlora.chat.simulation import asked_long_after, killed_conversation
 from ohlora.chat.store import MemoryStore
@@ -92,17 +92,7 @@ def of_retriever(retriever: Any) -> Counts:
     encode = getattr(retriever, "encoder", None)
     scores: Callable[[str, Sequence[str]], np.ndarray] = retriever.scores
     if encode is not None:
-        kept: dict[tuple[str, bool], np.ndarray] = {}
-
-        def vector(text: str, query: bool) -> np.ndarray:
-            if (text, query) not in kept:
-                kept[text, query] = encode.encode([text], query=query)[0]
-            return kept[text, query]
-
-        def by_vectors(question: str, texts: Sequence[str]) -> np.ndarray:
-            return np.stack([vector(text, False) for text in texts]) @ vector(question, True)
-
-        scores = by_vectors
+        scores = by_vectors(encode)
 
     found = dict(measured(scores))
     questions = [row["question"] for row in of_split("retrieval_pairs", "test")[:50]]

@@ -114,19 +114,19 @@ class _Vectors(ABC):
 
 @config
 class Small(_Vectors):
-    """The embedding bag that ships."""
+    """The encoder that ships."""
 
     folder: Name
     threshold: float | None  # None: as its card has it
 
     @cached_property
     def encoder(self) -> Encoder:
-        from ohlora.chat.embedding_bag import EmbeddingBag
+        from ohlora.chat.transformer_encoder import opened
 
-        bag = EmbeddingBag(self.folder)
+        encoder = opened(self.folder)
         if self.threshold is None:
-            object.__setattr__(self, "threshold", bag.card["threshold"])
-        return bag
+            object.__setattr__(self, "threshold", encoder.card["threshold"])
+        return encoder
 
 
 @config

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ohlora.chat.fact import Fact
-from ohlora.errors import OhloraError
+from ohlora.errors import OhloraError, Part
 
 SCHEMA = 1  # of the tables below; an older one is brought up to it when opened
 APPLICATION = 0x4F684C6F  # "OhLo" in the file's header
@@ -84,6 +84,10 @@ class MemoryStore:
                 self.connection.close()
                 raise
 
+    def part(self, key: str) -> Part:
+        """A phrase of a page about this file."""
+        return key, {"file": str(self.path)}
+
     def _open(self) -> None:
         ask = self.connection.execute
         version, application = (
@@ -93,12 +97,14 @@ class MemoryStore:
         empty = not ask("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not known and not empty:
             raise OhloraError(
-                f"{self.path} is a database of another program; name another file, memory_file=FILE"
+                f"{self.path} is a database of another program; name another file, memory_file=FILE",
+                self.part("memory_foreign"),
             )
         if version > SCHEMA:
             raise OhloraError(
                 f"{self.path} was written by a newer ohlora (memory schema {version}, this one reads up to"
-                f" {SCHEMA}): pip install -U ohlora, or name another file, memory_file=FILE"
+                f" {SCHEMA}): pip install -U ohlora, or name another file, memory_file=FILE",
+                self.part("memory_newer"),
             )
         # Each secures something: deleted bytes are overwritten; a commit is on disk, in the log or the file.
         for pragma in ("secure_delete=ON", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -132,15 +138,22 @@ class MemoryStore:
             why = str(error)
             if "locked" in why or "busy" in why:
                 raise OhloraError(
-                    f"{self.path} is in use by another program: close it and try again"
+                    f"{self.path} is in use by another program: close it and try again",
+                    self.part("memory_in_use"),
                 ) from None
             if "full" in why:
-                raise OhloraError(f"no room left for {self.path}; what was there is kept") from None
+                raise OhloraError(
+                    f"no room left for {self.path}; what was there is kept", self.part("memory_no_room")
+                ) from None
             if "readonly" in why or "unable to open" in why:
-                raise OhloraError(f"cannot write {self.path}: name another file, memory_file=FILE") from None
+                raise OhloraError(
+                    f"cannot write {self.path}: name another file, memory_file=FILE",
+                    self.part("memory_not_writable"),
+                ) from None
             raise OhloraError(
                 f"{self.path} is damaged ({why}); put a copy in its place, or start anew:"
-                " python -m ohlora chat memory=erase"
+                " python -m ohlora chat memory=erase",
+                self.part("memory_damaged"),
             ) from None
 
     @contextmanager
@@ -280,7 +293,8 @@ class MemoryStore:
         if busy:
             raise OhloraError(
                 f"deleted, but {self.path} is being read by another program, whose log still has it:"
-                " close that one and delete again"
+                " close that one and delete again",
+                self.part("memory_being_read"),
             )
 
     # Turns and battles

@@ -169,7 +169,8 @@ def forget(store: MemoryStore, key: str) -> str:
     known = [fact.key for fact in store.facts()]
     if plain_key(key) not in known:
         hint = nearest(key, known) if known else ": nothing is remembered"
-        raise OhloraError(f"/forget takes a key of /memory, or all{hint}")
+        unknown = ("forget_unknown", {"key": plain_key(key)})
+        raise OhloraError(f"/forget takes a key of /memory, or all{hint}", unknown)
     store.forget([plain_key(key)])
     return plain_key(key)
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from ohlora.config import Count, Index, Name, NotNegative, Positive, config, deferred
+from ohlora.config import Count, Index, Name, Positive, config, deferred
 from ohlora.errors import need_packages
 from ohlora.loggers import LoggerChoice
 
 
 @config
 class EncoderTraining:
-    """How the table of token embeddings is trained."""
+    """Which parts of e5 are kept, and how the adapters of the last layers are trained."""
 
-    dimension: Count
+    layers: list[Index]  # of e5's twelve, from 0
     parts: Count  # commonest parts of English words in the vocabulary
-    epochs: Count
-    own_times: Count  # how often own pairs come in an epoch
+    trained_layers: Count  # how many of the kept ones, from the last
+    rank: Count
+    steps: Index  # 0: none
     batch_size: Count
     learning_rate: Positive
     temperature: Positive  # of InfoNCE
-    hold: NotNegative  # weight of the squared distance from the first table
 
 
 @config
@@ -27,8 +27,6 @@ class TrainChat:
 
     encoder: EncoderTraining
     regularisation: Positive  # inverse strength of the classifier's L2 penalty
-    text_dir: Name  # chatbot_qa and question_pair lie there
-    cache_dir: Name
     save_to: Name
     seed: Index
     output_dir: Name

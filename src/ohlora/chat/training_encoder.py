@@ -1,115 +1,80 @@
-"""Train the small encoder: token embeddings distilled from e5, then contrastive on pairs.
+"""Train low-rank adapters of the small encoder's last layers on own pairs.
 
-As in Model2Vec a token's first vector is what e5 makes of the token alone, reduced by PCA and weighted down
-where it is frequent. Then pairs that belong together are pulled together (InfoNCE, arXiv:1807.03748), other
-pairs of the batch apart, and the table is held near its start: words that no pair has keep their place.
+The 4-bit weights stay as they are. Adapters (LoRA, arXiv:2106.09685) are trained contrastively (InfoNCE,
+arXiv:1807.03748): a question near the fact that answers it, in either language, and away from the facts of
+other keys and from facts that look right and are not.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import random
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
-from ohlora.chat.e5 import E5, read_vocabulary
-from ohlora.chat.embedding_bag import UNKNOWN, unigram_tokenizer
 from ohlora.chat.fact import read_line
-from ohlora.chat.text_files import of_split
-from ohlora.durable import replacing
-from ohlora.errors import OhloraError, need_packages
-from ohlora.narrator.vocabulary import english_words
+from ohlora.chat.text_files import Row, of_split
+from ohlora.chat.training import EncoderTraining
+from ohlora.chat.transformer_encoder import (
+    EPSILON,
+    HEAD,
+    MATRICES,
+    PREFIX,
+    Tensors,
+    embedded,
+    layer_of,
+    token_ids,
+)
 from ohlora.progress import progress
 
-Pair = tuple[str, str]
-HANGUL = re.compile(r"▁?[가-힣]+")
-OTHERS = re.compile(r"▁?[0-9]+|▁?[^\w\s]|▁|▁?[ㄱ-ㅎㅏ-ㅣ]+|▁?[a-z]")
-TEACHER_BATCH = 128
+
+@dataclass
+class Asked:
+    """What is known of one key: questions with a fact that answers each, and facts that look right."""
+
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    distractors: list[str] = field(default_factory=list)
 
 
-def korean_and_english(parts: int) -> list[tuple[str, float]]:
-    """The pieces of e5's vocabulary that Korean and English need; `parts`: the commonest parts of words."""
-    need_packages("chat-training", "english_words")
-    english, pieces, inside = english_words(), [], 0
-    for piece, score in read_vocabulary():
-        part = re.fullmatch(r"[a-z]{2,}", piece)
-        inside += bool(part)
-        whole = re.fullmatch(r"▁[a-z]{2,}", piece) and english(piece[1:])
-        if HANGUL.fullmatch(piece) or OTHERS.fullmatch(piece) or whole or (part and inside <= parts):
-            pieces.append((piece, score))
-    return [(UNKNOWN, min(score for _, score in pieces) - 10), *pieces]
-
-
-def teacher_vectors(texts: Sequence[str], cache_dir: Path) -> np.ndarray:
-    """What e5 makes of texts [texts, 384], kept in the cache: it takes ten milliseconds a text."""
-    key = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
-    path = cache_dir / "chat" / f"e5-{key}.npy"
-    if not path.is_file():
-        teacher = E5()
-        found = []
-        with progress(len(texts), "texts read by e5") as advance:
-            for start in range(0, len(texts), TEACHER_BATCH):
-                batch = texts[start : start + TEACHER_BATCH]
-                found.append(teacher.encode(batch))
-                advance(len(batch))
-        with replacing(path) as part, part.open("wb") as file:
-            np.save(file, np.concatenate(found))
-    return np.load(path, allow_pickle=False)
-
-
-def first_table(pieces: Sequence[tuple[str, float]], dimension: int, cache_dir: Path) -> np.ndarray:
-    """e5's vectors of the pieces alone, by PCA, weighted by how rare a piece is."""
-    vectors = teacher_vectors([piece.replace("▁", " ").strip() or " " for piece, _ in pieces], cache_dir)
-    centred = vectors - vectors.mean(axis=0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    table = centred @ axes[:dimension].T
-    table /= np.linalg.norm(table, axis=1, keepdims=True) + 1e-9
-    probability = np.exp([score for _, score in pieces])
-    rarity = 1e-4 / (1e-4 + probability / probability.sum())  # smooth inverse frequency
-    table *= rarity[:, None]
-    table[0] = 0  # the unknown says nothing
-    return table.astype(np.float32)
-
-
-def public_pairs(folder: Path) -> list[Pair]:
-    """Korean pairs: questions that mean the same, and a line with its answer."""
-    found: list[Pair] = []
-    try:
-        with (folder / "question_pair" / "kor_pair_train.csv").open(encoding="utf-8-sig", newline="") as file:
-            # The label's name is the other way round: 0 is the same.
-            rows = [row for row in csv.DictReader(file) if row["is_duplicate"] == "0"]
-            found += [(row["question1"], row["question2"]) for row in rows]
-        with (folder / "chatbot_qa" / "ChatbotData.csv").open(encoding="utf-8", newline="") as file:
-            found += [(row["Q"], row["A"]) for row in csv.DictReader(file)]
-    except FileNotFoundError as error:
-        raise OhloraError(
-            f"{error.filename} is not there: Korean text for training lies in paths.data_dir"
-        ) from None
-    return [(one, other) for one, other in found if one != other]
-
-
-def own_pairs() -> list[Pair]:
-    """Questions and the facts that answer them, of the training split."""
-    found = [
-        (row["question"], line) for row in of_split("retrieval_pairs", "train") for line in lines_of(row)
-    ]
+def own_pairs() -> list[Asked]:
+    """Questions and facts of the training splits, by key: two facts of one key are never set apart."""
+    found: dict[str, Asked] = defaultdict(Asked)
+    for row in of_split("retrieval_pairs", "train"):
+        for line in [row["memory"], *row["also"]]:
+            add(found, row["question"], line)
+        lines = filter(None, map(read_line, row["distractors"]))
+        found[key_of(row["memory"])].distractors += [fact.text for fact in lines]
     for row in of_split("dialogues", "train"):
-        if row["kind"] in ("memory_asked", "memory_offered"):
-            found += [(row["user"], line) for line in row["memory"] if shares_words(line, row["reply"])]
-        found += [(row["user"], f"[{one['key']}: {one['value']}]") for one in row["write"]]
-    facts = [(question, read_line(line)) for question, line in found]
-    return [(question, fact.text) for question, fact in facts if fact]
+        for question, line in told_or_asked(row):
+            add(found, question, line)
+    return list(found.values())
 
 
-def lines_of(row: dict) -> list[str]:
-    return [line for line in [row["memory"], *row["also"]] if line]
+def told_or_asked(row: Row) -> Iterator[tuple[str, str]]:
+    """Lines of the user's beside the memory lines they are about."""
+    if row["kind"] in ("memory_asked", "memory_offered"):
+        yield from ((row["user"], line) for line in row["memory"] if shares_words(line, row["reply"]))
+    yield from ((row["user"], f"[{one['key']}: {one['value']}]") for one in row["write"])
+
+
+def add(found: dict[str, Asked], question: str, line: str) -> None:
+    fact = read_line(line)
+    if fact is not None:
+        found[fact.key].pairs.append((question, fact.text))
+
+
+def key_of(line: str) -> str:
+    fact = read_line(line)
+    assert fact, line
+    return fact.key
 
 
 def shares_words(line: str, reply: str) -> bool:
@@ -118,62 +83,122 @@ def shares_words(line: str, reply: str) -> bool:
     return any(word in reply.lower() for word in words)
 
 
-class Bag(nn.Module):
-    """Mean of token embeddings, scaled to length 1."""
+class Adapted(nn.Module):
+    """A layer whose matrices stay as they are, each with an adapter that is trained."""
 
-    def __init__(self, table: np.ndarray) -> None:
+    def __init__(self, tensors: Tensors, number: int, rank: int, rng: torch.Generator) -> None:
         super().__init__()
-        self.embedding = nn.EmbeddingBag.from_pretrained(torch.tensor(table), freeze=False, mode="mean")
+        layer = layer_of(tensors, number)
+        for name, value in layer._asdict().items():
+            self.register_buffer(name, torch.tensor(value), persistent=False)
+        self.down, self.up = nn.ParameterDict(), nn.ParameterDict()
+        for name in MATRICES:
+            rows, columns = getattr(layer, name).shape
+            self.down[name] = nn.Parameter(torch.randn(rows, rank, generator=rng) / rows**0.5)
+            self.up[name] = nn.Parameter(torch.zeros(rank, columns))
 
-    def forward(self, tokens: Sequence[Sequence[int]]) -> Tensor:
-        lengths = torch.tensor([0, *map(len, tokens)])
-        flat = torch.tensor([token for row in tokens for token in row])
-        return F.normalize(self.embedding(flat, lengths.cumsum(0)[:-1]), dim=-1)
+    def product(self, name: str, states: Tensor) -> Tensor:
+        whole = torch.addmm(getattr(self, f"{name}_bias"), states.flatten(0, 1), getattr(self, name))
+        return whole.view(*states.shape[:2], -1) + states @ self.down[name] @ self.up[name]
+
+    def normalised(self, name: str, states: Tensor) -> Tensor:
+        factor, shift = getattr(self, name)
+        return F.layer_norm(states, factor.shape, factor, shift, EPSILON)
+
+    def forward(self, states: Tensor, there: Tensor) -> Tensor:
+        """States [texts, tokens, dimension]; `there` [texts, tokens] says which tokens are no padding."""
+        texts, tokens, dimension = states.shape
+        parts = self.product("qkv", states).view(texts, tokens, 3, dimension // HEAD, HEAD)
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(queries, keys, values, there[:, None, None])
+        mixed = mixed.transpose(1, 2).reshape(states.shape)
+        states = self.normalised("attention_norm", states + self.product("attention", mixed))
+        inner = F.gelu(self.product("inner", states))
+        return self.normalised("outer_norm", states + self.product("outer", inner))
+
+    def adapters(self) -> dict[str, np.ndarray]:
+        """As transformer_encoder.layer_of adds them: matrices there are [out, in]."""
+        found = {}
+        for name in MATRICES:
+            for part, values in (("up", self.up[name]), ("down", self.down[name])):
+                found[f"{name}.{part}"] = values.detach().T.numpy().astype(np.float16)
+        return found
 
 
-def train_table(
-    pieces: Sequence[tuple[str, float]],
-    start: np.ndarray,
-    public: Sequence[Pair],
-    own: Sequence[Pair],
-    *,
-    epochs: int,
-    own_times: int,
-    batch_size: int,
-    learning_rate: float,
-    temperature: float,
-    hold: float,
+class Student(nn.Module):
+    """The last layers, over states of the layers before them, which are the same all along."""
+
+    def __init__(self, tensors: Tensors, tokenizer: Tokenizer, settings: EncoderTraining, seed: int) -> None:
+        super().__init__()
+        self.tokenizer, self.tensors = tokenizer, tensors
+        kept = len(settings.layers) - settings.trained_layers
+        rng = torch.Generator().manual_seed(seed)
+        self.before = [Adapted(tensors, number, 1, rng).requires_grad_(False) for number in range(kept)]
+        numbers = range(kept, len(settings.layers))
+        self.layers = nn.ModuleList(Adapted(tensors, one, settings.rank, rng) for one in numbers)
+        self.states: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def look(self, texts: Sequence[str]) -> None:
+        """Keep the states of texts before the layers that are trained."""
+        for text in texts:
+            if text not in self.states:
+                (ids,) = token_ids(self.tokenizer, [text])
+                states = torch.from_numpy(embedded(self.tensors, np.array([ids])).astype(np.float32))
+                for layer in self.before:
+                    states = layer(states, torch.ones(1, len(ids), dtype=torch.bool))
+                self.states[text] = states[0]
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """Vectors of length 1 [texts, dimension]."""
+        self.look(texts)
+        own = [self.states[text] for text in texts]
+        states = pad_sequence(own, batch_first=True)
+        there = torch.arange(states.shape[1]) < torch.tensor([len(one) for one in own])[:, None]
+        for layer in self.layers:
+            states = layer(states, there)
+        total = (states * there[..., None]).sum(dim=1)
+        return F.normalize(total / there.sum(dim=1, keepdim=True), dim=-1)
+
+
+def train_adapters(
+    tensors: dict[str, np.ndarray],
+    tokenizer: Tokenizer,
+    asked: Sequence[Asked],
+    settings: EncoderTraining,
     seed: int,
-) -> np.ndarray:
-    """The table after contrastive training; `hold` is the weight of the squared distance from its start."""
-    tokenizer = unigram_tokenizer(pieces)
-
-    def tokens(texts: Sequence[str]) -> list[list[int]]:
-        return [row.ids or [0] for row in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-
-    lists = [
-        list(zip(*(tokens(side) for side in zip(*part, strict=True)), strict=True)) for part in (public, own)
-    ]
+) -> None:
+    """Add the adapters to `tensors`."""
+    torch.set_num_threads(1)
+    student = Student(tensors, tokenizer, settings, seed)
     rng = random.Random(seed)
-    torch.manual_seed(seed)
-    bag = Bag(start)
-    first = torch.tensor(start)
-    optimizer = torch.optim.Adam(bag.parameters(), lr=learning_rate)
-    batches = epochs * ((len(lists[0]) + own_times * len(lists[1])) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=batches)
-    with progress(batches, "steps") as advance:
-        for _ in range(epochs):
-            rows = [*lists[0], *lists[1] * own_times]
-            rng.shuffle(rows)
-            for at in range(0, len(rows) - batch_size + 1, batch_size):
-                ones, others = zip(*rows[at : at + batch_size], strict=True)
-                logits = bag(ones) @ bag(others).T / temperature
-                target = torch.arange(len(logits))
-                loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-                loss = loss + hold * (bag.embedding.weight - first).square().sum(dim=1).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                advance(1, note=f"loss {float(loss.detach()):.3f}")
-    return bag.embedding.weight.detach().numpy()
+    optimizer = torch.optim.AdamW(student.layers.parameters(), settings.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=settings.steps
+    )
+    with progress(settings.steps, "steps") as advance:
+        for _ in range(settings.steps):
+            chosen = rng.sample(asked, min(settings.batch_size, len(asked)))
+            loss = contrast(student, chosen, rng, settings.temperature)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            advance(1, note=f"loss {float(loss.detach()):.3f}")
+    first = len(settings.layers) - settings.trained_layers
+    for number, layer in enumerate(student.layers, start=first):
+        assert isinstance(layer, Adapted)
+        tensors |= {f"{number}.{name}": values for name, values in layer.adapters().items()}
+
+
+def contrast(student: Student, chosen: Sequence[Asked], rng: random.Random, temperature: float) -> Tensor:
+    """InfoNCE between questions and facts of one key each; distractors are further wrong facts."""
+    questions, facts = zip(*(rng.choice(one.pairs) for one in chosen), strict=True)
+    wrong = [rng.choice(one.distractors) for one in chosen if one.distractors]
+    texts = [PREFIX[True] + text for text in questions]
+    texts += [PREFIX[False] + text for text in (*facts, *wrong)]
+    vectors = student(texts)
+    logits = vectors[: len(chosen)] @ vectors[len(chosen) :].T / temperature
+    target = torch.arange(len(chosen))
+    back = logits[:, : len(chosen)].T
+    return (F.cross_entropy(logits, target) + F.cross_entropy(back, target)) / 2

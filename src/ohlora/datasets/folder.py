@@ -31,7 +31,7 @@ from ohlora.datasets.image_files import (
 from ohlora.datasets.images import ImageData, Split, stratified_halves
 from ohlora.datasets.readers import Folder
 from ohlora.datasets.split_names import Layout, children, find_layout
-from ohlora.errors import OhloraError
+from ohlora.errors import OhloraError, joined
 from ohlora.processes import is_main
 from ohlora.progress import progress
 from ohlora.text import printable
@@ -86,13 +86,18 @@ def some(names: Iterable[object]) -> str:
     return f"{', '.join(listed[:SHOWN])}{' …' * (len(listed) > SHOWN)}"
 
 
+def fault(what: str, key: str, names: str) -> OhloraError:
+    """What is wrong with some names, in English and by the key of a page's phrase."""
+    return OhloraError(f"{what}: {names}", (key, {"names": names}))
+
+
 def counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def list_images(root: Path, layout: Layout, notes: list[str]) -> tuple[list[str], dict[str, Listing]]:
     """Class names, and the image files of each split; OhloraError with all that is wrong with them."""
-    faults: list[str] = []
+    faults: list[OhloraError] = []
     found = {role: list_classes(root, folder, faults, notes) for role, folder in layout.folders.items()}
     classes = sorted(found["train"])
     for role, of_class in found.items():
@@ -101,7 +106,7 @@ def list_images(root: Path, layout: Layout, notes: list[str]) -> tuple[list[str]
         check_counts(layout, found, faults)
     if faults:
         allowed = f"(allowed: one folder a class, image files such as {SUFFIXES_SHOWN})"
-        raise OhloraError(f"{printable(root)}: {'; '.join(faults)} {allowed}")
+        raise joined(faults, f"{printable(root)}: ", f" {allowed}")
     listings = {}
     for role, of_class in found.items():
         listings[role] = listing = Listing()
@@ -111,7 +116,9 @@ def list_images(root: Path, layout: Layout, notes: list[str]) -> tuple[list[str]
     return classes, listings
 
 
-def list_classes(root: Path, folder: Path, faults: list[str], notes: list[str]) -> dict[str, list[Path]]:
+def list_classes(
+    root: Path, folder: Path, faults: list[OhloraError], notes: list[str]
+) -> dict[str, list[Path]]:
     """Image files by class. A class is named in one Unicode form: NFC, whichever system wrote the folder."""
     of_class: dict[str, list[Path]] = {}
     twice, foreign = [], []
@@ -126,7 +133,7 @@ def list_classes(root: Path, folder: Path, faults: list[str], notes: list[str]) 
         of_class.setdefault(name, []).extend(found.images)
         if found.dead:
             dead = some(path.relative_to(root) for path in found.dead)
-            faults.append(f"links that lead nowhere, or no files: {dead}")
+            faults.append(fault("links that lead nowhere, or no files", "folder_dead", dead))
         if left := found.left_out.total():
             kinds = ", ".join(f"{printable(suffix)} {n}" for suffix, n in found.left_out.most_common(SHOWN))
             notes.append(
@@ -138,37 +145,45 @@ def list_classes(root: Path, folder: Path, faults: list[str], notes: list[str]) 
             f"{counted(len(loose), 'image')} in no class folder left out: {some(p.name for p in loose)}"
         )
     if twice:
-        faults.append(f"class folders of one name in two Unicode spellings: {some(twice)}")
+        faults.append(
+            fault("class folders of one name in two Unicode spellings", "folder_twice", some(twice))
+        )
     if foreign:
-        faults.append(f"class folders whose names are not UTF-8: {some(foreign)}; rename them")
+        part = ("folder_foreign", {"names": some(foreign)})
+        message = f"class folders whose names are not UTF-8: {some(foreign)}; rename them"
+        faults.append(OhloraError(message, part))
     return of_class
 
 
 def check_classes(
-    role: str, classes: list[str], of_class: Mapping[str, list[Path]], faults: list[str]
+    role: str, classes: list[str], of_class: Mapping[str, list[Path]], faults: list[OhloraError]
 ) -> None:
     """The classes of each split are those of train, and have images."""
     filled = [name for name, paths in of_class.items() if paths]
     empty = [name for name in classes if not of_class.get(name)]
     if role == "train":
         if len(filled) < 2:
-            faults.append(f"{counted(len(filled), 'class folder')} with images; two or more are needed")
+            few = f"{counted(len(filled), 'class folder')} with images; two or more are needed"
+            faults.append(OhloraError(few, ("folder_classes", {"n": len(filled)})))
         if empty:
-            faults.append(f"no images in: {some(empty)}")
+            faults.append(fault("no images in", "folder_empty", some(empty)))
         return
     if strangers := [name for name in filled if name not in classes]:
-        faults.append(f"classes in {role} but not in train: {some(strangers)}")
+        faults.append(fault(f"classes in {role} but not in train", "folder_strangers", some(strangers)))
     if empty and role == "test":
-        faults.append(f"test has no images of: {some(empty)}")
+        faults.append(fault("test has no images of", "folder_untested", some(empty)))
 
 
-def check_counts(layout: Layout, found: Mapping[str, Mapping[str, list[Path]]], faults: list[str]) -> None:
+def check_counts(
+    layout: Layout, found: Mapping[str, Mapping[str, list[Path]]], faults: list[OhloraError]
+) -> None:
     """Every class has something to learn from, to validate on and to test on."""
     least = LEAST if layout.test is None else LEAST - 1 if layout.val is None else 1
     few = {name: len(paths) for name, paths in found["train"].items() if len(paths) < least}
     if few:
         named = some(f"{name} {n}" for name, n in few.items())
-        faults.append(f"classes with fewer than {least} images to learn from: {named}")
+        part = ("folder_few", {"least": least, "names": named})
+        faults.append(OhloraError(f"classes with fewer than {least} images to learn from: {named}", part))
 
 
 def read_all(
@@ -194,7 +209,8 @@ def read_all(
                 square = picture.resize((image_size, image_size), Image.Resampling.BILINEAR)
                 pictures[role].append(square)
     if broken:
-        raise OhloraError(f"{printable(root)}: {unreadable(broken)}")
+        why = unreadable(broken)
+        raise OhloraError(f"{printable(root)}: {why}", ("folder_unreadable", {"why": why}))
     scales = {mode: full_scale(max(values), mode) for mode, values in peaks.items()}
     for mode, values in peaks.items():
         notes.append(f"{counted(len(values), 'picture')} deeper than 8 bits: {scales[mode]:g} becomes white")

@@ -102,14 +102,16 @@ def split_layout(root: Path, roles: dict[str, list[Path]], others: list[Path]) -
     roles = {role: roles[role] for role in (TRAIN, VAL, TEST) if role in roles}
     names = ", ".join(printable(path.name) for paths in roles.values() for path in paths)
     looks = f"{printable(root)}: {names} look like splits of one dataset, not like classes"
+    part = ("folder_splits", {"names": names})
     if twice := [role for role, paths in roles.items() if len(paths) > 1]:
-        raise OhloraError(f"{looks}, and there are several for {' and '.join(twice)}: keep one of each")
+        raise OhloraError(f"{looks}, and there are several for {' and '.join(twice)}: keep one of each", part)
     if TRAIN not in roles:
-        raise OhloraError(f"{looks}, but there is none to learn from (train)")
+        raise OhloraError(f"{looks}, but there is none to learn from (train)", part)
     if bare := [path for paths in roles.values() for path in paths if not children(path)]:
         raise OhloraError(
             f"{looks}, but no class folders are in {', '.join(printable(path.name) for path in bare)}"
-            " (wanted: train/<class>/image)"
+            " (wanted: train/<class>/image)",
+            part,
         )
     train, val, test = (roles[role][0] if role in roles else None for role in (TRAIN, VAL, TEST))
     assert train is not None

@@ -51,14 +51,16 @@ def download_or_explain(
         remedy = "set OHLORA_DATA to a folder that has it, or play on dataset=digits"
         if offline:
             raise DatasetUnavailable(
-                f"{name} is not in {data_dir} and paths.offline=true: {remedy}"
+                f"{name} is not in {data_dir} and paths.offline=true: {remedy}",
+                ("dataset_absent", {"name": name}),
             ) from None
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         return load(True)
     except (OSError, RuntimeError) as error:
         raise DatasetUnavailable(
-            f"{name} is not in {data_dir} and could not be downloaded ({type(error).__name__}): {remedy}"
+            f"{name} is not in {data_dir} and could not be downloaded ({type(error).__name__}): {remedy}",
+            ("dataset_absent", {"name": name}),
         ) from None
 
 

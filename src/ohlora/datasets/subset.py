@@ -79,7 +79,10 @@ def draw_from_family(family: SubsetFamily, data: ImageData, seed: int, cache_dir
     low, high = (min(bound, present) for bound in family.classes)
     n_classes = int(rng.integers(low, high + 1)) if present >= 2 else 0
     if n_classes < 2:
-        raise TooFewImages(f"{data.title} seed {seed}: {present} classes left inside its ranges")
+        raise TooFewImages(
+            f"{data.title} seed {seed}: {present} classes left inside its ranges",
+            ("subset_classes", {"seed": seed}),
+        )
     classes = np.argsort(-available, kind="stable")[:n_classes]
 
     u = rng.uniform()
@@ -111,7 +114,8 @@ def draw_from_family(family: SubsetFamily, data: ImageData, seed: int, cache_dir
         if short:
             raise TooFewImages(
                 f"{data.title} {family.name} seed {seed}: class {data.class_names[label]} has"
-                f" {len(pool)} images to learn from and {len(in_test)} to test on inside its ranges"
+                f" {len(pool)} images to learn from and {len(in_test)} to test on inside its ranges",
+                ("subset_few", {"name": data.class_names[label], "train": len(pool), "test": len(in_test)}),
             )
         for split, chosen in zip(rows, (pool[:take], val, test), strict=True):
             rows[split].append(chosen)
@@ -134,7 +138,8 @@ def draw_whole(family: WholeDataset, data: ImageData, seed: int, cache_dir: Path
         if len(pool) < 2 or len(in_test) < 1:
             raise TooFewImages(
                 f"{data.title}: class {data.class_names[label]} has {len(pool)} images to learn from and"
-                f" {len(in_test)} to test on; at least 2 and 1 are needed"
+                f" {len(in_test)} to test on; at least 2 and 1 are needed",
+                ("subset_few", {"name": data.class_names[label], "train": len(pool), "test": len(in_test)}),
             )
         for split, chosen in zip(rows, (pool[cut:], pool[:cut], in_test), strict=True):
             rows[split].append(chosen)
@@ -183,4 +188,5 @@ def draw_valid_seeds(
             failures = 0
             yield seed, subset
         seed += 1
-    raise OhloraError(f"{tries} seeds in a row gave no {family.name} subset; the last: {refused}")
+    part = ("subset_none", {"tries": tries})
+    raise OhloraError(f"{tries} seeds in a row gave no {family.name} subset; the last: {refused}", part)

@@ -28,6 +28,7 @@ from ohlora.web.face_routes import known_frame, live_routes, send_frame, wants_s
 from ohlora.web.game import GIVEN, describe_game, offered
 from ohlora.web.history import History
 from ohlora.web.pages import file_route
+from ohlora.web.phrases import told
 from ohlora.web.requests import Refused, pieces, read_object, refused
 from ohlora.web.server import LocalServer
 from ohlora.web.sessions import Session, Sessions
@@ -169,7 +170,7 @@ class BattleApp:
         try:
             self.history.add(result)
         except OhloraError as error:
-            return {"not_kept": str(error)}
+            return {"not_kept": told(error)}
         return {}
 
     async def open(self, request: Request) -> Response:
@@ -219,11 +220,12 @@ class BattleApp:
     async def look(self, request: Request) -> Response:
         session, asked = self.session(request), LookRequest(**await read_object(request, LARGEST_REQUEST))
         if asked.upload and session.upload is None:
-            raise Refused(409, "nothing was uploaded")
+            raise Refused(409, ("no_upload", {}))
         names = offered(self.job)
         if not asked.upload and asked.dataset not in names:
             raise OhloraError(
-                f"dataset={asked.dataset} is not one of {' | '.join(names)}{nearest(asked.dataset, names)}"
+                f"dataset={asked.dataset} is not one of {' | '.join(names)}{nearest(asked.dataset, names)}",
+                ("unknown_dataset", {"name": str(asked.dataset), "names": " | ".join(names)}),
             )
         session.look(
             {
@@ -241,7 +243,7 @@ class BattleApp:
         """Take a zip and unpack it; what it holds instead of the upload before it, once it is right."""
         session = self.session(request)
         if session.busy:
-            raise Refused(409, "another upload is on its way")
+            raise Refused(409, ("busy", {}))
         session.busy = True
         try:
             place = session.folder / "uploads" / str(len(list(session.folder.glob("uploads/*"))))
@@ -278,7 +280,7 @@ class BattleApp:
     async def file(self, request: Request) -> Response:
         folder, name = self.session(request).match_folder, request.path_params["file"]
         if folder is None or not FILES.fullmatch(name) or not (folder / name).is_file():
-            raise Refused(404, "nothing here")
+            raise Refused(404, ("nothing_here", {}))
         return FileResponse(folder / name)
 
     async def frame(self, request: Request) -> Response:

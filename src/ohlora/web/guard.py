@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ohlora.web import connection
-from ohlora.web.requests import refusal
+from ohlora.web.requests import Refused, refusal
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -55,7 +55,9 @@ class Guard:
             if self.trusted(Headers(scope=scope)):
                 await self.app(scope, receive, answer)
             else:
-                await refusal(403, f"only for http://{min(self.hosts)}/")(scope, receive, answer)
+                await refusal(Refused(403, ("other_host", {"address": f"http://{min(self.hosts)}/"})))(
+                    scope, receive, answer
+                )
         except (TimeoutError, ClientDisconnect, ConnectionError):  # a tab was closed, or takes nothing
             if begun:
                 raise  # uvicorn hangs up
@@ -63,9 +65,7 @@ class Guard:
             traceback.print_exc()
             if begun:
                 raise
-            await refusal(500, "this should not have happened; the terminal says more")(
-                scope, receive, answer
-            )
+            await refusal(Refused(500, ("bug", {})))(scope, receive, answer)
 
     def trusted(self, headers: Headers) -> bool:
         """Whether this server's own page, or no page at all, asks."""

@@ -7,9 +7,14 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
+
+from ohlora.errors import OhloraError
+from ohlora.web.phrases import Phrased, told
+
+CANNOT_START = "cannot_start"
 
 
 class Pipe:
@@ -34,6 +39,15 @@ class Pipe:
         with self._writing:
             self._out.write(line + "\n")
             self._out.flush()
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Tell a mistake that keeps a process from starting as a page can say it, and let it end."""
+        try:
+            yield
+        except OhloraError as error:
+            self.say(CANNOT_START, told=told(error))
+            raise
 
     def next(self) -> dict[str, Any]:
         """The next request. Raises KeyboardInterrupt where it is to stop, EOFError where none will come."""
@@ -63,7 +77,7 @@ class Pipe:
                 except (ValueError, RecursionError):
                     request = None
                 if not isinstance(request, Mapping):
-                    self.say("failed", message="a request is a JSON object on one line")
+                    self.say("failed", **told(Phrased(("no_json", {}))))
                     continue
                 if request:
                     self._requests.put(dict(request))

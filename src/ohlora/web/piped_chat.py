@@ -20,6 +20,7 @@ from ohlora.chat.store import Turn
 from ohlora.chat.terminal import forget
 from ohlora.errors import OhloraError
 from ohlora.web.chat_job import Converse
+from ohlora.web.phrases import Phrased, told
 from ohlora.web.pipe import Pipe
 
 TURNS = 50  # shown of earlier conversations
@@ -28,7 +29,7 @@ TURNS = 50  # shown of earlier conversations
 def converse(job: Converse) -> None:
     """Answer one request after the other until standard input ends."""
     pipe = Pipe()
-    with job.conversation() as conversation:
+    with pipe.starting(), job.conversation() as conversation:
         talker = Talker(conversation, job.answerer, pipe)
         while True:
             try:
@@ -61,10 +62,10 @@ class Talker:
                 self.conversation.language = request["language"]
             return {"content": self.acts[request["do"]](request)}
         except OhloraError as error:
-            return {"error": str(error)}
+            return told(error)
         except Exception:  # a bug of ours: the next request may still go well
             traceback.print_exc(file=sys.stderr)
-            return {"error": "this should not have happened; the terminal says more"}
+            return told(Phrased(("bug", {})))
 
     def begin(self, request: Mapping[str, Any]) -> dict[str, Any]:
         turns = [shown(turn) for turn in self.store.turns(last=TURNS)]

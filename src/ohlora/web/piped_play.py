@@ -29,13 +29,14 @@ from ohlora.battle.report import log_match, plot_curves
 from ohlora.battle.result import MatchResult
 from ohlora.battle.training_thread import Curve, Show
 from ohlora.datasets.pictures import save_contact_sheet, to_picture
-from ohlora.datasets.readers import Folder
+from ohlora.datasets.readers import DatasetUnavailable, Folder
 from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
 from ohlora.predictor.explain import swaps
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import Suggestion
 from ohlora.web.card import save_card
+from ohlora.web.phrases import Phrased, told
 from ohlora.web.pipe import Pipe
 from ohlora.web.piped import PlayPiped
 
@@ -63,7 +64,8 @@ def play_piped(job: PlayPiped) -> None:
     """Play one match after the other until standard input ends."""
     pipe = Pipe()
     job.hardware.use_threads()
-    player = Player(job, load_predictor(job), pipe)
+    with pipe.starting():
+        player = Player(job, load_predictor(job), pipe)
     pipe.say("ready")
     while True:
         try:
@@ -75,10 +77,10 @@ def play_piped(job: PlayPiped) -> None:
         except KeyboardInterrupt:
             pipe.say("stopped")
         except OhloraError as error:
-            pipe.say("failed", message=str(error))
+            pipe.say("failed", **told(error))
         except Exception:  # a bug of ours: the next match may still go well
             traceback.print_exc(file=sys.stderr)
-            pipe.say("failed", message="this should not have happened; the terminal says more")
+            pipe.say("failed", **told(Phrased(("bug", {}))))
 
 
 class Player:
@@ -140,7 +142,7 @@ class Player:
         name = request.get("dataset")
         return match if name is None else replace(match, dataset=job.datasets[name])
 
-    def show_subset(self, subset: Subset, out: Path, unavailable: str | None) -> None:
+    def show_subset(self, subset: Subset, out: Path, unavailable: DatasetUnavailable | None) -> None:
         save_contact_sheet(subset, out / "contact_sheet.png")
         for label in range(len(subset.class_names)):
             save_strip(subset, label, out / f"class_{label}.png")
@@ -154,7 +156,7 @@ class Player:
             shown=SHOWN,
             family=subset.recipe.family,
             seed=subset.recipe.seed,
-            unavailable=unavailable,
+            unavailable=unavailable and told(unavailable),
         )
 
     def watch(self) -> Watch:

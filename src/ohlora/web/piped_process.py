@@ -14,7 +14,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ohlora.errors import OhloraError
 from ohlora.signals import PARENT
+from ohlora.web.phrases import Phrased, told
+from ohlora.web.pipe import CANNOT_START
 
 LINE = 2**26  # bytes of the longest event: all that she remembers
 KEPT = 20  # lines of what it says on standard error
@@ -46,13 +49,14 @@ def started(verb: str, *settings: str, folder: str) -> list[str]:
 
 
 class PipedProcess:
-    """Started at once. `heard` is told every event, and at the end {"event": "ended", "why": ...}."""
+    """Started at once. `heard` is told every event, and at the end "ended" with what `told` makes of why."""
 
     def __init__(self, command: Sequence[str], heard: Heard) -> None:
         self._command, self._heard = command, heard
         self._process: asyncio.subprocess.Process | None = None
         self._killed = False
         self._last_words: list[str] = []
+        self._told: dict[str, Any] | None = None  # why it cannot start
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -104,12 +108,15 @@ class PipedProcess:
         await asyncio.gather(self._listen(process.stdout), self._keep(process.stderr))
         code = await process.wait()
         if not self._killed:
-            self._heard({"event": "ended", "why": self._why(code)})
+            self._heard({"event": "ended", **(self._told or told(self._why(code)))})
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         async for line in stream:
-            if not self._killed:
-                self._heard(json.loads(line))
+            event = json.loads(line)
+            if event["event"] == CANNOT_START:
+                self._told = event["told"]
+            elif not self._killed:
+                self._heard(event)
 
     async def _keep(self, stream: asyncio.StreamReader) -> None:
         async for line in stream:
@@ -118,7 +125,7 @@ class PipedProcess:
             if not text.startswith("ohlora: ") and text:
                 print(text, file=sys.stderr)  # a bug's traceback, or progress
 
-    def _why(self, code: int) -> str:
+    def _why(self, code: int) -> OhloraError:
         """A mistake that a user can mend, in its own words; else how it ended."""
-        told = [line.removeprefix("ohlora: ") for line in self._last_words if line.startswith("ohlora: ")]
-        return told[-1] if told else f"the process ended by itself, exit code {code}"
+        words = [line.removeprefix("ohlora: ") for line in self._last_words if line.startswith("ohlora: ")]
+        return OhloraError(words[-1]) if words else Phrased(("process_ended", {"code": code}))

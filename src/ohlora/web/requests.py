@@ -11,30 +11,29 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from ohlora.errors import OhloraError
+from ohlora.errors import Part
 from ohlora.web import connection
-from ohlora.web.phrases import Phrased
+from ohlora.web.phrases import Phrased, told
 
 DROPPED, DROPPED_S = 2**24, 2.0  # bytes and seconds of what is too long that are still taken in
 
 
-class Refused(OhloraError):
+class Refused(Phrased):
     """A request that is not done, and why; `status` is HTTP's."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, status: int, *parts: Part) -> None:
+        super().__init__(*parts)
         self.status = status
 
 
-def refusal(status: int, why: str, **more: Any) -> JSONResponse:
+def refusal(error: Exception) -> JSONResponse:
     """The answer to a request that was not read to its end, so its connection cannot go on."""
-    return JSONResponse({"error": why, **more}, status, {"Connection": "close"})
+    return JSONResponse(told(error), getattr(error, "status", 400), {"Connection": "close"})
 
 
 def refused(request: Request, error: Exception) -> JSONResponse:
     """Starlette's handler for mistakes that the page can tell its user."""
-    more = {"phrases": error.parts} if isinstance(error, Phrased) else {}
-    return refusal(getattr(error, "status", 400), str(error), **more)
+    return refusal(error)
 
 
 async def drop(request: Request) -> None:
@@ -53,9 +52,9 @@ async def pieces(request: Request, kind: str, most: int, most_s: float) -> Async
     given = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if given != kind:
         # Anything a form of another site could send without asking first is none of ours.
-        raise Refused(415, f"send it as {kind}")
+        raise Refused(415, ("wrong_kind", {"kind": kind}))
     length = request.headers.get("Content-Length", "0")
-    too_long = Refused(413, f"at most {most} bytes")
+    too_long = Refused(413, ("too_many_bytes", {"most": most}))
     if not (length.isascii() and length.isdecimal() and len(length) < 16) or int(length) > most:
         await drop(request)
         raise too_long
@@ -68,7 +67,7 @@ async def pieces(request: Request, kind: str, most: int, most_s: float) -> Async
                     raise too_long
                 yield piece
     except TimeoutError:
-        raise Refused(408, f"longer than {most_s:.0f} seconds") from None
+        raise Refused(408, ("too_slow", {"seconds": round(most_s)})) from None
 
 
 async def read_json(request: Request, most: int) -> Any:
@@ -80,7 +79,7 @@ async def read_json(request: Request, most: int) -> Any:
         content = json.loads(body)
         json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError):  # not JSON, or not Unicode
-        raise Refused(400, "a wish is a JSON object") from None
+        raise Refused(400, ("no_json", {})) from None
     return content
 
 
@@ -88,5 +87,5 @@ async def read_object(request: Request, most: int) -> dict[str, Any]:
     """The JSON object a page sends."""
     content = await read_json(request, most)
     if not isinstance(content, dict):
-        raise Refused(400, "a wish is a JSON object")
+        raise Refused(400, ("no_json", {}))
     return content

@@ -80,7 +80,7 @@ class Session:
         self.need("idle", "choosing")
         if self.stage == "choosing":
             if self.attempts:
-                raise Refused(409, "this match is on; finish it first")
+                raise Refused(409, ("match_is_on", {}))
             self.start_process().ask(do="stop")  # another dataset after all
         self.events.forget()
         self.stage, self.attempts, self.val_f1 = "looking", 0, {}
@@ -101,7 +101,7 @@ class Session:
         """No second attempt."""
         self.need("choosing")
         if self.attempts == 0:
-            raise Refused(409, "there is no attempt yet")
+            raise Refused(409, ("no_attempt", {}))
         self.stage = "scoring"
         self.start_process().ask(do="enough")
 
@@ -123,7 +123,7 @@ class Session:
 
     def need(self, *stages: Stage) -> None:
         if self.stage not in stages:
-            raise Refused(409, f"not now ({self.stage})")
+            raise Refused(409, ("not_now", {"stage": self.stage}))
 
     def turn(self) -> None:
         """There is room: the attempt is trained now."""
@@ -239,7 +239,7 @@ class Sessions:
     def open(self) -> Session:
         """A new session."""
         if len(self.all) >= self.most:
-            raise Refused(503, f"{self.most} players are here already (web.players)")
+            raise Refused(503, ("full", {"most": self.most}))
         name = secrets.token_urlsafe(18)
         folder = self.folder / secrets.token_hex(8)
         folder.mkdir(parents=True)
@@ -251,7 +251,7 @@ class Sessions:
 
     def find(self, name: str) -> Session:
         if name not in self.all:
-            raise Refused(404, "this page was gone for too long; load it again")
+            raise Refused(404, ("page_gone", {}))
         return self.all[name]
 
     def new_match_folder(self) -> Path:

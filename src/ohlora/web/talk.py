@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ohlora.web.events import EventLog
+from ohlora.web.phrases import Phrased, of_told, told
 from ohlora.web.piped_process import PipedProcess
 from ohlora.web.requests import Refused
 
@@ -36,16 +37,16 @@ class Talk:
     async def ask(self, do: str, language: str, **content: Any) -> dict[str, Any]:
         """What comes of a request, once it is done. Raises Refused, with what the process says."""
         if len(self._waiting) >= AT_ONCE:
-            raise Refused(409, "one thing after the other")
+            raise Refused(409, ("one_at_a_time", {}))
         process = self.start(language)
         self._numbers += 1
         number, answer = self._numbers, asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         process.ask(do=do, number=number, language=language, **content)
-        told = await answer
-        if "error" in told:
-            raise Refused(400, told["error"])
-        return told["content"]
+        done = await answer
+        if "error" in done:
+            raise of_told(done)
+        return done["content"]
 
     def heard(self, event: dict[str, Any]) -> None:
         """What the process says: to whoever waits for it, or to the page."""
@@ -57,7 +58,7 @@ class Talk:
             return
         if kind == "ended":
             self._process = None
-            self._give_up(event["why"])
+            self._give_up(event)
         elif kind == "begun":  # what was deleted is nowhere kept, here neither
             self.events.forget()
         elif kind == "said":
@@ -65,15 +66,15 @@ class Talk:
             self._said(event)
         self.events.add(kind, event)
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self, why: dict[str, Any]) -> None:
         waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
             if not answer.done():
-                answer.set_result({"error": why})
+                answer.set_result(why)
 
     async def end(self) -> None:
         self.events.close()
         process, self._process = self._process, None
         if process is not None:
             await process.end()
-        self._give_up("the page was closed")
+        self._give_up(told(Phrased(("page_closed", {}))))

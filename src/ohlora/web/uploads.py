@@ -18,8 +18,9 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from ohlora.datasets.image_files import IMAGE_SUFFIXES, formats_here, is_leftover
+from ohlora.errors import Part
 from ohlora.text import printable
-from ohlora.web.phrases import Part, Phrased
+from ohlora.web.phrases import Phrased
 
 MB = 1_000_000
 PIECE = 2**20  # bytes

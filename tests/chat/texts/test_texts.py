@@ -36,6 +36,7 @@ PAIRS = rows("retrieval_pairs")
 NO_MEMORY = rows("no_memory_questions")
 ATTACKS = rows("attacks")
 PERSONA_QUESTIONS = rows("persona_questions")
+PERSONA_ANSWERS = rows("persona_answers")
 EXPRESSIONS = rows("expressions")
 
 
@@ -59,6 +60,19 @@ def polite(text):
     return [match[1] for match in POLITE.finditer(text) if match[1]]
 
 
+def letters(text):
+    """Runs of three letters, spaces left out."""
+    word = re.sub(r"[\W_]+", "", text.lower())
+    return {word[i : i + 3] for i in range(len(word) - 2)}
+
+
+def nearest(texts, others):
+    """The largest share of letters that a text and one of the others have in common, and those two."""
+    own = [(text, letters(text)) for text in texts]
+    theirs = [(text, letters(text)) for text in others]
+    return max((len(a & b) / len(a | b), one, other) for one, a in own for other, b in theirs if a and b)
+
+
 def five_grams(text):
     words = plain(text).split()
     return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
@@ -68,13 +82,14 @@ def five_grams(text):
     ("texts", "least"),
     [
         (DIALOGUES, 1100),
-        (PAIRS, 360),
+        (PAIRS, 1500),
         (NO_MEMORY, 80),
         (ATTACKS, 72),
         (PERSONA_QUESTIONS, 40),
+        (PERSONA_ANSWERS, 70),
         (EXPRESSIONS, 450),
     ],
-    ids=["dialogues", "pairs", "no_memory", "attacks", "persona_questions", "expressions"],
+    ids=["dialogues", "pairs", "no_memory", "attacks", "persona_questions", "persona_answers", "expressions"],
 )
 def test_enough_and_half_in_each_language(texts, least):
     assert len(texts) >= least
@@ -188,9 +203,24 @@ class TestRetrievalPairs:
         test = [pair for pair in PAIRS if pair["split"] == "test"]
         assert len(test) >= 200
         train_keys = {key for pair in PAIRS if pair["split"] == "train" for key in pair_keys(pair)}
+        others = {key for pair in PAIRS if pair["split"] != "test" for key in pair_keys(pair)}
         dialogue_keys = {key for row in DIALOGUES for key in keys(row)}
         for pair in test:
-            assert not pair_keys(pair) & (train_keys | dialogue_keys), pair["id"]
+            assert not pair_keys(pair) & (others | dialogue_keys), pair["id"]
+        for pair in PAIRS:
+            if pair["split"] == "validation":
+                assert not pair_keys(pair) & (train_keys | dialogue_keys), pair["id"]
+
+    @pytest.mark.parametrize("language", sorted(LANGUAGES))
+    def test_no_question_of_theirs_is_that_of_a_training_pair_in_other_words(self, language):
+        """Those of before the last 201 facts are up to 0.7 alike; what was added is held to 0.4."""
+        asked = {split: [] for split in ("train", "validation", "test")}
+        for pair in PAIRS:
+            old = pair["split"] == "train" and int(pair["id"][-3:]) <= 150
+            if pair["language"] == language and not old:
+                asked[pair["split"]].append(pair["question"])
+        share, *pair = nearest(asked["train"] + asked["validation"], asked["test"])
+        assert share <= 0.4, pair
 
     def test_no_wording_of_theirs_is_in_the_dialogues(self):
         said = {plain(row["user"]) for row in DIALOGUES} | {plain(row["reply"]) for row in DIALOGUES}
@@ -245,6 +275,24 @@ def test_persona_answers_follow_the_sheet():
     for question in PERSONA_QUESTIONS:
         assert any(answer in said[question["language"]] for answer in question["accepted"]), question["id"]
         assert all(answer == answer.lower() and answer.strip() for answer in question["accepted"])
+
+
+def test_every_fact_about_her_can_be_asked_for_and_no_question_is_one_of_the_test():
+    sheet = yaml.safe_load((TEXTS / "persona.yaml").read_text(encoding="utf-8"))
+    for language in LANGUAGES:
+        own = [row for row in PERSONA_ANSWERS if row["language"] == language]
+        assert {row["fact"] for row in own} == set(sheet["facts"])
+        wordings = [wording for row in own for wording in row["asked"]]
+        assert len({plain(wording) for wording in wordings}) == len(wordings)
+        assert min(len(row["asked"]) for row in own) >= 4
+        asked = [row["question"] for row in PERSONA_QUESTIONS if row["language"] == language]
+        share, *pair = nearest(wordings, asked)
+        assert share <= 0.5, pair
+    replies = [plain(row["reply"]) for row in PERSONA_ANSWERS]
+    assert len(set(replies)) == len(replies)
+    for row in PERSONA_ANSWERS:
+        assert len(row["reply"]) <= LONGEST[row["language"]]
+        assert row["language"] == "en" or polite(row["reply"]) == [], row["id"]
 
 
 def test_persona_sheet_says_everything_in_both_languages():

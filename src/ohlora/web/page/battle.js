@@ -6,7 +6,7 @@ import { Form } from "/form.js";
 import { drawLooks, tell, wireLooks } from "/looks.js";
 import { drawRecord, drawResult } from "/result.js";
 import { Session } from "/session.js";
-import { at, keep, kept, language, loadWords, make, say } from "/words.js";
+import { at, keep, kept, language, loadWords, make, say, whyNot } from "/words.js";
 import { dropped, zipped } from "/zip.js";
 
 const STEPS = ["data", "choose", "training", "result"];
@@ -50,8 +50,8 @@ const HEARD = {
   scoring() { state.stage = "scoring"; },
   result(event) { Object.assign(state, { stage: "result", result: event }); },
   stopped() { over(say("stopped")); },
-  failed({ message }) { over("", message); },
-  ended({ why }) { over("", why); },
+  failed(event) { over("", whyNot(event)); },
+  ended(event) { over("", whyNot(event)); },
 };
 
 function hear({ event, ...content }) {
@@ -160,7 +160,7 @@ function drawSubset() {
     at("grid").dataset.of = `${language} ${subset.title} ${subset.seed}`;
   }
   const notes = [];
-  if (subset.unavailable) notes.push(say("unavailable", { reason: subset.unavailable, title: subset.title }));
+  if (subset.unavailable) notes.push(say("unavailable", { reason: whyNot(subset.unavailable), title: subset.title }));
   if (sealed && !sealed.expects) notes.push(say("other_protocol"));
   if (notes.length) notice(notes.join(" "));
   show("seal", sealed);
@@ -289,7 +289,7 @@ async function openRecord() {
   record = await tried(async () => {
     const answer = await fetch("/history");
     const content = await answer.json();
-    if (!answer.ok) throw new Error(content.error);
+    if (!answer.ok) throw new Error(whyNot(content));
     return content;
   });
   if (!record) return;

@@ -3,7 +3,7 @@
 import { LiveFace } from "/face.js";
 import { drawLooks, tell, wireLooks } from "/looks.js";
 import { Session } from "/session.js";
-import { at, language, loadWords, make, say } from "/words.js";
+import { at, language, loadWords, make, say, whyNot } from "/words.js";
 
 const COMMANDS = {
   "/memory": () => openMemory(),
@@ -55,9 +55,9 @@ const HEARD = {
     if (topic === "crisis") tell("crisis", say("crisis"));
     scrollDown();
   },
-  ended({ why }) {
+  ended(event) {
     takeBack();
-    problem(say("talk_ended", { why }));
+    problem(say("talk_ended", { why: whyNot(event) }));
   },
 };
 

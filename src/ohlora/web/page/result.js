@@ -2,7 +2,7 @@
 
 import { nameOf, shown } from "/form.js";
 import { lineName } from "/curves.js";
-import { language, make, meter, say } from "/words.js";
+import { language, make, meter, say, whyNot } from "/words.js";
 
 const score = (value) => value.toFixed(3);
 const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(3)}`;
@@ -41,7 +41,7 @@ export function drawResult(section, result, { sealed, files, again, other }) {
       make("code", { text: `sha256(${result.seal.salt} + ${result.seal.text}) = ${result.seal.sha256}` }),
     ],
   }));
-  if (result.not_kept) parts.push(make("p", { className: "problem", text: `${say("not_kept")} ${result.not_kept}` }));
+  if (result.not_kept) parts.push(make("p", { className: "problem", text: `${say("not_kept")} ${whyNot(result.not_kept)}` }));
   const buttons = [["same_again", again, "main"], ["another", other, ""]].map(([word, act, className]) => {
     const button = make("button", { type: "button", className, id: `do-${word}`, text: say(word) });
     button.addEventListener("click", act);

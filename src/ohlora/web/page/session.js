@@ -1,6 +1,6 @@
 // This page's session: requests to it, and the one stream of what happens in it.
 
-import { say } from "/words.js";
+import { say, whyNot } from "/words.js";
 
 export class Session {
   constructor(hear, stream = "events") {
@@ -59,9 +59,6 @@ async function send(place, content) {
   if (!answer.ok) throw new Error(whyNot(told) ?? answer.statusText);
   return told;
 }
-
-// Why a request was refused: in phrases of the page where the server names them.
-const whyNot = ({ error, phrases }) => phrases?.map(([key, values]) => say(key, values)).join("; ") ?? error;
 
 function parsed(text) {
   try { return JSON.parse(text); } catch { return {}; }

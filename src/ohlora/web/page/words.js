@@ -23,6 +23,9 @@ export function say(key, values = {}) {
   return phrase.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
+// Why something was refused or ended: the phrases that the server and its processes name for it.
+export const whyNot = ({ phrases }) => phrases?.map(([key, values]) => say(key, values)).join("; ");
+
 export const has = (key) => key in table;
 
 export function keep(name, value) {
