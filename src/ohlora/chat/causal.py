@@ -16,7 +16,6 @@ from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.remembering import to_remember
 from ohlora.chat.rules import about_her, about_user, is_order, is_question, topic_of
 from ohlora.config import Count, Index, Name, Positive, config, deferred, having
-from ohlora.errors import need_packages
 from ohlora.hardware import Device
 from ohlora.narrator.facts import Persona
 
@@ -27,7 +26,8 @@ UNSAID = ("crisis", "sexual", "harm")  # topics that no reply of a model has
 class CausalAnswerer:
     """Replies that a model writes, each checked before it is shown; else the embedded answerer's.
 
-    A reply is shown word by word once it has passed the checks: what is wrong with it may be its end.
+    A reply is shown word by word once it has passed the checks: what is wrong with it may be its end. Until
+    then a piece comes empty for each token, so that whoever listens can stop it.
     """
 
     model: Name  # a folder, a name on the Hub, or gemma3-270m
@@ -50,8 +50,6 @@ class CausalAnswerer:
 
     def check(self) -> None:
         """Raise OhloraError where model or adapter is missing or damaged."""
-        if self.adapter:
-            need_packages("narrator", "peft")
         self.check_model()
         self.fallback.check()
 
@@ -62,7 +60,7 @@ class CausalAnswerer:
         ]
 
     def answer(self, context: Context) -> Pieces:
-        drawn = ("".join(self.write(context, number)) for number in range(self.draws))
+        drawn = (self.write(context, number) for number in range(self.draws))
         return (yield from first_good(context, drawn, self.fallback))
 
     def write(self, context: Context, number: int) -> Iterator[str]:
@@ -87,16 +85,23 @@ def trusted(context: Context) -> bool:
     return context.topic is None and not (asked and hers and not own) and not orders
 
 
-def first_good(context: Context, drawn: Iterable[str], fallback: Answerer) -> Pieces:
-    """The first text that passes the checks; the fallback's line where none does, or no model is trusted."""
+def first_good(context: Context, drawn: Iterable[Iterable[str]], fallback: Answerer) -> Pieces:
+    """The first text that passes the checks; the fallback's line where none does, or no model is trusted.
+
+    `drawn` has texts as pieces.
+    """
     refused: list[str] = []
-    for text in drawn if trusted(context) else ():
+    for written in drawn if trusted(context) else ():
+        text = ""
+        for piece in written:
+            text += piece
+            yield ""
         reply, remember = read_completion(text)
         if not faults(reply, context) and topic_of(reply) not in UNSAID:
             yield from words(reply)
             remember = remember or to_remember(context.user, context.language)
             return Answer(reply, remember, tuple(refused), written=False)
         refused.append(reply)
-    written = whole(fallback.answer(context))
-    yield from words(written.reply)
-    return replace(written, refused=tuple(refused))
+    line = whole(fallback.answer(context))
+    yield from words(line.reply)
+    return replace(line, refused=tuple(refused))
