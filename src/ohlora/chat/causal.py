@@ -55,9 +55,14 @@ class CausalAnswerer:
 
     def hello(self, language: Language) -> str:
         who = f"{self.model}{' + LoRA' if self.adapter else ', not tuned to her voice'}"
-        return {"ko": f"Oh-LoRA: 안녕! ({who}) /help, /quit", "en": f"Oh-LoRA: Hi! ({who}) /help, /quit"}[
-            language
-        ]
+        return {
+            "ko": f"Oh-LoRA: 안녕! 작은 언어 모델({who})이 쓰는 말이라 엉뚱할 때가 있어. /help",
+            "en": f"Oh-LoRA: Hi! A language model writes my replies ({who}), some miss the point. /help",
+        }[language]
+
+    def prepare(self) -> None:
+        """Read the model before the first line comes, so that nobody waits for it then."""
+        _ = self.loaded
 
     def answer(self, context: Context) -> Pieces:
         drawn = (self.write(context, number) for number in range(self.draws))

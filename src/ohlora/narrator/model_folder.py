@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from ohlora import lineage
-from ohlora.errors import OhloraError
+from ohlora.errors import OhloraError, need_packages
 from ohlora.narrator import gemma
 from ohlora.narrator.language_model import LanguageModelNarrator
 
@@ -44,13 +44,22 @@ def find_model(name: str) -> str:
 
 def check_narrator(narrator: LanguageModelNarrator) -> None:
     """Raise OhloraError where the model or its adapter is missing, damaged, or the adapter is another's."""
+    if narrator.adapter:
+        need_packages("gemma" if narrator.model == gemma.NAME else "narrator", "peft")
     folder = Path(find_model(narrator.model))
-    read_json(folder / "config.json")
-    shapes = read_shapes(folder, "model")
-    check_tokenizer(folder)
+    try:
+        read_json(folder / "config.json")
+        shapes = read_shapes(folder, "model")
+        check_tokenizer(folder)
+    except OhloraError as error:
+        if narrator.model == gemma.NAME:
+            raise OhloraError(f"{error}; {gemma.how_to_mend(folder)}") from None
+        raise
     if narrator.adapter:
         adapter = Path(find_model(narrator.adapter))
-        read_json(adapter / "adapter_config.json")
+        kind = read_json(adapter / "adapter_config.json").get("peft_type")
+        if kind != "LORA":
+            raise OhloraError(f"{adapter / 'adapter_config.json'}: peft_type={kind} is not LORA")
         if strangers := foreign_layers(read_shapes(adapter, "adapter_model"), shapes):
             raise OhloraError(
                 f"{narrator.adapter} is an adapter for another model than {narrator.model}:"

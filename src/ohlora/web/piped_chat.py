@@ -16,6 +16,7 @@ from contextlib import closing
 from typing import Any
 
 from ohlora.chat.answerer import Answerer
+from ohlora.chat.causal import CausalAnswerer
 from ohlora.chat.conversation import LONGEST_LINE, Conversation, Said, checked_line
 from ohlora.chat.fact import Fact
 from ohlora.chat.store import Turn
@@ -77,6 +78,8 @@ class Talker:
             longest=LONGEST_LINE,
             file=str(self.store.path),
         )
+        if isinstance(self.answerer, CausalAnswerer):
+            self.answerer.prepare()
         return {}
 
     def say(self, request: Mapping[str, Any]) -> dict[str, Any]:
