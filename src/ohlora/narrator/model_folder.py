@@ -56,16 +56,26 @@ def check_narrator(narrator: LanguageModelNarrator) -> None:
             raise OhloraError(f"{error}; {gemma.how_to_mend(folder)}") from None
         raise
     if narrator.adapter:
-        adapter = Path(find_model(narrator.adapter))
-        kind = read_json(adapter / "adapter_config.json").get("peft_type")
-        if kind != "LORA":
-            raise OhloraError(f"{adapter / 'adapter_config.json'}: peft_type={kind} is not LORA")
-        if strangers := foreign_layers(read_shapes(adapter, "adapter_model"), shapes):
+        try:
+            check_adapter(narrator.adapter, narrator.model, shapes)
+        except OhloraError as error:
             raise OhloraError(
-                f"{narrator.adapter} is an adapter for another model than {narrator.model}:"
-                f" no layer {strangers[0]} of that shape there"
-                + (f" ({len(strangers)} of its layers do not fit)" if len(strangers) > 1 else "")
-            )
+                f"{error} (adapter=null: without one; python -m ohlora fine-tune: a new one)"
+            ) from None
+
+
+def check_adapter(name: str, model: str, shapes: Shapes) -> None:
+    """Raise OhloraError where a LoRA adapter is missing, damaged, or made for a model of other shapes."""
+    folder = Path(find_model(name))
+    kind = read_json(folder / "adapter_config.json").get("peft_type")
+    if kind != "LORA":
+        raise OhloraError(f"{folder / 'adapter_config.json'}: peft_type={kind} is not LORA")
+    if strangers := foreign_layers(read_shapes(folder, "adapter_model"), shapes):
+        raise OhloraError(
+            f"{name} is an adapter for another model than {model}:"
+            f" no layer {strangers[0]} of that shape there"
+            + (f" ({len(strangers)} of its layers do not fit)" if len(strangers) > 1 else "")
+        )
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
