@@ -78,6 +78,7 @@ def rehearsal():
         max_tokens=40,
         splices=0.03,
         held_out=True,
+        evaluated=None,
         max_length=192,
     )
 

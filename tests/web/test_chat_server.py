@@ -180,6 +180,69 @@ def test_a_process_that_ends_by_itself_answers_whoever_waits_and_is_started_agai
     assert run(program, twice) == ["no room left"] * 2
 
 
+SLOW = """
+import time
+from contextlib import contextmanager
+from ohlora.chat.answerer import Answer
+from ohlora.chat.retrieval import Bm25
+from ohlora.chat.conversation import Conversation
+from ohlora.chat.mood import Mood
+from ohlora.chat.store import MemoryStore
+from ohlora.web.piped_chat import converse
+
+class Slow:  # writes for ever, unless it is asked for something quick
+    def hello(self, language):
+        return "hi"
+
+    def answer(self, context):
+        while "quick" not in context.user:
+            yield ""
+            time.sleep(0.01)
+        yield "done"
+        return Answer("done")
+
+class Calm:
+    def mood(self, text):
+        return Mood("neutral", 0.0)
+
+class Job:
+    answerer = Slow()
+
+    @contextmanager
+    def conversation(self):
+        with MemoryStore(MEMORY) as store:
+            yield Conversation(store, Bm25(threshold=1.0), self.answerer, Calm(), None, "en")
+
+converse(Job())
+"""
+
+
+def test_a_reply_is_stopped_while_it_is_written_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    async def stop(talk: Talk) -> tuple[Any, ...]:
+        def kinds() -> list[str]:
+            return [kind for _, kind, _ in talk.events._events]
+
+        slow = asyncio.create_task(talk.ask("say", "en", line="tell me everything"))
+        while "asked" not in kinds():
+            await asyncio.sleep(0.02)
+        memory = asyncio.create_task(talk.ask("memory", "en"))  # waits behind the reply
+        await asyncio.sleep(0.05)
+        talk.stop()
+        stopped = await slow, (await memory)["turns"], kinds()
+        talk.stop()  # nothing to be stopped
+        await talk.ask("say", "en", line="something quick")
+        return *stopped, kinds(), (await talk.ask("memory", "en"))["turns"]
+
+    program = f"from pathlib import Path; MEMORY = Path({str(tmp_path / 'memory.sqlite')!r})\n{SLOW}"
+    assert run(program, stop) == (
+        {},
+        0,
+        ["begun", "unsaid"],
+        ["begun", "unsaid", "asked", "said"],
+        1,
+    )
+
+
 def test_a_page_that_goes_leaves_nobody_waiting() -> None:
     async def leave(talk: Talk) -> str:
         waiting = asyncio.create_task(talk.ask("say", "en", line="hello"))

@@ -42,7 +42,8 @@ class Answer:
     written: bool = True  # a line written by a person, not by a model
 
 
-Pieces = Generator[str, None, Answer]  # pieces of the reply as they come; returns the whole
+# Pieces of the reply as they come; returns the whole. An empty piece: more is written, and not shown yet.
+Pieces = Generator[str, None, Answer]
 
 
 class Answerer(Protocol):

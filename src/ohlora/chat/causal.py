@@ -16,7 +16,6 @@ from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.remembering import to_remember
 from ohlora.chat.rules import about_her, about_user, is_order, is_question, topic_of
 from ohlora.config import Count, Index, Name, Positive, config, deferred, having
-from ohlora.errors import need_packages
 from ohlora.hardware import Device
 from ohlora.narrator.facts import Persona
 
@@ -27,7 +26,8 @@ UNSAID = ("crisis", "sexual", "harm")  # topics that no reply of a model has
 class CausalAnswerer:
     """Replies that a model writes, each checked before it is shown; else the embedded answerer's.
 
-    A reply is shown word by word once it has passed the checks: what is wrong with it may be its end.
+    A reply is shown word by word once it has passed the checks: what is wrong with it may be its end. Until
+    then a piece comes empty for each token, so that whoever listens can stop it.
     """
 
     model: Name  # a folder, a name on the Hub, or gemma3-270m
@@ -50,19 +50,22 @@ class CausalAnswerer:
 
     def check(self) -> None:
         """Raise OhloraError where model or adapter is missing or damaged."""
-        if self.adapter:
-            need_packages("narrator", "peft")
         self.check_model()
         self.fallback.check()
 
     def hello(self, language: Language) -> str:
         who = f"{self.model}{' + LoRA' if self.adapter else ', not tuned to her voice'}"
-        return {"ko": f"Oh-LoRA: 안녕! ({who}) /help, /quit", "en": f"Oh-LoRA: Hi! ({who}) /help, /quit"}[
-            language
-        ]
+        return {
+            "ko": f"Oh-LoRA: 안녕! 작은 언어 모델({who})이 쓰는 말이라 엉뚱할 때가 있어. /help",
+            "en": f"Oh-LoRA: Hi! A language model writes my replies ({who}), some miss the point. /help",
+        }[language]
+
+    def prepare(self) -> None:
+        """Read the model before the first line comes, so that nobody waits for it then."""
+        _ = self.loaded
 
     def answer(self, context: Context) -> Pieces:
-        drawn = ("".join(self.write(context, number)) for number in range(self.draws))
+        drawn = (self.write(context, number) for number in range(self.draws))
         return (yield from first_good(context, drawn, self.fallback))
 
     def write(self, context: Context, number: int) -> Iterator[str]:
@@ -87,16 +90,23 @@ def trusted(context: Context) -> bool:
     return context.topic is None and not (asked and hers and not own) and not orders
 
 
-def first_good(context: Context, drawn: Iterable[str], fallback: Answerer) -> Pieces:
-    """The first text that passes the checks; the fallback's line where none does, or no model is trusted."""
+def first_good(context: Context, drawn: Iterable[Iterable[str]], fallback: Answerer) -> Pieces:
+    """The first text that passes the checks; the fallback's line where none does, or no model is trusted.
+
+    `drawn` has texts as pieces.
+    """
     refused: list[str] = []
-    for text in drawn if trusted(context) else ():
+    for written in drawn if trusted(context) else ():
+        text = ""
+        for piece in written:
+            text += piece
+            yield ""
         reply, remember = read_completion(text)
         if not faults(reply, context) and topic_of(reply) not in UNSAID:
             yield from words(reply)
             remember = remember or to_remember(context.user, context.language)
             return Answer(reply, remember, tuple(refused), written=False)
         refused.append(reply)
-    written = whole(fallback.answer(context))
-    yield from words(written.reply)
-    return replace(written, refused=tuple(refused))
+    line = whole(fallback.answer(context))
+    yield from words(line.reply)
+    return replace(line, refused=tuple(refused))

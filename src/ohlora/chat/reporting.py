@@ -215,7 +215,8 @@ class Heard:
 def timed(answerer: Answerer, name: str, context: Context, heard: list[Heard]) -> Answer:
     started = time.perf_counter()
     pieces = answerer.answer(context)
-    next(pieces)
+    while not next(pieces):
+        pass
     first = time.perf_counter() - started
     answer = whole(pieces)
     memory = tuple(fact.line for fact in context.memory)

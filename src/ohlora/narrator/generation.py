@@ -80,8 +80,8 @@ def load_narrator(narrator: LanguageModelNarrator) -> tuple[Any, Any]:
                 folder = find_model(narrator.adapter)
                 model = PeftModel.from_pretrained(model, folder).merge_and_unload()
                 note_reading(folder, "adapter_model")
-            except (UserWarning, RuntimeError, ValueError) as error:
-                why = str(error).strip().splitlines()[0][:200]
+            except (UserWarning, RuntimeError, ValueError, KeyError, TypeError) as error:
+                why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
                 raise OhloraError(f"{narrator.adapter} does not fit {narrator.model}: {why}") from None
     return load_tokenizer(narrator.model), model.eval()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -67,13 +67,13 @@ class LanguageModelNarrator:
     write = deferred("ohlora.narrator.generation", "write_lines")
     load = deferred("ohlora.narrator.generation", "load_narrator")
 
-    def tell(self, match: MatchResult) -> Told:
-        """A line on `match`, and the lines refused before it."""
+    def tell(self, match: MatchResult, drawn: Iterable[Draw] | None = None) -> Told:
+        """A line on `match`, and the lines refused before it; `drawn` are draw 0's, if there are some."""
         match = replace(match, language=self.language)
         refused: list[str] = []
         if Facts.read(match).human:  # there is no training text on machines
             for number in range(self.rounds):
-                for draw in self.draw(match, number):
+                for draw in self.draw(match, number) if number or drawn is None else drawn:
                     if draw.shown:
                         return Told(draw.line, refused=tuple(refused), written=False)
                     refused.append(draw.line)

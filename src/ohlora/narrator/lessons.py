@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -23,6 +24,11 @@ Rows = tuple[list[Row], list[Row]]  # to train on, to evaluate on
 Splices = Annotated[float, Ge(0), Le(0.9)]
 
 
+def spread(rows: list[Row], most: int | None) -> list[Row]:
+    """At most so many rows, evenly spread over all of them."""
+    return rows[:: math.ceil(len(rows) / most)] if most else rows
+
+
 @config
 class Lessons:
     """The written lines and splices of them, each beside matches it is true of."""
@@ -30,12 +36,14 @@ class Lessons:
     draws: Count  # matches each line is set beside
     splices: Splices
     held_out: bool  # keep the lines of six cases for evaluation
+    evaluated: Count | None  # rows that are evaluated on, at most; None: all that are held out
     max_length: Count  # tokens of a prompt and its line
     stage: ClassVar[str] = "Fine-tuning"
 
     def rows(self, model: str, persona: Persona | None, seed: int, folder: Path) -> Rows:
         """The same rows for every model."""
-        return examples(self.draws, self.splices, self.held_out, seed)
+        rows, held = examples(self.draws, self.splices, self.held_out, seed)
+        return rows, spread(held, self.evaluated)
 
 
 @config
@@ -54,6 +62,7 @@ class Rehearsal:
     max_tokens: Count  # of a line
     splices: Splices  # of the lessons it was tuned on: what those left out is evaluated on
     held_out: bool
+    evaluated: Count | None
     max_length: Count  # tokens of a prompt and its line
     stage: ClassVar[str] = "Rehearsal"
 
@@ -66,7 +75,7 @@ class Rehearsal:
                 raise OhloraError(f"{model}: none of its lines is true and in her voice; fine-tune it first")
             write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         rehearsed = [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]
-        return rehearsed, examples(1, self.splices, self.held_out, seed)[1]
+        return rehearsed, spread(examples(1, self.splices, self.held_out, seed)[1], self.evaluated)
 
     def rehearsed(self, model: str, persona: Persona | None, seed: int) -> list[Row]:
         """Every line that passes, of every case and language."""

@@ -21,6 +21,7 @@ class Measure:
     narrators: Mapping[str, Narrators]  # by name: one of each language
     base: Name | None  # the first one's model before it was tuned: measured beside it
     matches: Count  # of each case and language
+    every: Count  # 1: all cases; 4: each fourth, for a model that writes slowly
     sample: Index  # shown lines set aside to be read by a person
     lessons: Lessons | Rehearsal  # what the fine-tuned one was trained on
     seed: Index

@@ -15,6 +15,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ohlora.battle.verdict import Verdict
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import LANGUAGES
@@ -40,9 +41,10 @@ def measure(job: Measure) -> float:
     for narrator in (one for by_language in narrators.values() for one in by_language.values()):
         narrator.check()
     rows, _ = examples(1, job.lessons.splices, job.lessons.held_out, job.seed)
-    with progress(len(narrators) * len(LANGUAGES) * len(CASES) * job.matches, "matches") as advance:
+    cases = CASES[:: job.every]
+    with progress(len(narrators) * len(LANGUAGES) * len(cases) * job.matches, "matches") as advance:
         spoken = {
-            name: [*listen(by_language, job.matches, job.seed, advance)]
+            name: [*listen(by_language, cases, job.matches, job.seed, advance)]
             for name, by_language in narrators.items()
         }
     report = {name: counts(lines, rows, job.lessons.held_out) for name, lines in spoken.items()}
@@ -79,10 +81,12 @@ def untuned(narrator: Any, base: str) -> LanguageModelNarrator:
     return replace(narrator, model=base, adapter=None)
 
 
-def listen(by_language: Narrators, matches: int, seed: int, advance: Advance) -> Iterator[Spoken]:
+def listen(
+    by_language: Narrators, cases: Sequence[tuple[Verdict, ...]], matches: int, seed: int, advance: Advance
+) -> Iterator[Spoken]:
     """Every line, raw and shown, of every match."""
     for language, narrator in by_language.items():
-        for case in CASES:
+        for case in cases:
             for number in range(matches):
                 match = draw_match(case, language, random.Random(f"{seed} {number} {' '.join(case)}"))
                 about = {
@@ -90,8 +94,10 @@ def listen(by_language: Narrators, matches: int, seed: int, advance: Advance) ->
                     "verdicts": [verdict.value for verdict in case],
                     "held_out": case in HELD_OUT,
                 }
+                started, drawn = time.perf_counter(), None
                 if isinstance(narrator, LanguageModelNarrator):
-                    for draw in narrator.draw(match, 0):
+                    drawn = [*narrator.draw(match, 0)]
+                    for draw in drawn:
                         yield {
                             **about,
                             "raw": draw.raw,
@@ -101,8 +107,7 @@ def listen(by_language: Narrators, matches: int, seed: int, advance: Advance) ->
                             "says_who_won": draw.says_who_won,
                             "shown": False,
                         }
-                started = time.perf_counter()
-                spoken = narrator.tell(match)
+                spoken = narrator.tell(match, drawn) if drawn else narrator.tell(match)
                 yield {
                     **about,
                     "line": spoken.line,

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from ohlora import lineage
-from ohlora.errors import OhloraError
+from ohlora.errors import OhloraError, need_packages
 from ohlora.narrator import gemma
 from ohlora.narrator.language_model import LanguageModelNarrator
 
@@ -44,19 +44,38 @@ def find_model(name: str) -> str:
 
 def check_narrator(narrator: LanguageModelNarrator) -> None:
     """Raise OhloraError where the model or its adapter is missing, damaged, or the adapter is another's."""
-    folder = Path(find_model(narrator.model))
-    read_json(folder / "config.json")
-    shapes = read_shapes(folder, "model")
-    check_tokenizer(folder)
     if narrator.adapter:
-        adapter = Path(find_model(narrator.adapter))
-        read_json(adapter / "adapter_config.json")
-        if strangers := foreign_layers(read_shapes(adapter, "adapter_model"), shapes):
+        need_packages("gemma" if narrator.model == gemma.NAME else "narrator", "peft")
+    folder = Path(find_model(narrator.model))
+    try:
+        read_json(folder / "config.json")
+        shapes = read_shapes(folder, "model")
+        check_tokenizer(folder)
+    except OhloraError as error:
+        if narrator.model == gemma.NAME:
+            raise OhloraError(f"{error}; {gemma.how_to_mend(folder)}") from None
+        raise
+    if narrator.adapter:
+        try:
+            check_adapter(narrator.adapter, narrator.model, shapes)
+        except OhloraError as error:
             raise OhloraError(
-                f"{narrator.adapter} is an adapter for another model than {narrator.model}:"
-                f" no layer {strangers[0]} of that shape there"
-                + (f" ({len(strangers)} of its layers do not fit)" if len(strangers) > 1 else "")
-            )
+                f"{error} (adapter=null: without one; python -m ohlora fine-tune: a new one)"
+            ) from None
+
+
+def check_adapter(name: str, model: str, shapes: Shapes) -> None:
+    """Raise OhloraError where a LoRA adapter is missing, damaged, or made for a model of other shapes."""
+    folder = Path(find_model(name))
+    kind = read_json(folder / "adapter_config.json").get("peft_type")
+    if kind != "LORA":
+        raise OhloraError(f"{folder / 'adapter_config.json'}: peft_type={kind} is not LORA")
+    if strangers := foreign_layers(read_shapes(folder, "adapter_model"), shapes):
+        raise OhloraError(
+            f"{name} is an adapter for another model than {model}:"
+            f" no layer {strangers[0]} of that shape there"
+            + (f" ({len(strangers)} of its layers do not fit)" if len(strangers) > 1 else "")
+        )
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

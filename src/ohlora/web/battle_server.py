@@ -143,6 +143,7 @@ class BattleApp:
             at("/frame", self.frame),
             at("/talk", self.talk),
             at("/say", self.say, "POST"),
+            at("/hush", self.hush, "POST"),
             at("/memory", self.memory),
             at("/forget", self.forget, "POST"),
             at("/memory.json", self.export),
@@ -198,6 +199,13 @@ class BattleApp:
         asked = TalkRequest(**await read_object(request, LARGEST_LINE))
         session.mood("thinking")
         return JSONResponse(await session.talk.ask("say", asked.language, line=asked.line or ""))
+
+    async def hush(self, request: Request) -> Response:
+        """End the reply that is being written; the events tell when it is."""
+        session = self.session(request)
+        await read_object(request, LARGEST_REQUEST)
+        session.hush()
+        return JSONResponse({})
 
     async def memory(self, request: Request) -> Response:
         return JSONResponse(await self.session(request).talk.ask("memory", spoken(request)))

@@ -45,6 +45,11 @@ class EventLog:
         """Keep no event of a kind: a later one has said all that they did."""
         self._events = [event for event in self._events if event[1] != kind]
 
+    def drop_last(self, kind: str) -> None:
+        """Keep the last event of a kind no longer: it came to nothing."""
+        last = max((number for number, one, _ in self._events if one == kind), default=0)
+        self._events = [event for event in self._events if event[0] != last]
+
     def close(self) -> None:
         """End every stream."""
         self._closed = True

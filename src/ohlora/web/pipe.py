@@ -69,6 +69,18 @@ class Pipe:
             self.stopping.clear()
             raise KeyboardInterrupt
 
+    def stopped(self) -> bool:
+        """Whether somebody asked to stop, which is answered by that; what else was asked for stays."""
+        if not self.stopping.is_set():
+            return False
+        others = []
+        while (request := self._requests.get()).get("do") != "stop":
+            others.append(request)
+        self.stopping.clear()
+        for request in others:
+            self._requests.put(request)
+        return True
+
     def _read(self, descriptor: int) -> None:
         with suppress(OSError), os.fdopen(descriptor, encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -79,10 +91,10 @@ class Pipe:
                 if not isinstance(request, Mapping):
                     self.say("failed", **told(Phrased(("no_json", {}))))
                     continue
+                if request.get("do") == "stop":
+                    self.stopping.set()  # before whoever takes the request can clear it
                 if request:
                     self._requests.put(dict(request))
-                if request.get("do") == "stop":
-                    self.stopping.set()
         if not self._waiting.is_set() or not self._requests.empty():
             os._exit(0)
         self._requests.put({})

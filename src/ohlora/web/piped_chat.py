@@ -3,7 +3,8 @@
 {"do": "begin" | "say" | "memory" | "forget" | "erase" | "export", "number": n, ...}: each is answered by
 {"event": "answer", "number": n, "content" or "error": ...} once it is done. In the meantime a line is told
 as it was read ("asked"), her reply in pieces ("piece") and whole, with her mood and what she remembered
-("said"); "begun" has the turns that are kept, and comes again when some have been deleted.
+("said"). A line that was refused, or whose reply {"do": "stop"} ended, is not kept ("unsaid"). "begun" has
+the turns that are kept, and comes again when some have been deleted.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Generator, Mapping
+from contextlib import closing
 from typing import Any
 
 from ohlora.chat.answerer import Answerer
+from ohlora.chat.causal import CausalAnswerer
 from ohlora.chat.conversation import LONGEST_LINE, Conversation, Said, checked_line
 from ohlora.chat.fact import Fact
 from ohlora.chat.store import Turn
@@ -76,12 +79,21 @@ class Talker:
             longest=LONGEST_LINE,
             file=str(self.store.path),
         )
+        if isinstance(self.answerer, CausalAnswerer):
+            self.answerer.prepare()
         return {}
 
     def say(self, request: Mapping[str, Any]) -> dict[str, Any]:
         line = str(request["line"])
         self.pipe.say("asked", user=checked_line(line))
-        said = self._stream(self.conversation.say(line))
+        said = None
+        try:
+            said = self._stream(self.conversation.say(line))
+        finally:
+            if said is None:  # nothing of it is kept
+                self.pipe.say("unsaid")
+        if said is None:
+            return {}
         self.pipe.say(
             "said",
             user=said.user,
@@ -93,12 +105,17 @@ class Talker:
         )
         return {}
 
-    def _stream(self, pieces: Generator[str, None, Said]) -> Said:
-        while True:
-            try:
-                self.pipe.say("piece", text=next(pieces))
-            except StopIteration as end:
-                return end.value
+    def _stream(self, pieces: Generator[str, None, Said]) -> Said | None:
+        """The turn once it is kept; None where it was stopped before."""
+        with closing(pieces):
+            while not self.pipe.stopped():
+                try:
+                    piece = next(pieces)
+                except StopIteration as end:
+                    return end.value
+                if piece:
+                    self.pipe.say("piece", text=piece)
+        return None
 
     def memory(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -190,6 +190,11 @@ class Session:
         if self.face is not None:
             self.speak(line, self.face.expressions.mood(verdict))
 
+    def hush(self) -> None:
+        """End the reply that is being written."""
+        self.talk.stop()
+        self.mood(NEUTRAL)
+
     def reply(self, said: dict[str, Any]) -> None:
         """Say a reply of the conversation."""
         self.speak(said["reply"], said["mood"], said["intensity"])

@@ -48,6 +48,11 @@ class Talk:
             raise of_told(done)
         return done["content"]
 
+    def stop(self) -> None:
+        """End the reply that is being written; the line it answers is not kept."""
+        if self._process is not None:
+            self._process.ask(do="stop")
+
     def heard(self, event: dict[str, Any]) -> None:
         """What the process says: to whoever waits for it, or to the page."""
         kind = event.pop("event")
@@ -64,6 +69,9 @@ class Talk:
         elif kind == "said":
             self.events.drop("piece")
             self._said(event)
+        elif kind == "unsaid":
+            self.events.drop_last("asked")
+            self.events.drop("piece")
         self.events.add(kind, event)
 
     def _give_up(self, why: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ const COMMANDS = {
 };
 const NEAR = 80; // pixels from the end, within which a new line is scrolled to
 
+const PATIENCE_MS = 300; // most replies are there sooner, and a button that comes and goes would flicker
+
 let session;
 let known = { turns: [], hello: "", longest: 2000, file: "" }; // as the conversation began
 let mood = { mood: "neutral", intensity: 0 };
@@ -23,7 +25,6 @@ let memory = null; // what the open panel shows
 const notice = (text) => tell("notice", text);
 const problem = (text) => tell("problem", text);
 const waiting = () => last !== null && !last.whole; // for the rest of a reply: a line after the other
-const drawSend = () => { at("send").ariaDisabled = String(waiting()); };
 
 // ---- what happens -------------------------------------------------------------------------------------
 
@@ -55,6 +56,7 @@ const HEARD = {
     if (topic === "crisis") tell("crisis", say("crisis"));
     scrollDown();
   },
+  unsaid() { takeBack(); }, // stopped, or refused
   ended(event) {
     takeBack();
     problem(say("talk_ended", { why: whyNot(event) }));
@@ -102,6 +104,23 @@ function showReply() {
   last.bubble.classList.remove("waits");
   last.reply.textContent = last.text;
   scrollDown();
+}
+
+let patience;
+
+function drawSend() { // while she writes, a button to stop her stands where the one that sends was
+  const on = waiting();
+  at("send").ariaDisabled = String(on);
+  clearTimeout(patience);
+  if (on) patience = setTimeout(() => showStop(true), PATIENCE_MS);
+  else showStop(false);
+}
+
+function showStop(on) {
+  const focused = [at("send"), at("stop")].includes(document.activeElement);
+  at("stop").hidden = !on;
+  at("send").hidden = on;
+  if (focused) at(on ? "stop" : "line").focus();
 }
 
 function takeBack() { // the turn came to nothing: what was typed is there again
@@ -213,6 +232,8 @@ async function submit() {
   if (await tried(() => session.ask("say", { language, line }).then(() => true)) === undefined) takeBack();
 }
 
+const hush = () => waiting() && tried(() => session.ask("hush"));
+
 async function command(line) {
   const [name] = line.split(/\s/, 1), rest = line.slice(name.length).trim();
   if (!Object.hasOwn(COMMANDS, name)) throw new Error(say("command_unknown", { name, known: Object.keys(COMMANDS).join(" ") }));
@@ -224,6 +245,8 @@ function wire() {
     event.preventDefault();
     submit();
   });
+  at("stop").addEventListener("click", hush);
+  at("say").addEventListener("keydown", (event) => { if (event.key === "Escape" && !event.isComposing) hush(); });
   at("line").addEventListener("keydown", (event) => {
     // While a Korean syllable is being composed, Enter only ends it.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
