@@ -62,7 +62,7 @@ def match(page: Any) -> Iterator[str]:
     page.fill("#seed", SEED)
     page.click("#data-form button.main")
     page.locator("#do-fight").wait_for()
-    page.wait_for_function("document.querySelector('#bubble').textContent")
+    page.locator("#bubble:not(:empty)").wait_for()
     yield "choosing"
     page.fill("#axis-learning_rate-value", RATES[0])
     page.click("#do-fight")
@@ -80,7 +80,8 @@ def match(page: Any) -> Iterator[str]:
 
 
 def half_way(page: Any, bar: int) -> None:
-    page.wait_for_function(f"(document.querySelectorAll('#bars progress')[{bar}]?.position ?? 0) > 0.5")
+    while page.evaluate(f"document.querySelectorAll('#bars progress')[{bar}]?.position ?? 0") < 0.5:
+        page.wait_for_timeout(100)  # the page's content policy has no wait_for_function
 
 
 def top_of(page: Any, target: str) -> None:

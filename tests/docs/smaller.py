@@ -16,7 +16,7 @@ LEFT_OUT = {
 }
 # Words that ask for much, and what is typed instead.
 LESS = {
-    r"((?:challenger\.)?trials)=\d+": r"\1=2",
+    r"((?:challenger\.)?trials)=(?:[3-9]|\d\d+)": r"\1=2",  # trials=1 is another thing: it is watched
     r"worker=range\(\d+\)": "worker=range(2)",
     r"hydra\.launcher\.n_jobs=\d+": "hydra.launcher.n_jobs=2",
     r"curve=.+": "curve=[10]",
