@@ -31,8 +31,14 @@ SERVER = re.compile(r"ui=web|ohlora live")
 TYPED = {r"human=prompt": "\n" * 24, r"ohlora chat$": "hello\n/quit\n"}
 # What a command reads without naming it.
 READ = {"dataset=numpy_archive": "my_arrays.npz", "model=target_table": "outputs/table"}
-# What must have been run before.
-BEFORE = {"league.play=false": "python battle.py league=standard dataset=digits size=smoke"}
+# What must have been run before, in order.
+IN_MY_FACE = "save_to=my_face paths.face=my_face"
+FILTERED = f"python train.py model=face_filter {IN_MY_FACE}"
+BEFORE = {
+    "league.play=false": ["python battle.py league=standard dataset=digits size=smoke"],
+    "filtered_faces=my_face": [FILTERED],
+    "variant=polished": [f"python train.py model=face_vae {IN_MY_FACE} filtered_faces=my_face"],
+}
 
 
 def environment(command: Command) -> dict[str, str]:
@@ -97,9 +103,9 @@ def test_it_runs(command: Command, python, give, lasting_cache, real_data, tmp_p
     if words[0].startswith("benchmarks/"):
         shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
         made_less(tmp_path / "benchmarks", *BENCHMARKS[Path(words[0]).stem][0])
-    for pattern, before in BEFORE.items():
-        if pattern in line:
-            finished([python, *smaller(Command("", tuple(before.split()), ""), "battle")[1:]], tmp_path)
+    for earlier in (one for pattern, several in BEFORE.items() if pattern in line for one in several):
+        before = Command("", tuple(earlier.split()), "")
+        finished([python, *typed(before)], tmp_path)
     start = [python if own(command) else sys.executable, *words]
     if SERVER.search(line) and "--" not in line:
         serves(start, tmp_path)
