@@ -10,7 +10,7 @@ install = if echo torch | $(UV) compile -q --no-deps --torch-backend=auto --pyth
 	then uv pip install -q --torch-backend=auto --python $(VENV)/bin/python -c $(CONSTRAINTS) $(1); \
 	else $(VENV)/bin/python -m pip --disable-pip-version-check install -q -c $(CONSTRAINTS) $(1); fi
 
-.PHONY: setup battle test test-oldest lint docs clean
+.PHONY: setup battle test test-oldest lint docs docs-commands clean
 
 # Installed again only when pyproject.toml or the versions change.
 setup: $(VENV)/.installed
@@ -32,7 +32,11 @@ battle: setup
 
 # Everything, the journeys through train.py and battle.py included, a worker a core; plain `pytest` leaves those out.
 test:
-	$(VENV)/bin/python -m pytest -m ""
+	$(VENV)/bin/python -m pytest -m "not commands"
+
+# Every command of README and docs, the long ones at size=smoke; what cannot run is listed with its reason.
+docs-commands: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m pytest -m commands -rs tests/docs
 
 # The same on the lowest versions that pyproject.toml admits.
 test-oldest:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 from tests.offline_runs import only_run, read_run
+from tests.silent_wandb import silent_wandb
 
 from ohlora import lineage, tracking
 from ohlora.loggers import CsvLogs, TensorboardLogs, WandbLogs
@@ -174,6 +175,22 @@ class TestWandb:
         assert "W&B is offline (no answer" in capsys.readouterr().err
         runs = [read_run(file) for file in tmp_path.rglob("offline-run-*/*.wandb")]
         assert [run.exits for run in runs] == [[0]]
+
+    def test_a_network_that_is_lost_later_costs_so_many_seconds_at_the_end(self, tmp_path, monkeypatch):
+        """What was not uploaded lies on disk."""
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setattr(tracking, "INIT_S", 120)  # on a busy machine
+        monkeypatch.setattr(tracking, "FINISH_S", 1)
+        with silent_wandb() as address:
+            monkeypatch.setenv("WANDB_BASE_URL", address)
+            logger = wandb_logs(tmp_path, "online").make()
+            started = time.monotonic()
+            use(logger, tmp_path)
+            took = time.monotonic() - started
+        (file,) = tmp_path.rglob("*.wandb")
+        assert file.parent.name.startswith("run-"), "it was offline from the beginning"
+        assert 1 <= took < 30  # for ever without the limit
+        assert read_run(file).history["val_f1"] == [0.25, 0.75]
 
     @pytest.mark.parametrize(
         ("variable", "word", "mode"),

@@ -43,8 +43,9 @@ def build(node: Any, added: Iterable[str] = ()) -> Any:
 
     `cfg.job` takes what its node does not give from the setting of the same name at the config's root.
     Config classes with a method `make` stand for what it makes (a logger, a callback). That is made last,
-    when everything else has been found right. Raises OhloraError with every fault of the tree; one of
-    them is a setting `added` to what conf has, by its dotted name, that nothing takes.
+    when everything else has been found right; fields that a class lists in `makes`, it makes itself. Raises
+    OhloraError with every fault of the tree; one of them is a setting `added` to what conf has, by its
+    dotted name, that nothing takes.
     """
     if not isinstance(node, DictConfig | ListConfig):
         return node
@@ -92,10 +93,19 @@ class _Builder:
         """The values under a node, and the name of the setting that each comes from."""
         keys = range(len(node)) if isinstance(node, ListConfig) else node.keys()
         found = {key: followed(node, key) for key in keys if key not in RESERVED}
-        values = {key: self.value(child) for key, child in found.items()}
+        values = {key: self.part(node, key, child) for key, child in found.items()}
         names = {key: child._get_full_key("") for key, child in found.items()}
         self.taken |= dict.fromkeys(names.values())
         return values, names
+
+    def part(self, node: DictConfig | ListConfig, field: Any, child: Node) -> Any:
+        """The value of a field, not yet made where the class that has it makes it itself."""
+        made = self.made
+        self.made = made and field not in made_by_itself(node)
+        try:
+            return self.value(child)
+        finally:
+            self.made = made
 
     def object(self, node: DictConfig) -> Any:
         """What a node with `_target_` names, or WRONG where it is at fault."""
@@ -123,7 +133,7 @@ class _Builder:
             assert isinstance(root, DictConfig)
             for field in (field for field in fields if field not in values and field in root):
                 child = followed(root, field)
-                values[field], names[field] = self.value(child), child._get_full_key("")
+                values[field], names[field] = self.part(node, field, child), child._get_full_key("")
                 self.taken[names[field]] = None
         else:
             names = {field: f"{name}.{field}" if name else field for field in fields} | names
@@ -190,6 +200,14 @@ def find_target(name: Any) -> Any:
     if not (ours and (is_dataclass(found) or is_config_class(found))):
         raise refused
     return found
+
+
+def made_by_itself(node: DictConfig | ListConfig) -> tuple[str, ...]:
+    """Fields whose parts the class of a node makes itself, when it needs them."""
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        return ()
+    module, _, member = str(node["_target_"]).rpartition(".")
+    return getattr(getattr(sys.modules.get(module), member, None), "makes", ())
 
 
 def is_heavy(name: Any) -> bool:

@@ -57,9 +57,12 @@ _open: list[Lineage] = []
 
 
 @contextmanager
-def recorded() -> Iterator[Lineage]:
-    """Collect what is read and made until the end of the block, by all threads of this process."""
-    lineage = Lineage()
+def recorded(known: Lineage | None = None) -> Iterator[Lineage]:
+    """Collect what is read and made until the end of the block, by all threads of this process.
+
+    It begins with what is `known` to have been read.
+    """
+    lineage = Lineage(dict(known._read) if known else {})
     _open.append(lineage)
     try:
         yield lineage

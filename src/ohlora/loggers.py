@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from ohlora.config import Many, Name, config, deferred, having
+from ohlora.config import Many, Name, compared, config, deferred, having
+from ohlora.errors import need_packages
 
 # One of the classes below or the Lightning Logger it makes, which is not imported to be named.
 LoggerChoice = Annotated[Any, having("make", "log_metrics")]
@@ -25,6 +27,10 @@ class TensorboardLogs:
     save_dir: Name
     make = deferred("ohlora.tracking", "tensorboard_logger")
 
+    @compared
+    def _can_be_written(self) -> None:
+        need_packages("tensorboard", "tensorboard")
+
 
 @config
 class WandbLogs:
@@ -43,3 +49,16 @@ class WandbLogs:
     tags: Many[Name]  # more of them
     mode: Literal["auto", "online", "offline", "disabled"]
     make = deferred("ohlora.tracking", "wandb_logger")
+
+    @compared
+    def _can_be_written(self) -> None:
+        need_packages("wandb", "wandb")
+
+
+Logs = CsvLogs | TensorboardLogs | WandbLogs
+
+
+def logs_of(logs: Logs, folder: str, dataset: str) -> Logs:
+    """The same logs, of one of several runs of a process: in a folder of its own, about its own dataset."""
+    own = {"save_dir": folder, "dataset": dataset}
+    return replace(logs, **{name: value for name, value in own.items() if hasattr(logs, name)})

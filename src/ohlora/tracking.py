@@ -66,18 +66,13 @@ def csv_logger(logs: CsvLogs) -> CSVLogger:
 
 
 def tensorboard_logger(logs: TensorboardLogs) -> TensorBoardLogger:
-    try:
-        return TensorBoardLogger(logs.save_dir, name="", version="tensorboard")
-    except ModuleNotFoundError:
-        raise OhloraError("logger=tensorboard needs its package: pip install 'ohlora[tensorboard]'") from None
+    return TensorBoardLogger(logs.save_dir, name="", version="tensorboard")
 
 
 def wandb_logger(logs: WandbLogs) -> WandbLogger:
     """A W&B run, offline where W&B is out of reach: a missing network never stops a run."""
-    try:
-        import wandb
-    except ModuleNotFoundError:
-        raise OhloraError("logger=wandb needs its package: pip install 'ohlora[wandb]'") from None
+    import wandb
+
     os.environ.setdefault("WANDB_SILENT", "true")  # one line of our own is enough
     Path(logs.save_dir).mkdir(parents=True, exist_ok=True)
     if not is_main():  # gets a logger that does nothing
@@ -196,12 +191,13 @@ def answers(address: str) -> bool:
 
 
 @contextmanager
-def tracked(logger: Logger, config: Mapping[str, Any]) -> Iterator[Logger]:
+def tracked(logger: Logger, config: Mapping[str, Any], known: Lineage | None = None) -> Iterator[Logger]:
     """Log the config first and close the run at the end, as failed if the body raised.
 
-    What the body has read and made is kept with the run, and what it made becomes W&B artifacts.
+    What the body has read and made is kept with the run, and what it made becomes W&B artifacts; `known`
+    is what was read for it before.
     """
-    with recorded() as lineage:
+    with recorded(known) as lineage:
         try:
             logger.log_hyperparams(dict(config))
             yield logger

@@ -22,6 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from tests.docs.pages import PAGES, ROOT, Command, blocks, commands
+from tests.docs.smaller import BENCHMARKS, LEFT_OUT
 
 import ohlora.build
 from ohlora.build import _Builder, build
@@ -62,6 +63,13 @@ def test_a_command_that_cannot_run_everywhere_is_marked(reason):
     kind = re.compile(NEEDS[reason])
     alike = [one for one in COMMANDS if kind.search(" ".join(one.words))]
     assert not [f"{one.page}: {one}" for one in alike if not one.needs]
+
+
+def test_what_make_docs_commands_leaves_out_stands_in_a_page():
+    for pattern in LEFT_OUT:
+        assert any(re.search(pattern, str(command)) for command in COMMANDS), pattern
+    named = {Path(one.words[1]).stem for one in COMMANDS if "benchmarks/" in " ".join(one.words[1:2])}
+    assert named == {*BENCHMARKS, "predictors"}
 
 
 def test_commands_of_others_are_ours_to_give():

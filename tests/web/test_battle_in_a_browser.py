@@ -23,6 +23,10 @@ pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM, NEEDS_PROC]
 WAIT_MS = 240_000  # two busy cores
 SEED = "1000065"  # 65 digits to learn from
 RATE = "5e-05"  # of the second attempt
+FOCUSED = """() => {
+  const now = document.activeElement, shown = now.type === "radio" ? now.nextElementSibling : now;
+  return [now.id, getComputedStyle(shown).outlineStyle];
+}"""
 
 
 class Site:
@@ -145,6 +149,41 @@ def look(page: Any, seed: str = SEED) -> None:
     page.locator("#do-fight").wait_for()
 
 
+def drop(page: Any, path: Path) -> None:
+    """Drop a file or folder of this machine where the page takes uploads."""
+    page.locator("#drop").scroll_into_view_if_needed()
+    box = page.locator("#drop").bounding_box()
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send(
+            "Input.dispatchDragEvent", {"type": kind, "x": box["x"] + 9, "y": box["y"] + 9, "data": data}
+        )
+
+
+def unnamed(page: Any) -> list[str]:
+    """Roles of what a screen reader comes upon and has no name for."""
+    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    named = (
+        *("button", "link", "textbox", "slider", "radio", "radiogroup", "group", "region", "image", "img"),
+        *("meter", "progressbar", "progressIndicator", "DisclosureTriangle"),
+    )
+    shown = [node for node in nodes if not node["ignored"] and node["role"]["value"] in named]
+    assert len(shown) > 8
+    return [node["role"]["value"] for node in shown if not node.get("name", {}).get("value")]
+
+
+def tab_to(page: Any, name: str) -> None:
+    """By the Tab key alone; whatever has the focus on the way shows it."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        found, shows = page.evaluate(FOCUSED)
+        assert shows != "none", found
+        if found == name:
+            return
+    raise AssertionError(f"{name} is not reached")
+
+
 def classes(folder: Path, count: int, images: int = 12) -> dict[str, bytes]:
     """Images of plain colours, each of its own."""
     return {
@@ -175,9 +214,13 @@ def test_wrong_uploads_are_one_clear_line_each(page: Any, site: Site, tmp_path: 
         ),
         (zipped({**good, "pets/kind1/text.png": b"<b>text</b>"}, tmp_path / "text.zip"), "kind1/text.png"),
     ]:
-        page.set_input_files("#zip", path)
+        page.set_input_files("#zip", path) if path.stem != "one" else drop(page, path)
         page.locator("#problem", has_text=words).wait_for()
         page.locator("#data-form button.main:enabled").wait_for()
+    (tmp_path / "letters" / "deep").mkdir(parents=True)
+    (tmp_path / "letters" / "deep" / "a.txt").write_text("no picture")
+    drop(page, tmp_path / "letters")
+    page.locator("#problem", has_text="no images").wait_for()
     assert not list(site.folder.rglob("evil.png"))
 
 
@@ -207,13 +250,16 @@ def test_a_whole_match(page: Any, site: Site, door: Callable[..., Any], tmp_path
     page.fill("#axis-learning_rate-value", "1")
     page.click("#do-fight")
     assert page.evaluate("document.activeElement.id") == "axis-learning_rate-value"  # 1 is outside its range
-    page.fill("#axis-learning_rate-value", "0.001")
+    page.fill("#axis-learning_rate", "500")  # the middle of a logarithmic slider
+    assert page.input_value("#axis-learning_rate-value") == "0.001"
     slider = page.locator("#axis-dropout_fc")
     slider.focus()
     page.keyboard.press("Home")
     assert slider.get_attribute("aria-valuetext") == "0"
     page.fill("#axis-dropout_fc-value", "0.3")
-    page.click("#do-fight")
+    assert not unnamed(page)
+    tab_to(page, "do-fight")
+    page.keyboard.press("Enter")
     page.locator("#do-fight_again").wait_for()
     assert "Validation macro-F1 of your first attempt: 0." in page.text_content("#first-score")
     assert page.locator("#bars progress").count() == 2
@@ -224,6 +270,7 @@ def test_a_whole_match(page: Any, site: Site, door: Callable[..., Any], tmp_path
     page.click("#do-fight_again")
     page.locator("#do-same_again").wait_for()
     assert sealed in page.text_content("#result")
+    assert not unnamed(page)
     page.locator("details", has_text="Checked here: this is the choice that was sealed").wait_for(
         state="attached"
     )
@@ -255,6 +302,8 @@ def test_a_whole_match(page: Any, site: Site, door: Callable[..., Any], tmp_path
 
     page.click("#show-record")
     page.locator("#record", has_text="지민 <img src=x>").wait_for()
+    assert page.locator("#record h3").all_text_contents() == ["Leaderboard", "Latest matches"]
+    assert not unnamed(page)
     assert page.locator("#record img").count() == 0
     page.click("#close-record")
 

@@ -74,10 +74,24 @@ def test_one_that_is_ended_before_it_has_started_is_gone_and_says_nothing() -> N
 
 
 def test_it_plays_by_the_settings_that_were_typed() -> None:
-    typed = ["ui=web", "port=0", "web.matches=2", "size=smoke", "dataset=folder", "language=ko", "+x=1"]
+    typed = [
+        "ui=web",
+        "port=0",
+        "web.matches=2",
+        "size=smoke",
+        "dataset=folder",
+        "language=ko",
+        "logger=wandb",
+        "+x=1",
+    ]
     words = match_command([*typed, "chat=encoder=e5", "page=chat"], "there")
     assert words[:4] == [sys.executable, "-m", "ohlora", "battle"]
-    assert [word for word in typed if word in words] == ["size=smoke", "dataset=folder", "+x=1"]
+    assert [word for word in typed if word in words] == [
+        "size=smoke",
+        "dataset=folder",
+        "logger=wandb",
+        "+x=1",
+    ]
     assert "ui=piped" in words
     assert "hydra.run.dir=there" in words
 

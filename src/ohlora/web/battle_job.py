@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
@@ -13,6 +13,7 @@ from ohlora.battle.contestants.human_file import HumanFile
 from ohlora.battle.match import MatchSettings
 from ohlora.config import Count, Name, compared, config, deferred, having
 from ohlora.errors import OhloraError
+from ohlora.loggers import LoggerChoice
 from ohlora.space import Params
 from ohlora.web.live import Live
 from ohlora.web.piped_process import is_shared
@@ -44,8 +45,10 @@ class ServeBattle(MatchSettings):
     history: Name  # an SQLite file
     chat: str  # settings of the conversations, as a shell reads what is typed behind `python -m ohlora chat`
     page: Literal["battle", "chat"]  # whose address is printed
+    logs: LoggerChoice  # of each match, which are made where it is played
     settings: Any  # that were typed, for the processes that play
     config_sources: Any  # Hydra's list of where configs come from
+    makes: ClassVar[tuple[str, ...]] = ("logs",)
 
     @compared
     def _can_be_played(self) -> None:

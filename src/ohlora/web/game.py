@@ -7,6 +7,7 @@ from typing import Any
 from ohlora.battle.contestants.human_file import NAME_LENGTH
 from ohlora.battle.phrases import meaning
 from ohlora.datasets.titles import TITLES
+from ohlora.loggers import WandbLogs
 from ohlora.space import Axis, Real
 from ohlora.web.battle_job import ServeBattle
 
@@ -40,6 +41,7 @@ def describe_game(job: ServeBattle) -> dict[str, Any]:
         "name_length": NAME_LENGTH,
         "upload_mb": job.web.upload_mb,
         "images": job.web.images,
+        "wandb": isinstance(job.logs, WandbLogs),  # results leave this machine
     }
 
 

@@ -21,7 +21,7 @@ class Pipe:
     """Requests from standard input, one at a time; events to standard output, from any thread.
 
     Whatever else prints goes to standard error from now on. When standard input ends, so does the process:
-    at once where it is at work, as nobody is left to tell; by way of `next` where it waits, its logs closed.
+    at once where it is at work, as nobody is left to tell; by way of `next` where it waits or is `lasting`.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,8 @@ class Pipe:
         self._writing = threading.Lock()
         self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.stopping = threading.Event()  # "stop" was asked for, and nothing has answered it yet
-        self._waiting = threading.Event()
+        self._ended = threading.Event()  # standard input
+        self._lasting = threading.Event()
         threading.Thread(target=self._read, args=(os.dup(0),), daemon=True).start()
 
     def say(self, event: str, **content: Any) -> None:
@@ -51,15 +52,23 @@ class Pipe:
 
     def next(self) -> dict[str, Any]:
         """The next request. Raises KeyboardInterrupt where it is to stop, EOFError where none will come."""
-        self._waiting.set()
-        request = self._requests.get()
-        self._waiting.clear()
-        if not request:
-            raise EOFError
+        with self.lasting():
+            request = self._requests.get()
         if request.get("do") == "stop":
             self.stopping.clear()
             raise KeyboardInterrupt
         return request
+
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """What the block does is done to its end, behind which EOFError is raised where input has ended."""
+        self._lasting.set()
+        try:
+            yield
+        finally:
+            self._lasting.clear()
+        if self._ended.is_set():
+            raise EOFError
 
     def check(self) -> None:
         """Raise KeyboardInterrupt where somebody asked to stop."""
@@ -93,8 +102,8 @@ class Pipe:
                     continue
                 if request.get("do") == "stop":
                     self.stopping.set()  # before whoever takes the request can clear it
-                if request:
-                    self._requests.put(dict(request))
-        if not self._waiting.is_set() or not self._requests.empty():
+                self._requests.put(dict(request))
+        self._ended.set()
+        if not self._lasting.is_set():
             os._exit(0)
-        self._requests.put({})
+        self._requests.put({})  # wakes `next`

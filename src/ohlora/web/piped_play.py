@@ -19,10 +19,12 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
+from ohlora.assets import command_line
 from ohlora.battle.contestants.asked_human import AskedHuman
 from ohlora.battle.contestants.base import Attempts, Contestant, MatchContext
 from ohlora.battle.contestants.human_file import clean_player
 from ohlora.battle.contestants.ohlora import OhLora
+from ohlora.battle.narration import Told
 from ohlora.battle.prepare import Prepared, draw, keep, load_data, load_predictor, seal_choice
 from ohlora.battle.referee import Referee, Watch
 from ohlora.battle.report import log_match, plot_curves
@@ -32,9 +34,12 @@ from ohlora.datasets.pictures import save_contact_sheet, to_picture
 from ohlora.datasets.readers import DatasetUnavailable, Folder
 from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
+from ohlora.lineage import Lineage, recorded
+from ohlora.loggers import logs_of
 from ohlora.predictor.explain import swaps
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import Suggestion
+from ohlora.tracking import log_picture, tracked
 from ohlora.web.card import save_card
 from ohlora.web.phrases import Phrased, told
 from ohlora.web.pipe import Pipe
@@ -64,8 +69,8 @@ def play_piped(job: PlayPiped) -> None:
     """Play one match after the other until standard input ends."""
     pipe = Pipe()
     job.hardware.use_threads()
-    with pipe.starting():
-        player = Player(job, load_predictor(job), pipe)
+    with pipe.starting(), recorded() as known:
+        player = Player(job, load_predictor(job), pipe, known)
     pipe.say("ready")
     while True:
         try:
@@ -86,13 +91,23 @@ def play_piped(job: PlayPiped) -> None:
 class Player:
     """What is kept from match to match: models and the last dataset."""
 
-    def __init__(self, job: PlayPiped, predictor: Predictor, pipe: Pipe) -> None:
+    def __init__(self, job: PlayPiped, predictor: Predictor, pipe: Pipe, known: Lineage) -> None:
         self.job, self.predictor, self.pipe = job, predictor, pipe
+        self.known = known  # the models of `predictor` and `narrators`
         self.narrators: dict[str, Any] = {}
         self.loaded: tuple[Any, Any] = (None, None)  # how a dataset was asked for, and what came
 
     def play(self, request: Mapping[str, Any]) -> None:
-        """One match."""
+        """One match, and its run."""
+        with recorded(self.known) as read:
+            match, result, told, content = self.played(request)
+        with self.pipe.lasting():  # a page that is closed now leaves no run unfinished
+            self.pipe.say("result", **content, line=told.line)
+            self.log(match, result, told, request, read)
+        self.pipe.say("logged")
+
+    def played(self, request: Mapping[str, Any]) -> tuple[PlayPiped, MatchResult, Told, dict[str, Any]]:
+        """A match, its result, what she says, and what the page is told of it."""
         match, out = self.match(request), Path(request["folder"])
         out.mkdir(parents=True, exist_ok=True)
         asked = (match.dataset, match.fallback)
@@ -115,12 +130,30 @@ class Player:
         self.pipe.stopping.clear()
         self.pipe.say("scoring")
         result = prepared.result(played)
-        told = keep(match, result, out)
+        with recorded(self.known) as self.known:
+            told = keep(match, result, out)
         plot_curves(result.attempts, out / "curves.png")
-        log_match(match.logger, result, told, out)
         picture = self.react(match, result, told.line, out)
         save_card(result, told.line, picture, out / "card.png")
-        self.pipe.say("result", **self.content(prepared, result), line=told.line)
+        return match, result, told, self.content(prepared, result)
+
+    def log(
+        self, match: PlayPiped, result: MatchResult, told: Told, request: Mapping[str, Any], read: Lineage
+    ) -> None:
+        """Leave the run of a match. It begins here: one that was not played to its end has none."""
+        out = Path(match.output_dir)
+        groups = {name: choice for name, choice in match.choices.items() if not name.startswith("hydra/")}
+        asked = "folder" if request.get("upload") else request.get("dataset") or groups["dataset"]
+        about = {
+            "choices": {**groups, "dataset": asked},
+            "command": command_line(),
+            "commit": result.commit,
+            "language": match.language,
+        }
+        with tracked(logs_of(match.logs, str(out), asked).make(), about, read) as logger:
+            log_match(logger, result, told, out)
+            if (picture := out / "ohlora.png").is_file():
+                log_picture(logger, "ohlora", picture)
 
     def match(self, request: Mapping[str, Any]) -> PlayPiped:
         """The match that is asked for."""

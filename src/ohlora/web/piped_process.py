@@ -22,7 +22,7 @@ from ohlora.web.pipe import CANNOT_START
 LINE = 2**26  # bytes of the longest event: all that she remembers
 KEPT = 20  # lines of what it says on standard error
 # Settings of the server, or of each process by itself.
-OWN = ("ui=", "page=", "chat=", "port=", "web.", "language=", "live.", "logger=", "hydra.", "paths.run_dir=")
+OWN = ("ui=", "page=", "chat=", "port=", "web.", "language=", "live.", "hydra.", "paths.run_dir=")
 SHARED = ("paths.", "--config-dir=")  # by those that play and those that talk
 Heard = Callable[[dict[str, Any]], None]
 
@@ -30,7 +30,7 @@ Heard = Callable[[dict[str, Any]], None]
 def match_command(settings: Sequence[str], folder: str) -> list[str]:
     """What starts one that plays; `settings` are those the server was started with."""
     kept = [word for word in settings if not word.lstrip("+").startswith(OWN)]
-    return started("battle", *kept, "ui=piped", "logger=csv", folder=folder)
+    return started("battle", *kept, "ui=piped", folder=folder)
 
 
 def chat_command(settings: Sequence[str], folder: str) -> list[str]:
@@ -67,10 +67,13 @@ class PipedProcess:
         """Send a request, now or once it has started."""
         asyncio.create_task(self._send(json.dumps(request, ensure_ascii=False)))  # noqa: RUF006
 
-    async def end(self) -> None:
-        """Kill it and wait until it is gone."""
+    async def end(self, grace_s: float = 0.0) -> None:
+        """Wait until it is gone: by itself, as nobody asks any more, for `grace_s`; then kill it."""
         self._killed = True
         if self._process is not None:
+            if grace_s and self._process.stdin is not None:
+                self._process.stdin.close()
+                await asyncio.wait([self._task], timeout=grace_s)
             with suppress(ProcessLookupError):
                 self._process.kill()
         await self._task
@@ -122,8 +125,8 @@ class PipedProcess:
         async for line in stream:
             text = line.decode("utf-8", "replace").rstrip()
             self._last_words = [*self._last_words, text][-KEPT:]
-            if not text.startswith("ohlora: ") and text:
-                print(text, file=sys.stderr)  # a bug's traceback, or progress
+            if text:
+                print(text, file=sys.stderr)  # a bug's traceback, progress, that W&B is offline
 
     def _why(self, code: int) -> OhloraError:
         """A mistake that a user can mend, in its own words; else how it ended."""

@@ -31,6 +31,7 @@ NEW_S = 20.0  # until a new session's page must listen
 LOOK_EVERY_S = 0.5
 AHEAD = 0.02  # validation macro-F1
 MOOD_S = 4.0  # between moods while networks train
+LOGGED_S = 90.0  # at most, until what is left of a match is logged: W&B may have lost its network
 
 # idle: no match; looking: the images are read; choosing: the player's turn; waiting: for room to train
 Stage = Literal["idle", "looking", "choosing", "waiting", "training", "scoring"]
@@ -58,6 +59,7 @@ class Session:
     talk: Talk = field(init=False)
     val_f1: dict[str, float] = field(default_factory=dict)  # of each side that trains, the last
     mood_at: float = 0.0
+    logging: bool = False  # the process closes the logs of the match before
 
     def __post_init__(self) -> None:
         folder = (self.folder / "chat").as_posix()
@@ -137,7 +139,9 @@ class Session:
     def heard(self, event: dict[str, Any]) -> None:
         """What the process says, told to the page."""
         kind = event.pop("event")
-        if kind == "ready":
+        if kind in ("result", "logged", "failed", "ended"):
+            self.logging = kind == "result"
+        if kind in ("ready", "logged"):
             return
         if kind in ("failed", "stopped", "ended"):
             if kind == "ended":
@@ -207,7 +211,8 @@ class Session:
     async def end_process(self) -> None:
         process, self.process = self.process, None
         if process is not None:
-            await process.end()
+            await process.end(LOGGED_S if self.logging else 0)
+            self.logging = False
 
     async def end(self) -> None:
         """Leave nothing running and nothing on disk but finished matches."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -36,11 +37,14 @@ def test_nobody_smiles_who_is_sad_or_sulky(composed):
 @pytest.mark.slow
 def test_a_report_on_few_people(composed, tmp_path, capsys):
     small = ("people=8", "judged=1", "frames=1", "epochs=2", "resolution=32")
-    build(composed("mood_report", *small, f"folder={tmp_path.as_posix()}").job).run()
+    where = (f"folder={tmp_path.as_posix()}", f"logger.save_dir={tmp_path.as_posix()}")
+    build(composed("mood_report", *small, *where, "logger=csv").job).run()
     told = json.loads((tmp_path / "moods.json").read_text(encoding="utf-8"))
     assert told["hers"]["pictures"] == 9
     assert np.array(told["others"]["confusion"]).sum() == 9
     with Image.open(tmp_path / "moods.gif") as moving:
         assert moving.n_frames > 20
     assert (tmp_path / "moods.png").is_file()
+    cells = pd.read_csv(tmp_path / "csv" / "confusion_matrix.csv")
+    assert cells["nPredictions"].sum() == 9
     assert "moods named rightly" in capsys.readouterr().out

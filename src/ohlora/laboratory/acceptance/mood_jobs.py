@@ -13,6 +13,7 @@ from ohlora.face.acting.person import Number, PersonSettings
 from ohlora.face.drawing.generator import GeneratorSettings
 from ohlora.face.drawing.ombre import Ombre
 from ohlora.face.drawing.population import Population
+from ohlora.loggers import LoggerChoice
 
 
 @config
@@ -31,5 +32,6 @@ class MoodReport:
     frames: Count
     epochs: Count
     folder: Name
+    logger: LoggerChoice | None  # None: what lies in the folder is all
 
     run = deferred("ohlora.laboratory.acceptance.mood_report", "report_moods")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
 from ohlora.durable import write_text
@@ -30,6 +31,7 @@ from ohlora.laboratory.acceptance.mood_jobs import MoodReport
 from ohlora.precision import one_thread
 from ohlora.progress import progress
 from ohlora.provenance import current_commit
+from ohlora.tracking import log_confusion, log_picture
 
 HELD_S = (2.2, 3.6)  # when a mood that begins at 0 and is held is at its height: from here to there
 TURNED = {"yaw": 0.14, "roll": 0.06}  # how far a head is turned beside its mood, either way
@@ -90,6 +92,8 @@ def report_moods(job: MoodReport) -> None:
     }
     write_text(folder / "moods.json", json.dumps({**made, **results}, indent=1, ensure_ascii=False) + "\n")
     draw_matrices(moods, matrices, folder / "moods.png")
+    if job.logger is not None:
+        log_moods(job.logger, moods, matrices, results, folder / "moods.png")
     for whom in matrices:
         print(
             f"{whom}: {results[whom]['accuracy']:.3f} of {results[whom]['pictures']} moods named rightly, ",
@@ -97,6 +101,16 @@ def report_moods(job: MoodReport) -> None:
         )
         print(f"{results[whom]['downcast_smiles']} of {' and '.join(DOWNCAST)} smile")
     print(folder / "moods.png")
+
+
+def log_moods(
+    logger: Logger, moods: Sequence[str], matrices: dict[str, Tensor], results: dict[str, Any], picture: Path
+) -> None:
+    """Shares that were named rightly, smiles where none should be, her confusion matrix."""
+    log_confusion(logger, matrices["hers"].numpy(), moods)
+    log_picture(logger, "moods", picture)
+    numbers = ("accuracy", "downcast_smiles")
+    logger.log_metrics({f"{whom}/{name}": results[whom][name] for whom in matrices for name in numbers})
 
 
 def looks_of(job: MoodReport, rng: np.random.Generator) -> dict[str, float]:

@@ -332,6 +332,7 @@ function redraw() {
 async function start() {
   game = await (await fetch("/game")).json();
   await loadWords(game.language);
+  if (game.wandb) document.querySelector("footer p").dataset.word = "footer_wandb";
   form = new Form(at("params"), game.axes);
   curves.val_f1 = new Curves(at("plot-f1"), "val_f1");
   curves.val_loss = new Curves(at("plot-loss"), "val_loss");

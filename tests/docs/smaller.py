@@ -1,0 +1,89 @@
+"""Commands of the pages made short: at size=smoke, with few trials, people and draws; and those left out."""
+
+from __future__ import annotations
+
+import re
+
+from tests.docs.pages import ROOT, Command
+
+# Why some are not run, beside what the pages' own marks say; by a pattern of the whole command.
+LEFT_OUT = {
+    r"^pytest$": "this suite",
+    r"answerer=gemma|chat_gemma": "needs the extra gemma, 1.5 GB and minutes (tests/chat/test_causal.py)",
+    r"encoder=e5": "needs the extra e5",
+    r"benchmarks/predictors\.py": "needs packages of others, and hours",
+    r"chat-train": "needs the extra chat-training",
+}
+# Words that ask for much, and what is typed instead.
+LESS = {
+    r"((?:challenger\.)?trials)=(?:[3-9]|\d\d+)": r"\1=2",  # trials=1 is another thing: it is watched
+    r"worker=range\(\d+\)": "worker=range(2)",
+    r"hydra\.launcher\.n_jobs=\d+": "hydra.launcher.n_jobs=2",
+    r"curve=.+": "curve=[10]",
+    r"job\.candidates=120": "job.candidates=20",
+    r"counts\.candidates=\d+": "counts.candidates=3",
+    r"port=\d+": "port=0",
+}
+FEW_STEPS = ("schedule.max_steps=2", "schedule.checks=1", "schedule.batch_size=4")
+FEW_LINES = ("draws=1", "splices=0", *FEW_STEPS)
+COUNTS = {
+    "renders": 40, "faces": 16, "unlabelled": 32, "asked": 12, "compared": 16, "swept": 4, "steps": 3,
+    "candidates": 3, "frames": 4,
+}  # fmt: skip
+# Settings that are typed as well, unless the command has them: by a pattern of the whole command.
+ADDED = {
+    r"train\.py (?!.*model=(?!cnn))": ("trials=2", "trials_per_subset=1"),
+    r"model=hp_predictor": ("model.folds=2",),
+    r"model=face_attr": ("labels=20", "job.pool=200", "job.folds=2"),
+    r"model=face_directions (?!.*stylegan)": ("samples=200", "job.swept=4"),
+    r"model=face_samples": ("samples=60",),
+    r"face-report": tuple(f"counts.{name}={count}" for name, count in COUNTS.items()),
+    r"mood-report": ("people=8", "judged=4", "frames=2", "epochs=1"),
+    r"chat-report": ("conversations=1", "turns=20", "rows=4", "asked_after=4"),
+    r"chat-train": ("encoder.epochs=1", "save_to=my_chat"),  # else it takes the place of what ships
+    r"ohlora pretrain": ("share=0.002", *FEW_STEPS),
+    r"ohlora fine-tune": tuple(
+        f"fine_tuning.{'lessons.' * (one in FEW_LINES[:2])}{one}" for one in FEW_LINES
+    ),
+    r"fine_tuning=rehearsal": ("fine_tuning.lessons.matches=1",),
+    r"ohlora measure": ("matches=1", "job.sample=4"),
+    r"league=": ("league.bootstrap.resamples=200",),
+    r"ui=web|ohlora live": ("port=0",),
+}
+# Numbers of benchmarks, in a copy of the file; and what follows the file's name in the command.
+BENCHMARKS = {
+    "accuracy": (("500_005", "500_002"), []),
+    "trial_cost": (("POINTS = 16", "POINTS = 3"), []),
+    "profile_trial": (("(16, 32, 64, 128)", "(128,)"), []),
+    "throughput": (("", ""), ["8"]),
+    "sampler": (("", ""), ["1", "two_1e-4"]),
+    "kept_weights": (("", ""), ["1"]),
+    "few_shot": (('"model=hp_predictor"', '"model=hp_predictor", "size=smoke"'), []),
+    "choice_rules": (('"model=hp_predictor"', '"model=hp_predictor", "size=smoke"'), []),
+}
+
+
+def sized(config: str) -> bool:
+    """Whether a config (`train`, `fit` ...) has the group `size`."""
+    return "- size: " in (ROOT / "conf" / f"{config}.yaml").read_text(encoding="utf-8")
+
+
+def smaller(command: Command, config: str) -> list[str]:
+    """The words of a command of ours, typed so that it takes seconds."""
+    words = [*command.words]
+    for pattern, less in LESS.items():
+        words = [re.sub(rf"^{pattern}$", less, word) for word in words]
+    if any(word in ("--help", "--cfg", "--info") for word in words):
+        return words
+    added = ["size=smoke"] if sized(config) else []
+    for pattern, more in ADDED.items():
+        added += more if re.search(pattern, str(command)) else ()
+    given = {word.partition("=")[0] for word in words}
+    return words + [one for one in added if one.partition("=")[0] not in given]
+
+
+def why_not(command: Command) -> str:
+    """Why a command is not run; empty: it is."""
+    if command.needs:
+        return f"needs {command.needs}"
+    return next((why for pattern, why in LEFT_OUT.items() if re.search(pattern, str(command))), "")
