@@ -10,7 +10,7 @@ import numpy as np
 
 def smoothstep(x: np.ndarray | float, low: float, high: float) -> np.ndarray:
     """0 up to `low`, 1 from `high`, smooth between; falling where `low` > `high`."""
-    t = np.clip((np.asarray(x, dtype=float) - low) / (high - low), 0, 1)
+    t = np.minimum(np.maximum((np.asarray(x, dtype=float) - low) / (high - low), 0), 1)
     return t * t * (3 - 2 * t)
 
 
@@ -56,12 +56,26 @@ def smooth(points: object, steps: int = 6, closed: bool = False) -> np.ndarray:
 
 def ribbon(line: np.ndarray, half_width: np.ndarray | float) -> np.ndarray:
     """The outline of a stroke along `line` [points, 2] whose half-width [points] may vary."""
-    along = np.empty_like(line)
-    along[1:-1] = line[2:] - line[:-2]
-    along[0], along[-1] = line[1] - line[0], line[-1] - line[-2]
-    along /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1) * np.reshape(half_width, (-1, 1))
-    return np.concatenate([line + across, (line - across)[::-1]])
+    x, y = line.T
+    dx, dy = np.empty(len(line)), np.empty(len(line))
+    for way, along in ((x, dx), (y, dy)):
+        np.subtract(way[2:], way[:-2], out=along[1:-1])
+        along[0], along[-1] = way[1] - way[0], way[-1] - way[-2]
+    scale = half_width / np.maximum(np.hypot(dx, dy), 1e-9)
+    dx *= scale
+    dy *= scale
+    outline = np.empty((2 * len(line), 2))
+    first, second = outline[: len(line)], outline[: len(line) - 1 : -1]
+    first[:, 0], first[:, 1] = x - dy, y + dx
+    second[:, 0], second[:, 1] = x + dy, y - dx
+    return outline
+
+
+def paired(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Points [points, 2] of their coordinates."""
+    points = np.empty((len(x), 2))
+    points[:, 0], points[:, 1] = x, y
+    return points
 
 
 @lru_cache(maxsize=16)

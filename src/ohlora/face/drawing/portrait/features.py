@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ohlora.face.drawing import classes
 from ohlora.face.drawing.portrait import palette
-from ohlora.face.drawing.portrait.curves import ellipse, ribbon, smooth, smoothstep, taper
+from ohlora.face.drawing.portrait.curves import ellipse, paired, ribbon, smooth, smoothstep, taper
 from ohlora.face.drawing.portrait.palette import DARK, WHITE, glow, mix, times
 from ohlora.face.drawing.portrait.pose import Named, Pose, step
 from ohlora.face.drawing.portrait.scene import Gradient, Shape
@@ -204,7 +204,7 @@ def brow_line(p: Named, side: float) -> np.ndarray:
     )
     if slant < 0:
         down = arch + slant * np.array([0.062, 0.042, 0.002, -0.020, -0.034])
-    return np.stack([centre + side * out, EYE_LINE - height + down - tilt * out], axis=1)
+    return paired(centre + side * out, EYE_LINE - height + down - tilt * out)
 
 
 def brow(p: Named, pose: Pose, side: float) -> tuple[np.ndarray, int]:
@@ -222,10 +222,9 @@ def brow(p: Named, pose: Pose, side: float) -> tuple[np.ndarray, int]:
     return outline, classes.LEFT_BROW if side < 0 else classes.RIGHT_BROW
 
 
-def brows(p: Named, pose: Pose) -> Iterator[Shape]:
-    """Both, and the furrows between them where they are knit."""
-    for side in SIDES:
-        outline, label = brow(p, pose, side)
+def brows(p: Named, pose: Pose, both: Sequence[tuple[np.ndarray, int]]) -> Iterator[Shape]:
+    """`both` as `brow` gives them, and the furrows between them where they are knit."""
+    for outline, label in both:
         yield Shape(outline, palette.brow(p), label, opacity=0.86)
     strength = p["brow_knit"] - 0.35
     if strength > 0:
@@ -315,8 +314,8 @@ def mouth(p: Named, pose: Pose) -> Iterator[Shape]:
 
     def seen(*rows: np.ndarray) -> np.ndarray:
         """The outline between one row of heights and another, the second one backwards."""
-        upper = smooth(np.stack([xs, rows[0]], axis=1), 4)
-        lower = smooth(np.stack([xs, rows[1]], axis=1), 4)
+        upper = smooth(paired(xs, rows[0]), 4)
+        lower = smooth(paired(xs, rows[1]), 4)
         return pose.on_face(np.concatenate([upper, lower[::-1]]), lift)
 
     colour, skin = palette.lips(p), palette.skin(p)
@@ -364,7 +363,7 @@ def mouth(p: Named, pose: Pose) -> Iterator[Shape]:
         if shown > 0:
             yield Shape(seen(inner_top - 0.002, teeth), (0.99, 0.985, 0.97), opacity=shown, clip=inside)
     line_width = 0.0052 + 0.002 * abs(corners)
-    slit = smooth(np.stack([xs, (inner_top + 0.0 * line)], axis=1), 4)
+    slit = smooth(paired(xs, inner_top), 4)
     strength = 0.85 if gap < 0.02 else 0.45
     yield Shape(
         pose.on_face(

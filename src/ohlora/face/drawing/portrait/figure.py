@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ohlora.face.drawing.portrait.scene import Gradient, Scene, Shape
 SIDES = (-1.0, 1.0)
 EVERYTHING = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
 EARRING = (0.94, 0.80, 0.42)
+WALL = ("background_mean", "background_std", "background_saturation", "background_hue", "texture_phase")
 
 
 def scene(p: Named) -> Scene:
@@ -43,12 +45,12 @@ def shapes(p: Named, pose: Pose) -> Iterator[Shape]:
     yield from features.mouth(p, pose)
     for side in SIDES:
         yield from features.eye(p, pose, side)
-    yield from features.brows(p, pose)
+    brows = [features.brow(p, pose, side) for side in SIDES]
+    yield from features.brows(p, pose, brows)
     yield from features.tears(p, pose)
     yield from features.glasses(p, pose)
     yield from grown.front()
-    for side in SIDES:  # brows are seen through the fringe
-        outline, _ = features.brow(p, pose, side)
+    for outline, _ in brows:  # they are seen through the fringe
         yield Shape(outline, palette.brow(p), opacity=0.38, clip=grown.cap)
 
 
@@ -57,12 +59,19 @@ def face_rows(pose: Pose) -> tuple[np.ndarray, ...]:
     return rows, wide, pose.depth(rows), pose.middle(rows)
 
 
-def background(p: Named) -> Iterator[Shape]:
+def background(p: Named) -> tuple[Shape, ...]:
     """A wall that is lit from one side, with soft discs of light; mean and spread as asked for."""
-    mean, spread = p["background_mean"], p["background_std"]
+    return wall_of(*(p[name] for name in WALL))
+
+
+@lru_cache(maxsize=8)
+def wall_of(mean: float, spread: float, saturation: float, hue: float, phase: float) -> tuple[Shape, ...]:
+    """The same objects for the same numbers, WALL: they do not move with her."""
+    return tuple(wall_shapes(mean, spread, min(max(saturation, 0.0), 0.8) * 0.5, hue * 1.8 + 3.6, phase))
+
+
+def wall_shapes(mean: float, spread: float, saturation: float, hue: float, phase: float) -> Iterator[Shape]:
     room = min(mean, 1 - mean)
-    saturation = min(max(p["background_saturation"], 0.0), 0.8) * 0.5
-    hue = p["background_hue"] * 1.8 + 3.6
 
     def wall(brightness: float) -> palette.Colour:
         at = min(max(brightness, 0.0), 1.0)
@@ -74,15 +83,16 @@ def background(p: Named) -> Iterator[Shape]:
         EVERYTHING,
         Gradient("linear", (-0.6, -1.0, 0.6, 1.0), ((0.0, light, 1.0), (1.0, dark, 1.0))),
         classes.BACKGROUND,
+        still=True,
     )
     strength = min(2.2 * spread + 0.10, 0.6)
-    phase = p["texture_phase"]
     for number in range(6):
         x = ((number * 0.61 + 0.13 * phase) % 1.0) * 2.2 - 1.1
         y = ((number * 0.37 + 0.07 * phase + 0.21) % 1.0) * 1.7 - 1.0
         radius = 0.16 + 0.12 * ((number * 3) % 4) / 3
         colour = wall(mean + (1.0 if number % 2 else -1.0) * (0.06 * min(1, room * 5) + 1.5 * spread))
-        yield Shape(ellipse(x, y, radius, radius), glow((x, y, radius, radius, 0.0), colour, strength))
+        fill = glow((x, y, radius, radius, 0.0), colour, strength)
+        yield Shape(ellipse(x, y, radius, radius), fill, still=True)
 
 
 def body(p: Named, pose: Pose, face: np.ndarray) -> Iterator[Shape]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ohlora.face.drawing.portrait.curves import smooth, smoothstep
+from ohlora.face.drawing.portrait.curves import paired, smooth, smoothstep
 
 Named = Mapping[str, float]
 N = TypeVar("N", float, np.ndarray)
@@ -93,7 +93,7 @@ class Pose:
 
     def nodded(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The same of points that have turned already: they nod, tilt and are seen."""
-        return np.stack(self.seen(x, y, z), axis=1)
+        return paired(*self.seen(x, y, z))
 
     def seen(self, x: N, y: N, z: N) -> tuple[N, N]:
         """The same of one coordinate each, of one point or of many."""
@@ -108,7 +108,7 @@ class Pose:
 
     def body(self, points: np.ndarray) -> np.ndarray:
         """Picture coordinates [points, 2] of points [points, 2] of the body."""
-        return np.stack(self.placed(points[:, 0], points[:, 1] - 0.012 * self.p["breath"]), axis=1)
+        return paired(*self.placed(points[:, 0], points[:, 1] - 0.012 * self.p["breath"]))
 
     def placed(self, x: N, y: N) -> tuple[N, N]:
         return self.p["shift_x"] + self.size * x, self.p["shift_y"] - RAISED + self.size * y

@@ -7,7 +7,9 @@ of a scene are accumulated at once, each in its own window of one long buffer.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
+from itertools import takewhile
 
 import numpy as np
 
@@ -19,10 +21,9 @@ PADDING = 2  # columns right of a window, which take what lies beyond
 TONES = 256  # of a gradient
 
 
-def windows_of(outlines: list[np.ndarray], size: int) -> list[Window]:
-    """The pixels that each outline, in pixels, may touch."""
-    points = np.concatenate(outlines)
-    starts = np.cumsum([0, *(len(outline) for outline in outlines[:-1])])
+def windows_of(points: np.ndarray, lengths: np.ndarray, size: int) -> list[Window]:
+    """The pixels that each outline may touch: `points`, in pixels, of all outlines one after the other."""
+    starts = np.cumsum(lengths) - lengths
     low = np.floor(np.minimum.reduceat(points, starts)).clip(0, size).astype(int)
     high = np.ceil(np.maximum.reduceat(points, starts)).clip(0, size).astype(int)
     high = np.maximum(low, high)
@@ -30,16 +31,16 @@ def windows_of(outlines: list[np.ndarray], size: int) -> list[Window]:
     return [Window(top, bottom, left, right) for left, top, right, bottom in rows]
 
 
-def coverages(outlines: list[np.ndarray], windows: list[Window]) -> list[np.ndarray]:
+def coverages(points: np.ndarray, lengths: np.ndarray, windows: list[Window]) -> list[np.ndarray]:
     """The share of each pixel of its window that each outline encloses, float32 [height, width]."""
     strides = np.array([one.width + PADDING for one in windows])
     heights = np.array([one.height for one in windows])
     offsets = np.concatenate([[0], np.cumsum(strides * heights)])
-    ends = np.cumsum([len(outline) for outline in outlines])
-    points = np.concatenate(outlines)
-    following = np.roll(points, -1, axis=0)
-    following[ends - 1] = points[ends - np.array([len(outline) for outline in outlines])]
-    owner = np.repeat(np.arange(len(outlines)), [len(outline) for outline in outlines])
+    ends = np.cumsum(lengths)
+    following = np.empty_like(points)
+    following[:-1] = points[1:]
+    following[ends - 1] = points[ends - lengths]
+    owner = np.repeat(np.arange(len(lengths)), lengths)
     corner = np.array([(one.left, one.top) for one in windows], dtype=np.float64)[owner]
     x0, y0 = (points - corner).T
     x1, y1 = (following - corner).T
@@ -92,21 +93,31 @@ def accumulate(
     return np.bincount(index, area - beyond, total) + np.bincount(index + 1, beyond, total + 1)[:total]
 
 
-def colours(fill: Gradient, where: Window, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A gradient's colour [3, height, width] and opacity [height, width] in a window."""
+def colours(fill: Gradient, where: Window, size: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """A gradient's colour [3, height, width] and opacity [height, width] in a window.
+
+    Either may be 1 high or wide where it does not change that way; no opacity is 1 throughout.
+    """
     x = (2 * np.arange(where.left, where.right, dtype=np.float32) + 1) / size - 1
     y = ((2 * np.arange(where.top, where.bottom, dtype=np.float32) + 1) / size - 1)[:, None]
     if fill.kind == "linear":
         x0, y0, x1, y1 = fill.place
         square = max((x1 - x0) ** 2 + (y1 - y0) ** 2, 1e-12)
-        t = ((x - x0) * ((x1 - x0) / square) + (y - y0) * ((y1 - y0) / square)).clip(0, 1)
+        t = (y - y0) * ((y1 - y0) / square)
+        if x0 != x1:
+            t = (x - x0) * ((x1 - x0) / square) + t
     else:
         cx, cy, rx, ry, angle = fill.place
-        cos, sin = np.cos(angle), np.sin(angle)
+        cos, sin = math.cos(angle), math.sin(angle)
         dx, dy = x - cx, y - cy
-        t = np.hypot((dx * cos + dy * sin) / max(rx, 1e-6), (dy * cos - dx * sin) / max(ry, 1e-6)).clip(0, 1)
-    mixed = ramp(fill.stops)[:, (t * (TONES - 1) + 0.5).astype(np.intp)]
-    return mixed[:3], mixed[3]
+        t = np.hypot((dx * cos + dy * sin) / max(rx, 1e-6), (dy * cos - dx * sin) / max(ry, 1e-6))
+    at = (np.minimum(np.maximum(t, 0), 1) * (TONES - 1) + 0.5).astype(np.intp)
+    tones, opacities, first = ramp(fill.stops), None, fill.stops[0]
+    if any(stop[2] != 1 for stop in fill.stops):
+        opacities = tones[3].take(at)
+    if all(stop[1] == first[1] for stop in fill.stops):
+        return tones[:3, :1, None], opacities
+    return tones[:3].take(at, axis=1), opacities
 
 
 @lru_cache(maxsize=256)
@@ -123,18 +134,37 @@ def draw(scene: Scene, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     A pixel's label is that of the topmost shape with one that covers at least half of it.
     """
+    still = tuple(takewhile(lambda shape: shape.still, scene))
+    picture, labels, hair = (layer.copy() for layer in backdrop(still, size))
+    lay(scene[len(still) :], size, picture, labels, hair)
+    return picture, labels, hair
+
+
+@lru_cache(maxsize=2)
+def backdrop(still: tuple[Shape, ...], size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `draw` makes of shapes that are the same in every frame."""
     picture = np.zeros((3, size, size), dtype=np.float32)
     labels = np.zeros((size, size), dtype=np.uint8)
     hair = np.zeros((size, size), dtype=np.float32)
+    lay(still, size, picture, labels, hair)
+    return picture, labels, hair
+
+
+def lay(scene: Scene, size: int, picture: np.ndarray, labels: np.ndarray, hair: np.ndarray) -> None:
+    """Lay all shapes over what is there, back to front."""
+    if not scene:
+        return
     unique: dict[int, int] = {}
     outlines: list[np.ndarray] = []
     for shape in scene:
         for outline in (shape.outline, shape.clip):
             if outline is not None and id(outline) not in unique:
                 unique[id(outline)] = len(outlines)
-                outlines.append((outline + 1) * (size / 2))
-    windows = windows_of(outlines, size)
-    covered = coverages(outlines, windows)
+                outlines.append(outline)
+    lengths = np.array([len(outline) for outline in outlines])
+    points = (np.concatenate(outlines) + 1) * (size / 2)
+    windows = windows_of(points, lengths, size)
+    covered = coverages(points, lengths, windows)
     for shape in scene:
         number = unique[id(shape.outline)]
         where, coverage = windows[number], covered[number]
@@ -143,7 +173,6 @@ def draw(scene: Scene, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             where, coverage = clipped(where, coverage, windows[inside], covered[inside])
         if where.height and where.width:
             paint(shape, where, coverage, size, picture, labels, hair)
-    return picture, labels, hair
 
 
 def clipped(
@@ -172,13 +201,15 @@ def paint(
     alpha = coverage if shape.opacity == 1 else coverage * np.float32(shape.opacity)
     if isinstance(shape.fill, Gradient):
         colour, opacity = colours(shape.fill, where, size)
-        alpha = alpha * opacity
+        alpha = alpha if opacity is None else alpha * opacity
     else:
         colour = np.array(shape.fill, dtype=np.float32)[:, None, None]
     below = picture[:, rows, columns]
-    below += alpha * (colour - below)
+    change = colour - below
+    change *= alpha
+    below += change
     if shape.label is not None:
-        labels[rows, columns][coverage >= 0.5] = shape.label
+        np.copyto(labels[rows, columns], shape.label, where=coverage >= 0.5)
     if shape.hair or shape.label is not None:
         share = hair[rows, columns]
         share *= 1 - alpha

@@ -36,7 +36,7 @@ class Gradient:
 Fill = Colour | Gradient
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """What an outline encloses (non-zero winding), in one fill; `clip` is an outline it stays inside of.
 
@@ -49,6 +49,7 @@ class Shape:
     opacity: float = 1.0
     clip: np.ndarray | None = None
     hair: bool = False  # of the colour of hair: it takes part in the ombre
+    still: bool = False  # the very same object in every frame: what is painted of it can be kept
 
 
 Scene = Sequence[Shape]
