@@ -147,17 +147,19 @@ def nape(cut: Cut) -> np.ndarray:
 
 
 def fringe_lock(cut: Cut, number: int) -> np.ndarray:
-    """The outline of a lock, from the crown to its tip and back."""
+    """The outline of a lock, from the crown to its tip and back; rounded where it narrows, as cut hair is."""
     x = TEMPLE * (-0.88 + 1.76 * (number + 0.5) / FRINGE_LOCKS + (0.03 if number % 2 else -0.03))
     half = 0.090 + 0.014 * (number * 5 % 3)
     sweep = math.copysign(0.05 - 0.035 * cut.fringe, x - cut.parting)
     low = cut.level(x) + 0.010 + 0.022 * (number * 7 % 4) / 3
-    tip = cut.on_dome(np.array([[min(max(x + sweep, -0.47), 0.47), low]]))
+    tip = np.array([min(max(x + sweep, -0.47), 0.47), low])
     sides = []
     for way in (-1, 1):
         beside = min(max(x + way * half * 0.94, -0.475), 0.475)
-        base = np.array([beside, cut.level(beside) - 0.075])
-        sides.append(smooth(np.concatenate([cut.along(cut.crown, base, 5), tip]), 3))
+        base = np.array([beside, cut.level(beside) - 0.105])
+        belly = tip + (base - tip) * (0.80, 0.42)
+        ends = cut.on_dome(np.array([belly, tip]))
+        sides.append(smooth(np.concatenate([cut.along(cut.crown, base, 5), ends]), 4))
     return np.concatenate([sides[0], sides[1][::-1]])
 
 
