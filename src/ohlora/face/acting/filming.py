@@ -11,6 +11,7 @@ from ohlora.face.acting.film_files import VIDEOS
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import cast
 from ohlora.face.acting.speech import cleaned
+from ohlora.face.drawing.generator import HasNotice
 from ohlora.progress import progress
 
 LEAD_S, TAIL_S = 0.3, 0.4  # of rest before and after what she does
@@ -32,3 +33,5 @@ def make_film(job: Animate) -> None:
         frames = film(generator, person, performance, times, job.ombre, advance)
     save_film(frames, path, job.fps)
     print(f"{path}: {mood}, {len(frames)} frames, {len(frames) / job.fps:.1f} s")
+    if isinstance(generator, HasNotice):
+        print(generator.notice["en"])

@@ -19,7 +19,7 @@ from ohlora.face.acting.film import film, scenes
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.acting.speech import LONGEST, cleaned
-from ohlora.face.drawing.generator import Generator, ShowsSome
+from ohlora.face.drawing.generator import Generator, HasNotice, ShowsSome
 from ohlora.face.drawing.ombre import Ombre
 from ohlora.face.drawing.portrait.ombred import ombred
 from ohlora.face.drawing.portrait.scene import DrawsScenes, packed
@@ -85,6 +85,7 @@ class LiveFace:
             "fps": self.fps,
             "resolution": self.generator.resolution,
             "scenes": self.has_scenes,
+            "notice": self.generator.notice if isinstance(self.generator, HasNotice) else {},
             "longest": LONGEST,
         }
 

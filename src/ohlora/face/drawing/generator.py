@@ -67,6 +67,16 @@ class ShowsSome(Protocol):
 
 
 @runtime_checkable
+class HasNotice(Protocol):
+    """A generator whose pictures somebody who sees them should know something about."""
+
+    @property
+    def notice(self) -> Mapping[str, str]:
+        """One sentence, by language (en, ko)."""
+        ...
+
+
+@runtime_checkable
 class GeneratorSettings(Protocol):
     """Names a generator: the renderer, or weights in a folder."""
 

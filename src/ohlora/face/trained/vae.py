@@ -24,6 +24,7 @@ from ohlora.face.drawing.classes import CLASSES
 from ohlora.face.drawing.generator import Picture, to_uint8
 from ohlora.face.trained.blocks import halving
 from ohlora.face.trained.evaluate import BATCH, evaluating
+from ohlora.face.trained.matting import hair_shares
 from ohlora.face.trained.prior import Prior
 from ohlora.face.trained.settings import START, SavedGenerator, VaeSettings
 from ohlora.space import Real
@@ -247,6 +248,15 @@ class VaeGenerator:
         return properties_of(self.card)
 
     @property
+    def notice(self) -> Mapping[str, str]:
+        """What it is, for those who see its pictures."""
+        side = f"{self.resolution} px"
+        return {
+            "en": f"Drawn by a network at {side}: eyes, mouth and head move; brows, gaze and cheeks do not.",
+            "ko": f"네트워크가 {side}로 그린 얼굴이야. 움직이는 것은 눈, 입, 고개뿐이야.",
+        }
+
+    @property
     def w_mean(self) -> Tensor:
         """The style [w] of the average face: the mean over fixed random latents and property values."""
         return self.average_style
@@ -293,10 +303,10 @@ class VaeGenerator:
         return torch.cat(images).clamp(-1, 1)
 
     def picture(self, w: Tensor) -> Picture:
-        """Images as they are kept, the maps of the mask head and its probability of hair."""
+        """Images as they are kept, the maps of the mask head and, by its probability, the shares of hair."""
         images, logits = self.drawn(w)
-        hair = logits.softmax(dim=1)[:, CLASSES.index("hair")]
-        return Picture(to_uint8(images), logits.argmax(dim=1).byte(), hair)
+        kept, hair = to_uint8(images), logits.softmax(dim=1)[:, CLASSES.index("hair")]
+        return Picture(kept, logits.argmax(dim=1).byte(), hair_shares(kept, hair))
 
     def drawn(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Images, -1 to 1, and map logits [faces, 11, resolution, resolution]."""
