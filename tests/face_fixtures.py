@@ -35,7 +35,8 @@ QUIET = (
 
 @pytest.fixture(scope="session")
 def face_config(composed):
-    return lambda *overrides: composed("contact_sheet", *overrides)
+    """Of the first look at 64 px, which networks learn from."""
+    return lambda *overrides: composed("contact_sheet", "drawn_by=renderer", "resolution=64", *overrides)
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ VERBS = {
     "dashboards": "the W&B project's workspace and report as code; push=true uploads them",
     "animate": "her face as a film: mood=surprised out=demo.gif",
     "live": "her face in a browser of this machine, with sliders",
-    "contact-sheet": "pictures of many rendered people, of properties, label maps, twins and moods",
+    "contact-sheet": "pictures of many people, of properties, label maps, twins and moods",
     "photo-sheet": "how photos of faces are read: dataset=faces_celebamask dataset.root=DIR",
     "convert-weights": "a StyleGAN trained elsewhere, for use here: source=FILE out=FILE.safetensors",
     "publish": "models, target table and cards to the Hugging Face Hub; a dry run by default",

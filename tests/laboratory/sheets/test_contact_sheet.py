@@ -9,6 +9,8 @@ from PIL import Image
 
 from ohlora.build import build
 from ohlora.errors import OhloraError
+from ohlora.face.drawing.classes import PALETTE
+from ohlora.face.drawing.portrait.settings import Portrait
 
 
 @pytest.fixture
@@ -41,14 +43,43 @@ def test_a_sheet_shows_the_same_people_every_time(job, tmp_path):
 
 def test_every_fault_at_once(job):
     with pytest.raises(OhloraError) as caught:
-        replace(job, sheets=["peeple"], people=0, steps=1, face=-1, moods={"odd": {"eyes": "wide"}})
+        replace(job, sheets=["peeple"], people=0, steps=1, face=-1)
     told = str(caught.value)
     assert "sheets=[peeple] is not a list, each one of people | properties" in told
     assert "did you mean people" in told
-    for fault in ("people=0", "steps=1", "face=-1", "moods"):
+    for fault in ("people=0", "steps=1", "face=-1"):
         assert fault in told
-    with pytest.raises(OhloraError, match=r"moods\.odd\.eyes=3.0 is outside 0 to 1"):
-        replace(job, moods={"odd": {"eyes": 3, "rise_s": 1}})
+
+
+def test_they_are_drawn_as_everywhere(composed, tmp_path):
+    """By the portrait where nothing else is asked for, with her controls: sad brows are not happy ones."""
+    small = (
+        "resolution=32",
+        "sheets=[moods,properties]",
+        "columns=2",
+        "steps=2",
+        f"job.output_dir={tmp_path}",
+    )
+    job = build(composed("contact_sheet", *small).job)
+    assert isinstance(job.generator, Portrait)
+    job.run()
+    with Image.open(tmp_path / "properties.png") as properties:
+        assert properties.height == 16 + len(job.expressions.axes) * 34
+    with Image.open(tmp_path / "moods.png") as moods:
+        assert moods.size == (118 + 2 * 34, 16 + len(job.expressions.moods) * 34)
+
+
+def test_faces_of_a_bank(composed, tmp_path):
+    """Of the network that ships: as many as it has, with the maps of its own mask head."""
+    few = ("sheets=[people,label_maps,twins]", "people=3", "columns=3", f"job.output_dir={tmp_path}")
+    job = build(composed("contact_sheet", "drawn_by=network", *few).job)
+    job.run()
+    with Image.open(tmp_path / "people.png") as people, Image.open(tmp_path / "label_maps.png") as maps:
+        assert people.size == maps.size == (3 * 66, 16 + 66)
+        colours = {colour for _, colour in maps.convert("RGB").getcolors(10_000) or []}
+        assert len(colours & set(PALETTE)) > 8
+    with pytest.raises(OhloraError, match="spoilt=true is of a population's photos"):
+        replace(job, spoilt=True)
 
 
 def test_a_wrong_setting_is_one_line(door, own_world):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MinLen
 from pydantic import BeforeValidator, Strict
 
 from ohlora.config import Name, compared, config, deferred
+from ohlora.face.acting.expression import Expressions
+from ohlora.face.acting.person import DrawnPerson, Number, PersonSettings
+from ohlora.face.drawing.generator import GeneratorSettings
 from ohlora.face.drawing.population import Population
-from ohlora.face.drawing.renderer import Renderer
 from ohlora.laboratory.sources.settings import PhotoFaces, Seed
 
 Sheet = Literal["people", "properties", "label_maps", "twins", "moods"]
@@ -28,12 +29,13 @@ def _photos(dataset: Any) -> Any:
 class ContactSheets:
     """Write each of `sheets` as a PNG."""
 
-    renderer: Renderer
+    generator: GeneratorSettings
+    person: PersonSettings
     population: Population
-    moods: Annotated[Mapping[Name, Mapping[Name, float]], MinLen(1)]
+    expressions: Expressions
     sheets: Annotated[tuple[Sheet, ...], Strict(False), MinLen(1)]
-    seed: Seed
-    face: Seed  # her number
+    seed: Seed  # of the world that people of a population are in
+    face: Number | None  # her number there, or in a bank; None: Oh-LoRA
     people: Annotated[int, Ge(1), Le(10_000)]
     columns: Columns
     steps: Annotated[int, Ge(2), Le(100)]
@@ -45,16 +47,9 @@ class ContactSheets:
     run = deferred("ohlora.laboratory.sheets.contact_sheet", "write_sheets")
 
     @compared
-    def _moods_can_be_shown(self) -> None:
-        axes = self.renderer.properties
-        faults = [
-            f"moods.{mood}.{name}{fault}"
-            for mood, values in self.moods.items()
-            for name, value in values.items()
-            if name in axes and (fault := axes[name].fault(value))
-        ]
-        if faults:
-            raise ValueError("; ".join(faults))
+    def _is_somebody_to_be_spoilt(self) -> None:
+        if self.spoilt and not isinstance(self.person, DrawnPerson):
+            raise ValueError("spoilt=true is of a population's photos: drawn_by=portrait | renderer")
 
 
 @config
