@@ -162,8 +162,10 @@ class TestExpression:
 
 
 class TestAnimation:
-    def test_frame_rates_of_both_sizes_and_equal_frames(self, evaluation):
-        scores = acting_renderer(evaluation)
+    @pytest.mark.parametrize("look", ["portrait", "renderer"])
+    def test_frame_rates_of_both_sizes_and_equal_frames(self, evaluation, look):
+        measure = {subject: ask for stage, subject, ask in subjects(evaluation) if stage == "animation"}
+        scores = measure[look]()
         assert scores["fps_64"] > 1 < scores["fps_128"]
         assert scores["p95_ms_128"] >= 1000 / scores["fps_128_high"] / 2
         assert scores["equal_frames"] == 1

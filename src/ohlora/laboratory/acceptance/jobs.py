@@ -12,6 +12,7 @@ from ohlora.config import Count, Many, Name, Positive, compared, config, deferre
 from ohlora.errors import OhloraError
 from ohlora.face.acting.expression import Expressions
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.face.drawing.portrait.settings import Portrait
 from ohlora.hardware import Hardware
 from ohlora.laboratory.acceptance.table import Criterion, criterion
 from ohlora.laboratory.measures.settings import Screening
@@ -89,6 +90,7 @@ class Report:
     screenings: Mapping[str, Screening]
     expressions: Expressions
     ombre: Ombre
+    portrait: Portrait  # whose frames are timed beside the renderer's and the network's
     rest: Mapping[str, float]
     seed: Seed
     hardware: Hardware

@@ -121,6 +121,14 @@ def checked(job: Report) -> tuple[dict[str, dict[str, Criterion]], Evaluation]:
     source = replace(job.dataset, spoilt=False)  # who is judged on spoilt photos gets them
     models = ModelFolder(Path(job.networks), job.generator, source.resolution, device, source.domain)
     evaluation = Evaluation(
-        models, source, job.counts, job.screenings, job.expressions, job.ombre, job.rest, job.seed
+        models,
+        source,
+        job.counts,
+        job.screenings,
+        job.expressions,
+        job.ombre,
+        job.portrait,
+        job.rest,
+        job.seed,
     )
     return job.criteria, evaluation

@@ -23,6 +23,8 @@ from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator, to_uint8
 from ohlora.face.drawing.ombre import Ombre
+from ohlora.face.drawing.portrait.settings import Portrait
+from ohlora.face.drawing.renderer import Renderer
 from ohlora.face.trained.spaces import points_of
 from ohlora.laboratory.acceptance.fresh import first_frame, in_fresh_process, parameters
 from ohlora.laboratory.acceptance.jobs import Counts
@@ -70,6 +72,7 @@ class Evaluation:
     screenings: Mapping[str, Screening]
     expressions: Expressions
     ombre: Ombre
+    portrait: Portrait
     rest: Mapping[str, float]  # her properties but for those that moods set
     seed: int  # of the people asked for; other than any training's
     measured: dict[str, Any] = field(default_factory=dict)  # what two stages need
@@ -459,14 +462,18 @@ def acting_network(evaluation: Evaluation) -> Scores:
     return acting(evaluation, generator, torch.randn(generator.latent_dim, generator=drawn))
 
 
-def acting_renderer(evaluation: Evaluation) -> Scores:
-    """The renderer as it is watched live: both sizes, one sample a pixel."""
+def acting_drawing(evaluation: Evaluation, painter: Portrait | Renderer) -> Scores:
+    """A look at both sizes."""
     latents = evaluation.source.population.sample(evaluation.seed, [0]).latents[0]
     scores: Scores = {}
     for size in (64, 128):
-        painter = replace(evaluation.source.renderer, resolution=size, supersample=1, device="cpu")
-        scores |= acting(evaluation, painter, latents)
+        scores |= acting(evaluation, replace(painter, resolution=size), latents)
     return scores
+
+
+def acting_renderer(evaluation: Evaluation) -> Scores:
+    """The first look as it is watched live: one sample a pixel."""
+    return acting_drawing(evaluation, replace(evaluation.source.renderer, supersample=1, device="cpu"))
 
 
 def start_up(evaluation: Evaluation) -> Scores:
@@ -510,6 +517,7 @@ def subjects(evaluation: Evaluation) -> Iterator[tuple[str, str, Callable[[], Sc
     yield test
     yield "bank", "bank", lambda: bank(evaluation)
     yield "expression", "moods", lambda: expression(evaluation)
+    yield "animation", "portrait", lambda: acting_drawing(evaluation, evaluation.portrait)
     yield "animation", "renderer", lambda: acting_renderer(evaluation)
     yield "animation", models.generator_name, lambda: acting_network(evaluation)
     yield "start_up", models.generator_name, lambda: start_up(evaluation)

@@ -2,8 +2,8 @@
 // size and rate (src/ohlora/face/drawing/portrait), or a picture where what draws her knows no scenes.
 
 export class LiveFace {
-  constructor(canvas, { at = "", onframe = () => {}, ongone = () => {} } = {}) {
-    Object.assign(this, { canvas, at, onframe, ongone, running: false });
+  constructor(canvas, { at = "", onframe = () => {}, ondrawn = () => {}, ongone = () => {} } = {}) {
+    Object.assign(this, { canvas, at, onframe, ondrawn, ongone, running: false });
   }
 
   async frame(after) {
@@ -43,6 +43,7 @@ export class LiveFace {
     if (this.canvas.width !== picture.width) this.canvas.width = this.canvas.height = picture.width;
     this.canvas.getContext("2d").drawImage(picture, 0, 0);
     picture.close();
+    this.ondrawn();
   }
 
   // From the scene before to this one, at every refresh of the screen until the next one is there.
@@ -59,6 +60,7 @@ export class LiveFace {
       const side = Math.round(this.canvas.clientWidth * devicePixelRatio) || this.canvas.width;
       if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
       drawScene(this.canvas, share < 1 ? between(before.scene, frame.scene, share) : frame.scene);
+      this.ondrawn();
     } while (share < 1 && !next);
     this.before = frame;
   }

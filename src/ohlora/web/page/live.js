@@ -28,16 +28,18 @@ async function start() {
   at("text").placeholder = words.type;
   at("text").maxLength = about.longest;
   at("line").querySelector("button").textContent = words.say;
+  at("notice").textContent = about.notice[about.language] ?? "";
+  at("notice").hidden = !at("notice").textContent;
 
   const times = [];
   const face = new LiveFace(at("face"), {
-    onframe() {
+    onframe() { at("problem").textContent = ""; },
+    ondrawn() { // those between two frames too: the rate that is seen
       const now = performance.now();
       times.push(now);
       while (times[0] < now - 2000) times.shift();
       const rate = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
       at("rate").textContent = `${at("face").width} px, ${rate.toFixed(0)} fps`;
-      at("problem").textContent = "";
     },
     ongone() { at("problem").textContent = words.gone; },
   });
