@@ -116,7 +116,7 @@ COMMANDS = [
     *((file.stem,) for file in sorted(CONF.glob("*.yaml")) if "job:" in file.read_text(encoding="utf-8")),
     *(("battle", f"challenger={name}") for name in ("optuna", "prompt", "random", "static")),
     ("battle", "drawn_by=network"),
-    ("animate", "drawn_by=stylegan", "paths.stylegan=x.safetensors"),
+    ("animate", "drawn_by=stylegan", "paths.stylegan=x.safetensors", "parser=y.safetensors"),
     *(("battle", f"league={file.stem}") for file in sorted((CONF / "league").glob("*.yaml"))),
     ("battle", "league=standard", "dataset=digits"),
     ("say", "narrator=kanana"),

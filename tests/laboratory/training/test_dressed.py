@@ -21,6 +21,7 @@ from ohlora.face.trained.vae import StyleDecoder, VaeGenerator, load_generator
 from ohlora.laboratory.measures.screening import ROW
 from ohlora.laboratory.measures.statistics import pearson, slope
 from ohlora.laboratory.networks.labeller import load_labeller
+from ohlora.laboratory.networks.settings import SavedParser
 from ohlora.laboratory.sources.face_scores import FaceScores
 from ohlora.laboratory.training.stylegan_bank import screened
 from ohlora.laboratory.training.stylegan_directions import calibrated, found_in, moved_people
@@ -198,3 +199,27 @@ def test_screening_lets_those_pass_who_obey(found, dressed, people, renderer, co
     job.screening = replace(screening, least_r={"eyes": 1.0})
     with pytest.raises(OhloraError, match=r"none of 2 people pass .* \(median r: eyes "):
         screened(job, acting, parser("segmenter_a"), latents, base)
+
+
+def test_a_parser_sees_the_hair_that_the_ombre_colours(found, dressed, people, renderer, ours, composed):
+    """Her generator's own mask head says the same of the same pictures as a segmenter that it never met."""
+    directions, points, scores = found["z"]
+    curves = calibrated(directions, points[:SAMPLES], scores, {})
+    eyes = SavedParser(str(assets_dir() / "face" / "segmenter_b.safetensors")).load()
+    acting = acting_by(directions, curves, "z", dressed, renderer.properties)
+    seeing = replace(acting, parser=eyes)
+    z = people[0][SAMPLES : SAMPLES + 8]
+    w = acting.mapping(
+        z, torch.tensor([[axis.at(0.5) for axis in renderer.properties.values()]]).repeat(8, 1)
+    )
+    seen, known = seeing.picture(w), ours.picture(w)
+    assert (seen.images.int() - known.images.int()).abs().max() <= 1
+    assert (seen.hair - known.hair).abs().mean() < 0.03
+    ombre = build(composed("animate").ombre)
+    blind, coloured, truly = (
+        ombre.apply(known.images, one.hair, [0.0] * 8).float() for one in (acting.picture(w), seen, known)
+    )
+    assert torch.equal(blind, known.images.float())
+    assert (coloured - truly).abs().mean() < 0.1 * (truly - blind).abs().mean()
+    with pytest.raises(OhloraError, match="a regressor sees no hair"):
+        SavedParser(str(assets_dir() / "face" / "regressor_a.safetensors")).load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,6 +13,13 @@ from ohlora.face.drawing import classes
 
 # images [faces, 3, rows, columns], -1 to 1 -> logits [faces, 11, rows, columns]
 Parser = Callable[[Tensor], Tensor]
+
+
+@runtime_checkable
+class ParserSettings(Protocol):
+    """Names a parser, or none."""
+
+    def load(self) -> Parser | None: ...
 
 
 @torch.no_grad()

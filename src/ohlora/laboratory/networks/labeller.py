@@ -12,10 +12,12 @@ from torch import Tensor
 from ohlora.errors import OhloraError
 from ohlora.face.drawing.classes import CLASSES
 from ohlora.face.drawing.generator import to_network, to_uint8
+from ohlora.face.trained.evaluate import evaluating
 from ohlora.face.trained.stylegan.pretrained import card_kind
 from ohlora.laboratory.measures.scores import SOFT_SCORES, soft_scores
 from ohlora.laboratory.networks.regressor import REGRESSOR_KIND, Regressor, load_regressor
 from ohlora.laboratory.networks.segmenter import SEGMENTER_KIND, Segmenter, load_segmenter
+from ohlora.laboratory.networks.settings import SavedParser
 
 KINDS = (SEGMENTER_KIND, REGRESSOR_KIND)
 
@@ -53,6 +55,30 @@ class Labeller:
             return images
         shape = (side, side)
         return to_uint8(F.interpolate(to_network(images), shape, mode="bilinear", antialias=True))
+
+
+@dataclass(frozen=True)
+class SegmentingParser:
+    """A Parser (face/trained/parser.py): pictures are resized to the segmenter's size, its logits back."""
+
+    segmenter: Segmenter
+
+    def __call__(self, images: Tensor) -> Tensor:
+        side, network = self.segmenter.resolution, self.segmenter.network
+        own_size = images.shape[-1] == side
+        small = images if own_size else F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+        with evaluating(network):
+            logits = network(small).float()
+        return logits if own_size else F.interpolate(logits, images.shape[-2:], mode="bilinear")
+
+
+def load_parser(saved: SavedParser) -> SegmentingParser:
+    """The segmenter in its file; OhloraError where the file holds none."""
+    assert saved.file is not None
+    network = load_labeller(saved.file).network
+    if not isinstance(network, Segmenter):
+        raise OhloraError(f"parser={saved.file}: a regressor sees no hair; model=face_seg makes a segmenter")
+    return SegmentingParser(network)
 
 
 def load_labeller(file: str) -> Labeller:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le, Lt, MinLen
 from pydantic import Strict
 
-from ohlora.config import Share, Span, config, deferred
+from ohlora.config import Name, Share, Span, config, deferred
+
+if TYPE_CHECKING:
+    from ohlora.face.trained.parser import Parser
 
 Width = Annotated[int, Ge(1), Le(10_000)]
 Widths = Annotated[tuple[Width, ...], Strict(False), MinLen(1)]  # after each halving of the picture
@@ -91,3 +94,16 @@ class PartSettings:
     kind: Literal["parts"] = "parts"
 
     build = deferred("ohlora.laboratory.networks.regressor", "build_parts")
+
+
+@config
+class SavedParser:
+    """The segmenter in `file`, a .safetensors, as a parser of pictures of any size; None: no parser."""
+
+    file: Name | None
+
+    def load(self) -> Parser | None:
+        """Nothing is imported where there is nothing to load: films wait for it."""
+        return None if self.file is None else self._load()
+
+    _load = deferred("ohlora.laboratory.networks.labeller", "load_parser")

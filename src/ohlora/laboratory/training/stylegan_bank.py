@@ -36,7 +36,7 @@ def bank_of_stylegan(job: FillBank) -> float:
     """Return the share of random people who pass, 0 to 1; without a parser nobody is asked and all do."""
     assert job.stylegan is not None
     job.start()
-    generator = load_acting(StyleGANFile(job.stylegan, job.dataset.properties, {}))
+    generator = load_acting(StyleGANFile(job.stylegan, job.dataset.properties, {}, parser=None))
     labeller = load_labeller(job.parser) if job.parser else None
     if labeller and (lacking := [name for name in MOVED if name not in generator.shown]):
         raise OhloraError(

@@ -15,8 +15,11 @@ from torch import Tensor
 from ohlora.assets import load_model
 from ohlora.errors import OhloraError
 from ohlora.face.acting.person import Person
+from ohlora.face.drawing.classes import HAIR
 from ohlora.face.drawing.generator import Picture, to_uint8
 from ohlora.face.trained.face_bank import load_bank
+from ohlora.face.trained.matting import hair_shares
+from ohlora.face.trained.parser import Parser, class_logits
 from ohlora.face.trained.spaces import SPACES, points_of
 from ohlora.face.trained.stylegan.calibration import Curve, Scale
 from ohlora.face.trained.stylegan.pretrained import PretrainedGenerator, load_generator
@@ -73,13 +76,14 @@ class ActingStyleGAN:
     """A Generator that shows those properties of a mood that it has directions for.
 
     A latent is z, then the network's class labels if it has any. Of looks it is asked for and ignores: its
-    people keep their own. It tells no hair from other pixels, so none is coloured.
+    people keep their own. Without a parser it tells no hair from other pixels, so none is coloured.
     """
 
     network: PretrainedGenerator
     directions: StyleGANDirections
     axes: Mapping[str, Real]  # all that may be asked for, in the order of the columns
     threads: int = 1  # of torch, for its large pictures; films are drawn by one otherwise
+    parser: Parser | None = None  # tells what is where on its pictures
 
     @property
     def resolution(self) -> int:
@@ -97,6 +101,15 @@ class ActingStyleGAN:
     def shown(self) -> tuple[str, ...]:
         """Those of its properties that show."""
         return tuple(name for name in self.axes if name in MOVED and name in self.directions.names)
+
+    @property
+    def notice(self) -> Mapping[str, str]:
+        """What it is, for those who see its pictures."""
+        side, moving = f"{self.resolution} px", ", ".join(self.shown) or "-"
+        return {
+            "en": f"Drawn by a StyleGAN at {side}: {moving} move; brows, gaze and cheeks do not.",
+            "ko": f"StyleGAN이 {side}로 그린 얼굴이야. 움직이는 것: {moving}.",
+        }
 
     @cached_property
     def scales(self) -> dict[str, Scale]:
@@ -127,10 +140,15 @@ class ActingStyleGAN:
             return draw(w).clamp(-1, 1)
 
     def picture(self, w: Tensor) -> Picture:
-        """Images whose maps are background throughout."""
-        images = to_uint8(self.synthesis(w))
-        hair = torch.zeros(len(images), self.resolution, self.resolution)
-        return Picture(images, hair.byte(), hair)
+        """Images with their maps, as the parser sees them; without one, background throughout."""
+        drawn = self.synthesis(w)
+        images = to_uint8(drawn)
+        if self.parser is None:
+            hair = torch.zeros(len(images), self.resolution, self.resolution)
+            return Picture(images, hair.byte(), hair)
+        logits = class_logits(self.parser, drawn)
+        hair = logits.float().softmax(dim=1)[:, HAIR]
+        return Picture(images, logits.argmax(dim=1).byte(), hair_shares(images, hair))
 
 
 def load_acting(settings: StyleGANFile) -> ActingStyleGAN:
@@ -138,9 +156,14 @@ def load_acting(settings: StyleGANFile) -> ActingStyleGAN:
     assert settings.file is not None
     found: dict[str, Any] = {}
     faults = []
-    for what, load in {"network": load_network, "directions": load_directions}.items():
+    loads = {
+        "network": lambda: load_network(str(settings.file)),
+        "directions": lambda: load_directions(str(settings.file)),
+        "parser": settings.parser.load if settings.parser else lambda: None,
+    }
+    for what, load in loads.items():
         try:
-            found[what] = load(settings.file)
+            found[what] = load()
         except OhloraError as error:
             faults.append(str(error))
     if faults:
@@ -161,7 +184,7 @@ def load_acting(settings: StyleGANFile) -> ActingStyleGAN:
         axes[CONTROL] = settings.controls[CONTROL]
     network = replace(network, psi=directions.card["psi"])
     cores = torch.get_num_threads() if network.resolution >= LARGE else 1
-    return ActingStyleGAN(network, directions, axes, cores)
+    return ActingStyleGAN(network, directions, axes, cores, found["parser"])
 
 
 def load_network(file: str, psi: float = 1.0) -> PretrainedGenerator:

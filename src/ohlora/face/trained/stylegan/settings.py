@@ -15,6 +15,7 @@ from pydantic import AfterValidator
 from ohlora.config import Name, config, deferred
 from ohlora.face.acting.expression import MOVING
 from ohlora.face.acting.person import Number
+from ohlora.face.trained.parser import ParserSettings
 from ohlora.space import Real
 
 CONTROL = "pitch"  # the first control, and the only one a StyleGAN may be asked for
@@ -52,11 +53,12 @@ def made_by(model: str, file: str) -> str:
 
 @config
 class StyleGANFile:
-    """The generator in `file`, moved along the directions that were found in it."""
+    """The generator in `file`, moved along the directions that were found in it; `parser` sees its hair."""
 
     file: Given
     properties: Mapping[Name, Real]  # that moods and looks are told in
     controls: Mapping[Name, Real]
+    parser: ParserSettings | None
 
     load = deferred("ohlora.face.trained.stylegan.acting", "load_acting")
 
