@@ -32,7 +32,7 @@ ABOUT = {
     "challenger": "Who plays against Oh-LoRA.",
     "chooser": "Which hyperparameters the trials of a sweep take.",
     "dataset": "Which images, and how they are read.",
-    "drawn_by": "What draws her face: the renderer or a network.",
+    "drawn_by": "What draws her face: the portrait, the first look, a network or a StyleGAN.",
     "encoder": "What finds memories and written lines in a conversation.",
     "faces": "Her looks, moods and reactions; the renderer and its people.",
     "fine_tuning": "How a voice is fine-tuned.",
