@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 
@@ -53,9 +51,3 @@ def test_no_halo_around_the_ombre(composed):
     assert after < 0.5 * before
     hair = picture.label_maps == classes.HAIR
     assert (coloured(picture.hair) != 0).any(dim=1)[hair].float().mean() > 0.3
-
-
-def test_the_network_says_what_it_is(composed, tmp_path: Path, capsys):
-    job = build(composed("animate", "drawn_by=network", f"out={tmp_path / 'x.png'}", "seconds=0.2").job)
-    job.run()
-    assert "Drawn by a network at 64 px" in capsys.readouterr().out
