@@ -49,6 +49,7 @@ def frame_times() -> dict[str, float]:
     for drawn_by, sizes in SIZES.items():
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             job = build(compose("animate", [f"drawn_by={drawn_by}", "paths.run_dir=unused"]).job)
+        generator: Any
         generator, person = cast(job)
         extra: dict[str, Any] = (
             {"supersample": 1} if drawn_by == "renderer" else {}

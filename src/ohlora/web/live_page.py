@@ -16,7 +16,8 @@ from ohlora.web.server import LocalServer
 def open_server(job: Live) -> LocalServer:
     """The server, not yet serving."""
     face = live_face(job)
-    face.frame(-1)  # the first one takes longest
+    draw = face.scene if face.has_scenes else face.frame  # what the page will ask for
+    draw(-1)  # the first one takes longest
 
     async def find() -> LiveFace:
         return face

@@ -13,7 +13,7 @@ from PIL import Image
 from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.acting import film_files
-from ohlora.face.acting.film import WRITERS, film, save_film
+from ohlora.face.acting.film import WRITERS, film, palette_of, save_film
 from ohlora.face.acting.film_files import ENDINGS, film_fault, has_encoder
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import cast
@@ -169,6 +169,17 @@ def test_a_video_needs_its_encoder_and_an_even_side(composed, monkeypatch, tmp_p
     assert film_fault(str(tmp_path / "x.webm"), 60) is None
     with pytest.raises(OhloraError, match="resolution=65 is odd, a video's is even"):
         build(composed("animate", "resolution=65", f"out={tmp_path}/x.webm").job).run()
+
+
+def test_a_gif_keeps_rare_colours_and_has_no_stripes():
+    """Of a wall that fades and an iris of thirty pixels."""
+    wall = np.linspace((205, 218, 224), (175, 190, 198), 128)[:, None].repeat(128, axis=1)
+    frame = wall.round().astype(np.uint8)
+    frame[60:66, 60:65] = (150, 80, 40)
+    picture = Image.fromarray(frame)
+    shown = picture.quantize(palette=palette_of([picture] * 3), dither=Image.Dither.NONE).convert("RGB")
+    apart = np.abs(np.asarray(shown).astype(int) - frame.astype(int)).max(axis=2)
+    assert apart.max() <= 3
 
 
 def test_where_a_film_can_be_written(tmp_path):

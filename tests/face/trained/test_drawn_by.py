@@ -67,7 +67,7 @@ def animate(composed, weights, tmp_path):
     return made
 
 
-def test_faces_of_the_bank_are_filmed(animate, tmp_path):
+def test_faces_of_the_bank_are_filmed(animate, tmp_path, capsys):
     pictures = []
     for face in (0, 1):
         animate(f"face={face}", "mood=surprised").run()
@@ -76,6 +76,7 @@ def test_faces_of_the_bank_are_filmed(animate, tmp_path):
             assert film.n_frames == 3
             pictures.append(film.convert("RGB").tobytes())
     assert pictures[0] != pictures[1]
+    assert capsys.readouterr().out.count(f"Drawn by a network at {SIDE} px") == 2
 
 
 def test_her_first_frame_does_not_wait_for_lightning():
@@ -130,6 +131,8 @@ def test_moods_in_other_units_are_refused(animate, weights, tmp_path):
 
 def test_the_live_page_and_the_battle_take_it(composed, weights):
     live = build(composed("live", "drawn_by=network", f"paths.face={weights}", "port=0").job)
-    assert live_face(live).about()["resolution"] == SIDE
+    about = live_face(live).about()
+    assert about["resolution"] == SIDE
+    assert f"{SIDE} px" in about["notice"]["en"]
     battle = build(composed("battle", "drawn_by=network", f"paths.face={weights}").job.face)
     assert battle.generator.resolution == SIDE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 
@@ -12,15 +10,17 @@ from ohlora.face.acting.person import cast
 from ohlora.face.drawing import classes
 from ohlora.face.trained.matting import SURE, hair_shares
 
+LIT = 0.05 * 255  # brighter by this, a wall is seen to be lit up
+
 
 def test_shares_are_those_of_the_pixels(make_renderer, population):
-    """A probability that is two pixels too wide, as a network's is: errors are halved before her wall."""
+    """A probability that is a pixel too wide, as a network's is: less than half of the errors is left."""
     renderer = make_renderer(resolution=64)
     women = population.sample(0, population.indices(0, 12, women=True))
     for name, value in {"hair_colour": 0.3, "background_mean": 0.8, "background_std": 0.02}.items():
         women = women.with_property(list(renderer.properties).index(name), value)
     picture = renderer.picture(renderer.mapping(women.latents, women.properties))
-    wide = F.avg_pool2d(picture.hair[:, None], 5, 1, 2)[:, 0]
+    wide = F.avg_pool2d(picture.hair[:, None], 3, 1, 1)[:, 0]
     doubtful = (wide > 1 - SURE) & (wide < SURE)
     before, after = (
         (shares - picture.hair).abs()[doubtful].mean() for shares in (wide, hair_shares(picture.images, wide))
@@ -35,7 +35,7 @@ def test_hair_as_dark_as_the_wall_keeps_its_probability():
 
 
 def test_no_halo_around_the_ombre(composed):
-    """The network that ships lights up the wall beside the hair by less than half of what it did."""
+    """Of the network that ships: fewer than half as many pixels of the wall light up as by probabilities."""
     job = build(composed("animate", "drawn_by=network").job)
     generator, person = cast(job)
     rest = torch.from_numpy(person.at_rest(job.expressions)[None, : len(generator.properties)]).float()
@@ -47,13 +47,7 @@ def test_no_halo_around_the_ombre(composed):
     def coloured(hair: torch.Tensor) -> torch.Tensor:
         return job.ombre.apply(picture.images, hair, [0.0]).float() - picture.images.float()
 
-    before, after = (coloured(hair).mean(dim=1)[wall].max() for hair in (probability, picture.hair))
+    before, after = ((coloured(hair).mean(dim=1)[wall] > LIT).sum() for hair in (probability, picture.hair))
     assert after < 0.5 * before
     hair = picture.label_maps == classes.HAIR
     assert (coloured(picture.hair) != 0).any(dim=1)[hair].float().mean() > 0.3
-
-
-def test_the_network_says_what_it_is(composed, tmp_path: Path, capsys):
-    job = build(composed("animate", "drawn_by=network", f"out={tmp_path / 'x.png'}", "seconds=0.2").job)
-    job.run()
-    assert "Drawn by a network at 64 px" in capsys.readouterr().out

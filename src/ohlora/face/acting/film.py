@@ -22,6 +22,7 @@ from ohlora.face.drawing.portrait.settings import Portrait
 from ohlora.precision import one_thread
 
 TOGETHER = 8  # frames drawn at once: bounds the memory, and small pictures cost less in company
+PALETTE = ((Image.Quantize.FASTOCTREE, 160), (Image.Quantize.MEDIANCUT, 96))
 PALETTE_FRAMES = 24  # how many frames a GIF's palette is chosen from
 
 
@@ -76,6 +77,22 @@ def film(
     return np.concatenate(frames)
 
 
+def palette_of(pictures: Sequence[Image.Image]) -> Image.Image:
+    """256 colours for some pictures: most by octree, the others by median cut.
+
+    An octree keeps rare colours, of irises and lips, and leaves a wall in stripes; a median cut does the
+    reverse.
+    """
+    all_ = Image.fromarray(np.concatenate([np.asarray(picture) for picture in pictures]))
+    colours: list[int] = []
+    for method, count in PALETTE:
+        found = all_.quantize(count, method=method).getpalette() or []
+        colours += [*found, *([0] * 3 * count)][: 3 * count]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours)
+    return palette
+
+
 def save_animation(frames: np.ndarray, path: Path, fps: float) -> None:
     """With Pillow: GIF, animated PNG or animated WebP, by the ending; played for ever."""
     pictures = [Image.fromarray(frame) for frame in frames]
@@ -84,12 +101,8 @@ def save_animation(frames: np.ndarray, path: Path, fps: float) -> None:
     lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     extra: dict[str, Any] = {}
     if path.suffix == ".gif":
-        # One palette for all: with one each, colours would flicker where nothing moves. By octree: a median
-        # cut spends it on wall and skin, and irises and lips turn grey.
-        some = pictures[:: -(-len(pictures) // PALETTE_FRAMES)]
-        palette = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some])).quantize(
-            256, method=Image.Quantize.FASTOCTREE
-        )
+        # One palette for all: with one each, colours would flicker where nothing moves.
+        palette = palette_of(pictures[:: -(-len(pictures) // PALETTE_FRAMES)])
         pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
         extra = {"optimize": False}
     elif path.suffix == ".webp":

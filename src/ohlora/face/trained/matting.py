@@ -1,7 +1,7 @@
 """The share of each pixel that is hair, from a network's probability of hair: alpha matting.
 
 A class probability says how sure a network is, not how much of a pixel is hair: along an edge it is too wide
-by a pixel or two, and an ombre painted by it lights up the wall beside the hair.
+by a pixel, and an ombre painted by it lights up the wall beside the hair.
 """
 
 from __future__ import annotations

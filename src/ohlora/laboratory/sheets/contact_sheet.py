@@ -39,7 +39,8 @@ class Sitters:
 
     def take(self, rows: Tensor) -> Sitters:
         """Some of them, in the order of `rows`."""
-        return Sitters(self.latents[rows], self.wanted[rows], self.draws and self.draws.take(rows))
+        draws = None if self.draws is None else self.draws.take(rows)
+        return Sitters(self.latents[rows], self.wanted[rows], draws)
 
     def repeated(self, count: int) -> Sitters:
         """The first of them, some times."""
@@ -84,7 +85,7 @@ class Studio:
         others = job.population.indices(job.seed, count - 1, women=True, first=face + 1)
         return self.drawn([face, *others.tolist()])
 
-    def drawn(self, indices: Sequence[int]) -> Sitters:
+    def drawn(self, indices: Sequence[int] | np.ndarray) -> Sitters:
         """People of a population; their controls are at rest."""
         draws = self.job.population.sample(self.job.seed, indices)
         resting = torch.zeros(len(draws), len(self.axes) - draws.properties.shape[1])
@@ -121,9 +122,8 @@ class Studio:
             for rows in torch.arange(len(sitters)).split(TOGETHER):
                 some = sitters.take(rows)
                 parts.append(self.generator.picture(self.generator.mapping(some.latents, some.wanted)))
-        return Picture(
-            *(torch.cat([getattr(part, name) for part in parts]).cpu() for name in Picture.__annotations__)
-        )
+        images, maps, hair = zip(*((one.images, one.label_maps, one.hair) for one in parts), strict=True)
+        return Picture(torch.cat(images).cpu(), torch.cat(maps).cpu(), torch.cat(hair).cpu())
 
     def photos(self, sitters: Sitters) -> Tensor:
         """Images uint8 [sitters, 3, rows, columns], with the population's defects where those are wanted."""
