@@ -20,7 +20,7 @@ from ohlora.chat.answerer import Answer, Context, Pieces, words
 from ohlora.chat.checks import voice_faults
 from ohlora.chat.fact import Fact, Language
 from ohlora.chat.remembering import to_remember
-from ohlora.chat.rules import about_her, about_user, is_order, is_question
+from ohlora.chat.rules import about_her, about_user, is_order, is_question, normal
 from ohlora.chat.text_files import Row, of_split, rows
 from ohlora.config import Share, config, having
 
@@ -50,8 +50,8 @@ class EmbeddedAnswerer:
 
     lines: Annotated[Any, having("encoder")]  # whose encoder finds her written lines
     threshold: Share  # similarity from which a written line answers the user's
-    herself: Share  # from which a question is one of those about her
-    herself_or_user: Share  # the same where it names the user
+    herself: Share  # from which a line is one of the questions about her
+    herself_named: Share  # the same where it has the words of the fact that is asked for
 
     def check(self) -> None:
         _ = self.lines.encoder.name
@@ -82,7 +82,7 @@ class EmbeddedAnswerer:
         told = to_remember(context.user, language)
         if told:
             return self.template("told", context, value=told[0].value)
-        if line := self.of_herself(context, self.herself_or_user if own else self.herself):
+        if line := self.of_herself(context, own):
             return line
         if asked and own and not hers:
             return self.template("missing", context)
@@ -95,10 +95,22 @@ class EmbeddedAnswerer:
         found = self._lines[context.language].best(self._query(context), lambda row: row["kind"] == kind)
         return self.fresh([row for row, _ in found[:NEAR]], context)["reply"]
 
-    def of_herself(self, context: Context, least: float) -> str | None:
-        """The reply of the fact about her whose question is most like the user's; None where none is near."""
-        (row, score), *_ = self._herself[context.language].best(self._query(context), lambda row: True)
-        return row["reply"] if score >= least else None
+    def of_herself(self, context: Context, own: bool) -> str | None:
+        """The reply of the fact about her that a line asks for; None where it asks for none.
+
+        Of the facts whose words it has, that with the longest; then the one whose question is most like it.
+        `own`: the line is about the user, so that only facts of both of them are meant.
+        """
+        known = self._herself[context.language]
+        found = known.best(self._query(context), lambda row: row["of_both"] or not own)
+        plain = normal(context.user)
+        named = [(length, score, row) for row, score in found if (length := longest(row["words"], plain))]
+        if named:
+            _, score, row = max(named, key=lambda one: one[:2])
+            if score >= self.herself_named:
+                return row["reply"]
+        row, score = found[0]
+        return row["reply"] if score >= self.herself and not own else None
 
     def written_line(self, context: Context) -> str | None:
         """A reply that answers a line like the user's; None where none is near."""
@@ -137,6 +149,11 @@ class EmbeddedAnswerer:
 
     def answering(self, rows: Sequence[Row]) -> Lines:
         return Lines(tuple(rows), self.lines.encoder.encode([row["user"] for row in rows], query=True))
+
+
+def longest(pattern: str, text: str) -> int:
+    """Letters of the longest match of a pattern in a text, 0 where there is none."""
+    return max((len(match[0]) for match in re.finditer(pattern, text)), default=0)
 
 
 def answered_lines(language: Language) -> list[Row]:
