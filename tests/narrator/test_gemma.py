@@ -3,12 +3,16 @@
 import json
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from ohlora import errors
+from ohlora.door import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.narrator import gemma
 from ohlora.narrator.language_model import LanguageModelNarrator
@@ -110,8 +114,17 @@ def test_what_stops_a_conversion_leaves_nothing_behind(cache, monkeypatch, error
 
 
 def test_an_adapter_of_another_kind_is_refused(cache, parrot, tmp_path):
-    from dataclasses import replace
-
     (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "IA3"}))
     narrator = replace(speaker(str(tmp_path)), model=str(parrot))
     assert "peft_type=IA3 is not LORA" in refused(narrator.check)
+
+
+def test_the_adapter_that_ships_is_gemma_s_whole_and_finite():
+    folder = ASSETS / "narrator_gemma"
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    weights = load_file(folder / "adapter_model.safetensors")
+    assert settings["base_model_name_or_path"] == gemma.NAME
+    assert len(weights) == 8 * 7 * 2  # layers, linear ones in each, two factors
+    assert {settings["r"]} == {min(weight.shape) for weight in weights.values()}
+    assert all(weight.dtype == np.float16 and np.isfinite(weight).all() for weight in weights.values())
+    assert all(np.any(weight) for name, weight in weights.items() if "lora_B" in name)
