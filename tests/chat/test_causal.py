@@ -98,23 +98,6 @@ def test_many_at_once_are_those_written_one_by_one(answerer):
     assert len(set(together)) > 1
 
 
-def test_a_prompt_is_read_from_where_it_differs_from_the_last_one(answerer):
-    from ohlora.narrator.streaming import LAST_READ
-
-    model, lines = answerer.loaded[1], ["hello there", "hello there", "good night", "x" * 300, "hi"]
-    told = ["".join(answerer.write(asked(line), 0)) for line in lines]
-    for line, text in zip(lines, told, strict=True):
-        LAST_READ.pop(model, None)
-        assert "".join(answerer.write(asked(line), 0)) == text
-    lengths = []
-    hook = model.register_forward_pre_hook(
-        lambda _, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
-    )
-    list(answerer.write(asked("hi"), 0))
-    hook.remove()
-    assert set(lengths) == {1}  # the prompt was known but for its last token
-
-
 def test_nats_are_those_of_the_completion_and_its_end_alone(answerer):
     tokenizer, model = answerer.loaded
     nats, tokens = answerer.nats("hello", "en", "hi there")

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 
 from ohlora.narrator.generation import hash_of, turns
-
-# Keys and values of what each model has read last, and its tokens. A conversation's prompts begin with the
-# same persona, and a second draw has the same prompt: only what is new is read again.
-LAST_READ: WeakKeyDictionary[Any, tuple[Any, list[int]]] = WeakKeyDictionary()
 
 
 def stream_line(speaker: Any, prompt: str, language: str, seed: tuple[int, ...]) -> Iterator[str]:
@@ -29,16 +23,11 @@ def stream_line(speaker: Any, prompt: str, language: str, seed: tuple[int, ...])
         return_dict=True,
     ).to(model.device)
     chance = torch.Generator(device="cpu").manual_seed(hash_of(prompt, *seed))
-    fresh, written, shown = asked["input_ids"][0].tolist(), [], ""
-    cache, read = take_last_read(model, fresh)
-    fresh = fresh[len(read) :]
+    ids, cache, written, shown = asked["input_ids"], None, [], ""
     for _ in range(speaker.max_tokens):
-        LAST_READ.pop(model, None)  # an interrupt may leave half of a token in the cache
         with torch.inference_mode():
-            ids = torch.tensor([fresh], device=model.device)
             out = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache, read = out.past_key_values, [*read, *fresh]
-        LAST_READ[model] = cache, read
+        cache = out.past_key_values
         token = draw(out.logits[0, -1].float().cpu(), speaker.temperature, speaker.top_p, chance)
         if token == tokenizer.eos_token_id:
             break
@@ -47,23 +36,7 @@ def stream_line(speaker: Any, prompt: str, language: str, seed: tuple[int, ...])
         if not text.endswith("\ufffd"):  # a character whose bytes are not all there yet
             yield text[len(shown) :]
             shown = text
-        fresh = [token]
-
-
-def take_last_read(model: Any, prompt: list[int]) -> tuple[Any, list[int]]:
-    """The cache of the tokens that `prompt` shares with what was read last, and these tokens."""
-    cache, read = LAST_READ.pop(model, (None, []))
-    shared = 0
-    while shared < min(len(read), len(prompt) - 1) and read[shared] == prompt[shared]:
-        shared += 1
-    if shared and shared < len(read):
-        # A layer whose sliding window has moved on has forgotten what a shorter text would need.
-        with suppress(RuntimeError, ValueError, NotImplementedError):
-            cache.crop(shared - len(read))
-            return cache, prompt[:shared]
-    elif shared:
-        return cache, read
-    return None, []
+        ids = torch.tensor([[token]], device=model.device)
 
 
 def draw(logits: torch.Tensor, temperature: float, top_p: float, chance: torch.Generator) -> int:
