@@ -117,6 +117,21 @@ class TestTheEmbeddedAnswerer:
         assert "\u202e" not in kept
 
 
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("너 생일이 언제라고 했지?", "10월 11일"),
+        ("do you know my favourite food?", None),
+        ("내 전공 뭐야?", None),
+        ("who can read our chat?", "this computer"),
+    ],
+)
+def test_her_facts_are_hers_and_not_the_users(talk, line, word):
+    reply = talk(line).answer.reply
+    known = [row["reply"] for row in rows("persona_answers")]
+    assert word in reply if word else reply not in known
+
+
 def write_match(path: Path, winner: str, seal: str) -> None:
     attempts = [{"kind": kind, "test_f1": 0.5} for kind in ("ohlora", "human")]
     path.parent.mkdir(parents=True)

@@ -18,7 +18,7 @@ from tests.web.serving import serving
 from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.web.battle_server import BattleApp
-from ohlora.web.requests import Refused, refused
+from ohlora.web.requests import refused
 from ohlora.web.server import LocalServer
 from ohlora.web.talk import Talk
 
@@ -171,7 +171,7 @@ def test_a_process_that_ends_by_itself_answers_whoever_waits_and_is_started_agai
     async def twice(talk: Talk) -> list[str]:
         found = []
         for _ in range(2):
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(OhloraError) as caught:
                 await talk.ask("say", "en", line="hello")
             found.append(str(caught.value))
         return found
@@ -248,7 +248,7 @@ def test_a_page_that_goes_leaves_nobody_waiting() -> None:
         waiting = asyncio.create_task(talk.ask("say", "en", line="hello"))
         await asyncio.sleep(0.05)
         await talk.end()
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(OhloraError) as caught:
             await waiting
         return str(caught.value)
 

@@ -20,7 +20,7 @@ from ohlora.chat.answerer import Answer, Context, Pieces, words
 from ohlora.chat.checks import voice_faults
 from ohlora.chat.fact import Fact, Language
 from ohlora.chat.remembering import to_remember
-from ohlora.chat.rules import about_her, about_user, is_order, is_question, normal
+from ohlora.chat.rules import about_her, about_user, is_order, is_question, names_user, normal
 from ohlora.chat.text_files import Row, of_split, rows
 from ohlora.config import Share, config, having
 
@@ -28,6 +28,7 @@ LANGUAGES: tuple[Language, ...] = ("ko", "en")
 # Of the rows that answer a topic.
 KINDS = {"crisis": "crisis", "sexual": "refusal", "harm": "refusal", "order": "refusal", "ai": "ai"}
 NEAR = 3  # of the rows that fit best, one that was not said lately
+KNOWING = re.compile(r"\b(know|remember|recall|guess)\b|기억|알아|알지|맞혀|맞춰")  # "do you know my ..."
 ALIKE = 0.02  # similarity that they may be below the best
 
 
@@ -82,9 +83,11 @@ class EmbeddedAnswerer:
         told = to_remember(context.user, language)
         if told:
             return self.template("told", context, value=told[0].value)
-        if line := self.of_herself(context, own):
+        knowing = names_user(context.user, language) and KNOWING.search(normal(context.user))
+        of_user = own and bool(not hers or knowing)
+        if line := self.of_herself(context, of_user):
             return line
-        if asked and own and not hers:
+        if asked and of_user:
             return self.template("missing", context)
         if facts and not (asked and hers and not own):
             return self.template("memory_offered", context, facts)

@@ -39,13 +39,11 @@ QUESTION = {
         r"|\b(remember|remind me|guess|tell me|name (my|the))\b|\b(what|where|when|who|which|how)\b"
     ),
 }
-ABOUT_USER = {
-    "ko": re.compile(
-        r"(?<![가-힣])(나|난|내|내가|나는|나한테|나의|나를|날|제|제가|저|저는|우리)(?![가-힣])|라고 ?했"
-        r"|랬지|댔지|했더라|였더라"
-    ),
+NAMING_USER = {
+    "ko": re.compile(r"(?<![가-힣])(나|난|내|내가|나는|나한테|나의|나를|날|제|제가|저|저는|우리)(?![가-힣])"),
     "en": re.compile(r"\b(i|i'm|i've|i'd|i'll|my|mine|me|we|our|us)\b"),
 }
+TOLD = re.compile(r"라고 ?했|랬지|댔지|했더라|였더라")  # "what did I (or you) say ..."
 ABOUT_HER = {
     "ko": re.compile(r"(?<![가-힣])(너|넌|네|네가|니가|너는|너의|너도|너한테|너희|오로라)(?![가-힣])|오로라"),
     "en": re.compile(r"\b(you|your|you're|yours|yourself|u|oh-?lora)\b"),
@@ -79,7 +77,13 @@ def is_question(text: str, language: str) -> bool:
 
 
 def about_user(text: str, language: str) -> bool:
-    return bool(ABOUT_USER[language].search(normal(text)))
+    plain = normal(text)
+    return bool(NAMING_USER[language].search(plain) or (language == "ko" and TOLD.search(plain)))
+
+
+def names_user(text: str, language: str) -> bool:
+    """Whether a line has a word for its writer."""
+    return bool(NAMING_USER[language].search(normal(text)))
 
 
 def about_her(text: str, language: str) -> bool:

@@ -35,7 +35,7 @@ class Talk:
         return self._process
 
     async def ask(self, do: str, language: str, **content: Any) -> dict[str, Any]:
-        """What comes of a request, once it is done. Raises Refused, with what the process says."""
+        """What comes of a request, once it is done. Raises OhloraError, with what the process says."""
         if len(self._waiting) >= AT_ONCE:
             raise Refused(409, ("one_at_a_time", {}))
         process = self.start(language)
