@@ -112,7 +112,7 @@ def test_shipped_models_stay_small() -> None:
 
     assert size(assets_dir() / "face") < 30e6
     assert size(assets_dir() / "chat" / "gemma") < 8e6
-    assert size(assets_dir() / "chat") - size(assets_dir() / "chat" / "gemma") < 8e6
+    assert size(assets_dir() / "chat") - size(assets_dir() / "chat" / "gemma") < 14e6
     assert size(assets_dir() / "narrator_gemma") < 4e6
     apart = ("face", "chat", "narrator_gemma")
     assert size(assets_dir()) - sum(size(assets_dir() / name) for name in apart) < 30e6

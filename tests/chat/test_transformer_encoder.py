@@ -124,7 +124,7 @@ def test_training_brings_a_question_to_its_fact_and_is_what_numpy_reads(tiny: Tr
         temperature=0.05,
     )  # fmt: skip
     asked = [Asked([("tea", "cat")], ["tea tea"]), Asked([("cat cat", "passage")])]
-    tensors, tokenizer = dict(tiny._tensors), tiny._tokenizer
+    tensors, tokenizer, name = dict(tiny._tensors), tiny._tokenizer, tiny.name
     student = Student(tensors, tokenizer, settings, 0)
     with torch.no_grad():
         before = float(contrast(student, asked, random.Random(0), 0.05))
@@ -136,7 +136,7 @@ def test_training_brings_a_question_to_its_fact_and_is_what_numpy_reads(tiny: Tr
         after.encode([text])[0] @ after.encode(["tea"], query=True)[0] for text in ("cat", "passage")
     )
     assert right > wrong
-    assert after.name != tiny.name
+    assert after.name != name
     logits = (
         after.encode(["tea", "cat cat"], query=True) @ after.encode(["cat", "passage", "tea tea"]).T / 0.05
     )

@@ -59,6 +59,8 @@ BENCHMARKS = {
     "sampler": (("", ""), ["1", "two_1e-4"]),
     "kept_weights": (("", ""), ["1"]),
     "few_shot": (('"model=hp_predictor"', '"model=hp_predictor", "size=smoke"'), []),
+    "promises": (('"model=hp_predictor"', '"model=hp_predictor", "size=smoke"'), []),
+    "face_speed": (("RUNS, STARTS = 2, 3, 3", "RUNS, STARTS = 1, 1, 1"), ["no-browser"]),
     "choice_rules": (('"model=hp_predictor"', '"model=hp_predictor", "size=smoke"'), []),
 }
 

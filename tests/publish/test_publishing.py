@@ -294,6 +294,7 @@ class TestFaults:
         assert str(end.value) == (
             f"{tmp_path / 'encoders' / 'digits.json'} was written for other weights than lie beside it; "
             f"{tmp_path} has no *.safetensors; {tmp_path} has no *.json; "
+            f"{tmp_path} has no *.txt; "
             f"{tmp_path / 'gemma'} has no adapter_config.json; "
             f"{tmp_path / 'gemma'} has no adapter_model.safetensors"
         )

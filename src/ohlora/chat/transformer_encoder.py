@@ -20,10 +20,12 @@ from safetensors.numpy import load_file, save_file
 from threadpoolctl import ThreadpoolController
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from ohlora.durable import replacing, write_json
+from ohlora.assets import assets_dir
+from ohlora.durable import replacing, write_json, write_text
 from ohlora.errors import OhloraError
 
 WEIGHTS, TOKENIZER, TEXTS, CARD = "encoder.safetensors", "tokenizer.json", "texts.safetensors", "card.json"
+LICENSE = "LICENSE-multilingual-e5-small.txt"  # goes with the layers wherever they go
 UNKNOWN = "<unk>"
 HEAD = 32  # dimensions of an attention head
 BLOCK_BYTES = 16  # of the 32 weights that share a scale
@@ -247,6 +249,7 @@ def save_encoder(folder: Path, tokenizer: Tokenizer, tensors: Tensors, card: Map
         save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, part)
     with replacing(folder / TOKENIZER) as part:
         tokenizer.save(str(part), pretty=False)
+    write_text(folder / LICENSE, (assets_dir() / "chat" / LICENSE).read_text(encoding="utf-8"))
     (folder / TEXTS).unlink(missing_ok=True)  # of the encoder before it
     sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     write_json(folder / CARD, {**card, "weights_sha256": sha256})
