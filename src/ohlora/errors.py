@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 
-Part = tuple[str, dict[str, str | int]]  # a phrase of a page (web/page/words.json), and what fills its gaps
+Part = tuple[
+    str, Mapping[str, str | int]
+]  # a phrase of a page (web/page/words.json), and what fills its gaps
 
 
 class OhloraError(Exception):

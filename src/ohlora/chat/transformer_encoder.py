@@ -110,8 +110,8 @@ class TransformerEncoder:
         given = [PREFIX[query] + text for text in texts]
         known = [self._recent.get(text, self._known.get(hash_of(text))) for text in given]
         strangers = [text for text, vector in zip(given, known, strict=True) if vector is None]
-        vectors = self.read(strangers) if strangers else ()
-        if len(given) == 1 and strangers:  # a line is asked about more than once
+        vectors = list(self.read(strangers)) if strangers else []
+        if len(given) == 1 and vectors:  # a line is asked about more than once
             self._recent = {given[0]: vectors[0]}
         read = iter(vectors)
         return np.stack([unit(next(read) if one is None else one.astype(np.float32)) for one in known])

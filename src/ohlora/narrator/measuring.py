@@ -94,7 +94,7 @@ def listen(
                     "verdicts": [verdict.value for verdict in case],
                     "held_out": case in HELD_OUT,
                 }
-                started, drawn = time.perf_counter(), None
+                started = time.perf_counter()
                 if isinstance(narrator, LanguageModelNarrator):
                     drawn = [*narrator.draw(match, 0)]
                     for draw in drawn:
@@ -107,7 +107,9 @@ def listen(
                             "says_who_won": draw.says_who_won,
                             "shown": False,
                         }
-                spoken = narrator.tell(match, drawn) if drawn else narrator.tell(match)
+                    spoken = narrator.tell(match, drawn)
+                else:
+                    spoken = narrator.tell(match)
                 yield {
                     **about,
                     "line": spoken.line,

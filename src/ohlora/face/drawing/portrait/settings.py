@@ -45,7 +45,7 @@ class Portrait:
         """Itself: nothing is read from a disk."""
         return self
 
-    @cached_property
+    @property
     def properties(self) -> Mapping[str, Real]:
         """Properties, then controls."""
         return {**self.asked, **self.controls}
