@@ -4,11 +4,12 @@ VENV ?= .venv
 CONSTRAINTS ?= constraints/newest.txt
 
 # uv takes the build of PyTorch that suits the machine (without a GPU 1.8 GB instead of 6.5). It is used where it
-# is installed and its index of those builds answers, pip everywhere else.
+# is installed and its index of those builds answers, pip everywhere else. Neither compiles 20,000 files that are
+# hardly ever imported: Python does so with those that are.
 UV := UV_HTTP_TIMEOUT=3 UV_HTTP_RETRIES=0 uv pip
 install = if echo torch | $(UV) compile -q --no-deps --torch-backend=auto --python $(VENV)/bin/python - >/dev/null 2>&1; \
 	then uv pip install -q --torch-backend=auto --python $(VENV)/bin/python -c $(CONSTRAINTS) $(1); \
-	else $(VENV)/bin/python -m pip --disable-pip-version-check install -q -c $(CONSTRAINTS) $(1); fi
+	else $(VENV)/bin/python -m pip --disable-pip-version-check install -q --no-compile -c $(CONSTRAINTS) $(1); fi
 
 .PHONY: setup battle test test-oldest lint docs docs-commands clean
 
