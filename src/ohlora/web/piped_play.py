@@ -100,10 +100,10 @@ class Player:
     def play(self, request: Mapping[str, Any]) -> None:
         """One match, and its run."""
         with recorded(self.known) as read:
-            match, result, told, content = self.played(request)
+            match, result, spoken, content = self.played(request)
         with self.pipe.lasting():  # a page that is closed now leaves no run unfinished
-            self.pipe.say("result", **content, line=told.line)
-            self.log(match, result, told, request, read)
+            self.pipe.say("result", **content, line=spoken.line)
+            self.log(match, result, spoken, request, read)
         self.pipe.say("logged")
 
     def played(self, request: Mapping[str, Any]) -> tuple[PlayPiped, MatchResult, Told, dict[str, Any]]:
@@ -131,14 +131,14 @@ class Player:
         self.pipe.say("scoring")
         result = prepared.result(played)
         with recorded(self.known) as self.known:
-            told = keep(match, result, out)
+            spoken = keep(match, result, out)
         plot_curves(result.attempts, out / "curves.png")
-        picture = self.react(match, result, told.line, out)
-        save_card(result, told.line, picture, out / "card.png")
-        return match, result, told, self.content(prepared, result)
+        picture = self.react(match, result, spoken.line, out)
+        save_card(result, spoken.line, picture, out / "card.png")
+        return match, result, spoken, self.content(prepared, result)
 
     def log(
-        self, match: PlayPiped, result: MatchResult, told: Told, request: Mapping[str, Any], read: Lineage
+        self, match: PlayPiped, result: MatchResult, spoken: Told, request: Mapping[str, Any], read: Lineage
     ) -> None:
         """Leave the run of a match. It begins here: one that was not played to its end has none."""
         out = Path(match.output_dir)
@@ -151,7 +151,7 @@ class Player:
             "language": match.language,
         }
         with tracked(logs_of(match.logs, str(out), asked).make(), about, read) as logger:
-            log_match(logger, result, told, out)
+            log_match(logger, result, spoken, out)
             if (picture := out / "ohlora.png").is_file():
                 log_picture(logger, "ohlora", picture)
 
