@@ -12,9 +12,9 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from http.client import HTTPException
 from itertools import chain, count
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, Literal
 from urllib.error import HTTPError
 from urllib.parse import urlparse
 from urllib.request import urlopen
+from weakref import WeakSet
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from PIL import Image
 
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
-from ohlora.lineage import Lineage, digest, recorded
+from ohlora.lineage import Asset, Lineage, digest, recorded
 from ohlora.loggers import CsvLogs, TensorboardLogs, WandbLogs
 from ohlora.processes import is_main
 from ohlora.text import printable
@@ -40,6 +41,7 @@ SETTINGS = "settings.json"  # of a run that can be resumed
 LINEAGE = "lineage.json"  # of every run that read or made a model or a table
 # Most seconds that a lost network may cost: until somebody answers, at the start of a run, and at its end.
 ANSWER_S, INIT_S, FINISH_S = 3, 15, 60
+LOST: WeakSet[WandbLogger] = WeakSet()  # whose network went while they ran
 MOST_ROWS = 10_000  # of a table in W&B, which shows no more
 
 # Lightning's own handlers print every line a second time under Hydra, and its tips are advertisements.
@@ -224,25 +226,43 @@ def log_artifacts(logger: Logger, lineage: Lineage) -> None:
 
     A table that another process has gone on with since is left to that one's run.
     """
-    if not isinstance(logger, WandbLogger):
-        return
+    if isinstance(logger, WandbLogger):
+        for asset in lineage.outputs:
+            spared(logger, asset.name, partial(log_artifact, logger, asset))
+
+
+def log_artifact(logger: WandbLogger, asset: Asset) -> None:
     import wandb
 
+    if digest(asset.files[0]) != asset.sha256:
+        return
     run: Any = logger.experiment
-    for asset in lineage.outputs:
-        try:
-            if digest(asset.files[0]) != asset.sha256:
-                continue
-            artifact = wandb.Artifact(asset.name, asset.kind, " ".join(run.tags or ()), asset.as_json())
-            folders = [path for path in asset.files if path.is_dir()]
-            for folder in folders:
-                artifact.add_dir(str(folder))
-            for path in asset.files:
-                if path not in folders and path.parent not in folders:
-                    artifact.add_file(str(path))
-            run.log_artifact(artifact)
-        except (OSError, ValueError, wandb.Error) as error:  # a full disk; the run itself is done
-            print(f"ohlora: W&B does not keep {asset.name}: {printable(error, 200)}", file=sys.stderr)
+    artifact = wandb.Artifact(asset.name, asset.kind, " ".join(run.tags or ()), asset.as_json())
+    folders = [path for path in asset.files if path.is_dir()]
+    for folder in folders:
+        artifact.add_dir(str(folder))
+    for path in asset.files:
+        if path not in folders and path.parent not in folders:
+            artifact.add_file(str(path))
+    run.log_artifact(artifact)
+
+
+def spared(logger: WandbLogger, what: str, log: Callable[[], object]) -> None:
+    """Log, and let no error of W&B's or of a full disk end the run: what is not kept is told in a line.
+
+    Where the network went after the run had begun, every table and artifact asks for it and waits in vain for
+    some 20 s; after the first of them the others are left out.
+    """
+    import wandb
+
+    if logger in LOST:
+        return
+    try:
+        log()
+    except (OSError, ValueError, wandb.Error) as error:
+        if isinstance(error, wandb.errors.CommError):
+            LOST.add(logger)
+        print(f"ohlora: W&B does not keep {what}: {printable(error, 200)}", file=sys.stderr)
 
 
 def finish(logger: Logger, exit_code: int) -> None:
@@ -256,7 +276,7 @@ def finish(logger: Logger, exit_code: int) -> None:
 def log_picture(logger: Logger, key: str, path: Path) -> None:
     """Show a PNG under `key`; CSV runs have the file itself in their folder."""
     if isinstance(logger, WandbLogger):
-        logger.log_image(key, [str(path)])
+        spared(logger, key, partial(logger.log_image, key, [str(path)]))
     elif isinstance(logger, TensorBoardLogger):
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))
@@ -271,7 +291,8 @@ def log_table(
     Of a very long table W&B gets a fixed sample of the rows.
     """
     if isinstance(logger, WandbLogger):
-        logger.experiment.log({key: wandb_table(table, pictures)})
+        content = {key: wandb_table(table, pictures)}
+        spared(logger, key, partial(logger.experiment.log, content))
     elif isinstance(logger, TensorBoardLogger):
         logger.experiment.add_text(key, "```\n" + table.to_string(index=False) + "\n```")
     elif isinstance(logger, CSVLogger):
@@ -321,7 +342,7 @@ def log_confusion(logger: Logger, matrix: np.ndarray, class_names: Sequence[str]
         chart = wandb.plot_table(
             "wandb/confusion_matrix/v1", wandb_table(table, None), fields, {"title": "confusion matrix"}
         )
-        logger.experiment.log({"confusion_matrix": chart})
+        spared(logger, "confusion_matrix", partial(logger.experiment.log, {"confusion_matrix": chart}))
     else:
         log_table(logger, "confusion_matrix", table)
 

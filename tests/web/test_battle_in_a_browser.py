@@ -210,7 +210,7 @@ def test_wrong_uploads_are_one_clear_line_each(page: Any, site: Site, tmp_path: 
         (large, "2,000 MB once unpacked"),
         (
             zipped(classes(tmp_path / "one", 1), tmp_path / "one.zip"),
-            "1 class folder with images; two or more",
+            "class folders with images: 1; two or more",
         ),
         (zipped({**good, "pets/kind1/text.png": b"<b>text</b>"}, tmp_path / "text.zip"), "kind1/text.png"),
     ]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ohlora.errors import OhloraError
-from ohlora.face.drawing import classes
+
+if TYPE_CHECKING:  # a setting is checked before torch is needed
+    from torch import Tensor
 
 # images [faces, 3, rows, columns], -1 to 1 -> logits [faces, 11, rows, columns]
-Parser = Callable[[Tensor], Tensor]
+Parser = Callable[["Tensor"], "Tensor"]
 
 
 @runtime_checkable
@@ -22,10 +21,14 @@ class ParserSettings(Protocol):
     def load(self) -> Parser | None: ...
 
 
-@torch.no_grad()
 def class_logits(parser: Parser, images: Tensor) -> Tensor:
     """A parser's logits of images; OhloraError where they are not 11 a pixel."""
-    logits = parser(images)
+    import torch
+
+    from ohlora.face.drawing import classes
+
+    with torch.no_grad():
+        logits = parser(images)
     wanted = (len(images), len(classes.CLASSES), *images.shape[-2:])
     if logits.shape != wanted:
         raise OhloraError(f"the parser gave {list(logits.shape)} instead of {list(wanted)}")
