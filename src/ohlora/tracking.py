@@ -253,14 +253,14 @@ def spared(logger: WandbLogger, what: str, log: Callable[[], object]) -> None:
     Where the network went after the run had begun, every table and artifact asks for it and waits in vain for
     some 20 s; after the first of them the others are left out.
     """
-    import wandb
+    from wandb.errors import CommError, Error
 
     if logger in LOST:
         return
     try:
         log()
-    except (OSError, ValueError, wandb.Error) as error:
-        if isinstance(error, wandb.errors.CommError):
+    except (OSError, ValueError, Error) as error:
+        if isinstance(error, CommError):
             LOST.add(logger)
         print(f"ohlora: W&B does not keep {what}: {printable(error, 200)}", file=sys.stderr)
 
