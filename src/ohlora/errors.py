@@ -6,9 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 
-Part = tuple[
-    str, Mapping[str, str | int]
-]  # a phrase of a page (web/page/words.json), and what fills its gaps
+# A phrase of a page (a key of web/page/words.json), and what fills its gaps.
+Part = tuple[str, Mapping[str, str | int]]
 
 
 class OhloraError(Exception):

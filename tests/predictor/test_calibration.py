@@ -227,4 +227,4 @@ def test_a_fixed_value_that_may_not_be_played_is_not_taken(predictor: Predictor,
     belief = Belief(predictor, classic_space, predictor.vector({"ease": 0.5, "noise": 0.5}), [])
     params = classic_space.at([0.5] * len(classic_space.free))
     fixed = {**params, "learning_rate": 4e-2, "batch_size": 256}
-    assert trusted(params, fixed, classic_space, belief) == params
+    assert trusted(params, fixed, classic_space, belief, 0.0) == params

@@ -81,11 +81,13 @@ def search(
     seed: int,
     history: Sequence[tuple[Params, float]] = (),
     explore: bool = False,
+    margin: float = WORTH_LEAVING,
 ) -> Suggestion:
     """Return the best params for the subset that `vector` describes, in about 45 ms of a CPU core.
 
     `history` holds (params, validation macro-F1) of earlier trials on the subset. With `explore` the
-    params most likely to better the best of them (expected improvement), else the highest mean.
+    params most likely to better the best of them (expected improvement), else the highest mean. Without
+    trials, what promises no more than `margin` (macro-F1) over a known dataset's fixed answer is that.
     Thousands of random params are weighed in one batch, then the neighbourhood of the best ones.
     """
     belief = Belief(predictor, space, vector, history)
@@ -97,7 +99,7 @@ def search(
     starts = np.array([space.positions(params) for params, _ in history]).reshape(-1, len(space.free))
     params = space.at(climb(worth, starts, np.random.default_rng(seed)))
     if not history and (fixed := belief.expected.fixed_answer()):
-        params = trusted(params, fixed, space, belief)
+        params = trusted(params, fixed, space, belief, margin)
     return suggestion(belief, space, params)
 
 
@@ -113,16 +115,16 @@ def suggestion(belief: Belief, space: Space, params: Params) -> Suggestion:
     return Suggestion(params, float(np.clip(mean[0], 0, 1)), float(max(noise, sd[0] if belief.model else 0)))
 
 
-def trusted(params: Params, fixed: Params, space: Space, belief: Belief) -> Params:
+def trusted(params: Params, fixed: Params, space: Space, belief: Belief, margin: float) -> Params:
     """`params` as far as they can be trusted: as `plainer` has them, or the fixed answer in their place.
 
-    Where the dataset is known they must promise WORTH_LEAVING more. Values that `space` does not have stay.
+    Where the dataset is known they must promise `margin` more. Values that `space` does not have stay.
     """
-    there = {name: value for name, value in fixed.items() if name in space.free}
-    there = {name: value for name, value in there.items() if space.free[name].fault(value) is None}
+    free = space.free
+    there = {name: value for name, value in fixed.items() if name in free and free[name].fault(value) is None}
     known = {**params, **there}
     promised, safe = belief(np.concatenate([space_row(space, params), space_row(space, known)]))[0]
-    if belief.expected.familiar and promised - safe <= WORTH_LEAVING:
+    if belief.expected.familiar and promised - safe <= margin:
         return known
     return plainer(params, there, space, belief)
 

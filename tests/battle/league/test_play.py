@@ -6,6 +6,8 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from tests.battle.league.conftest import Making, with_settings
 
 from ohlora.battle.league.entries import FixedEntry
 from ohlora.battle.league.jobs import PlayLeague
-from ohlora.battle.league.knowledge import Library
+from ohlora.battle.league.knowledge import Knowledge, Library
 from ohlora.battle.league.plan import known_plan
 from ohlora.battle.league.played import content_of, edition, read_played
 from ohlora.datasets.readers import DatasetUnavailable, Digits
@@ -56,6 +58,29 @@ def scores(job: PlayLeague) -> dict[str, Any]:
 
 def is_trial(record: TrialRecord) -> bool:
     return record.key.seed == record.key.subset.seed
+
+
+def test_a_portfolio_follows_every_promise(
+    small: DictConfig, made_predictor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would hold the fixed answer and little more: on known subsets she hardly ever leaves it."""
+    space = with_settings(small, tmp_path).space
+    predictor = Predictor.load(made_predictor, "hp_predictor")
+    fixed = {name: best_on_average(predictor, space, 0, name) for name in set(predictor.known_datasets)}
+    predictor = replace(predictor, card={**predictor.card, "fixed_answers": fixed})
+    found = {
+        margin: [
+            search(predictor, space, predictor.known[i : i + 1], seed=0, margin=margin).params
+            for i in range(len(predictor.known))
+        ]
+        for margin in (0.0, math.inf)
+    }
+    assert all(params in fixed.values() for params in found[math.inf])
+    monkeypatch.setattr(
+        "ohlora.battle.league.knowledge.search", partial(search, margin=1.0)
+    )  # its own counts
+    portfolio = Knowledge(predictor, space, tmp_path).portfolio(1000, None)
+    assert all(params in portfolio for params in found[0.0])
 
 
 class TestAWholeLeague:

@@ -103,7 +103,8 @@ class Knowledge:
         rows = evenly(predictor.known_datasets, dataset, PORTFOLIO_SUBSETS)
         vectors = [predictor.known[i : i + 1] for i in rows]
         found = [self.fixed(dataset), self.fixed(None)]
-        found += [search(predictor, self.space, vector, seed=0).params for vector in vectors]
+        # Every promise is followed: a portfolio wants other params, not the fixed answer again and again.
+        found += [search(predictor, self.space, vector, seed=0, margin=0.0).params for vector in vectors]
         candidates = list({str(sorted(params.items())): params for params in found}.values())
         encoded = np.array([self.space.encode(params) for params in candidates])
         return candidates, np.stack([predictor.members(v, encoded).mean(0).numpy() for v in vectors])
