@@ -111,9 +111,10 @@ def open_page(site: Site, browser: Any) -> Iterator[Callable[..., Any]]:
     """A page of a player of their own; whatever it complains of, or asks of anybody else, fails the test."""
     wrong: list[str] = []
 
-    def open_(**settings: Any) -> Any:
+    def open_(prepare: Callable[[Any], Any] = bool, **settings: Any) -> Any:
         page = browser.new_context(reduced_motion="reduce", **settings).new_page()
         page.set_default_timeout(WAIT_MS)
+        prepare(page)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         # Chromium prints an answer that refuses as an error, too, and a server that is gone.
         page.on(
@@ -222,6 +223,32 @@ def test_wrong_uploads_are_one_clear_line_each(page: Any, site: Site, tmp_path: 
     drop(page, tmp_path / "letters")
     page.locator("#problem", has_text="no images").wait_for()
     assert not list(site.folder.rglob("evil.png"))
+
+
+def test_what_is_asked_before_the_session_is_open_waits_for_it_and_what_is_told_stays(
+    open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "none.zip").write_text("no zip")
+    sessions: list[Any] = []
+    streams: list[Any] = []
+
+    def hold(page: Any) -> None:
+        page.route("**/sessions", lambda route: sessions.append(route))
+        page.route("**/sessions/*/events", lambda route: streams.append(route))
+
+    page = open_page(hold, locale="en-GB")
+    page.set_input_files("#zip", tmp_path / "none.zip")
+    assert wait_until(lambda: page.wait_for_timeout(50) or sessions)
+    assert not page.locator("#problem:visible").count()
+    sessions[0].continue_()
+    problem = page.locator("#problem", has_text="this is not a zip")
+    problem.wait_for()
+    assert wait_until(lambda: page.wait_for_timeout(50) or streams)
+    with page.expect_response("**/sessions/*/events"):
+        streams[0].continue_()
+    page.wait_for_timeout(500)
+    assert problem.is_visible()
+    page.close()
 
 
 def test_a_folder_of_images_is_played_on(page: Any, tmp_path: Path) -> None:

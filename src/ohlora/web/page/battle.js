@@ -20,7 +20,7 @@ const curves = { val_f1: null, val_loss: null };
 // ---- what happens -------------------------------------------------------------------------------------
 
 const HEARD = {
-  connected() { problem(""); },
+  reconnected() { problem(""); },
   disconnected({ gone }) { problem(say(gone ? "page_gone" : "gone")); },
   looking({ asked }) {
     state = { ...structuredClone(FRESH), stage: "looking", asked };
@@ -351,7 +351,7 @@ async function start() {
   at("show-record").addEventListener("click", () => (record ? closeRecord() : openRecord()));
   wireLooks(redraw);
   session = new Session(hear);
-  if (!(await tried(() => session.open().then(() => true)))) return;
+  if (!(await tried(() => session.opened.then(() => true)))) return;
   new LiveFace(at("face"), { at: session.at }).run();
   draw();
 }

@@ -29,7 +29,7 @@ const waiting = () => last !== null && !last.whole; // for the rest of a reply: 
 // ---- what happens -------------------------------------------------------------------------------------
 
 const HEARD = {
-  connected() { problem(""); },
+  reconnected() { problem(""); },
   disconnected({ gone }) { problem(say(gone ? "page_gone" : "gone")); },
   begun(event) {
     known = event;
@@ -277,7 +277,7 @@ async function start() {
   wire();
   wireLooks(redraw);
   session = new Session(hear, `talk?language=${language}`);
-  if (!(await tried(() => session.open().then(() => true)))) return;
+  if (!(await tried(() => session.opened.then(() => true)))) return;
   new LiveFace(at("face"), { at: session.at }).run();
   at("line").focus();
 }

@@ -2,8 +2,8 @@
 // size and rate (src/ohlora/face/drawing/portrait), or a picture where what draws her knows no scenes.
 
 export class LiveFace {
-  constructor(canvas, { at = "", onframe = () => {}, ondrawn = () => {}, ongone = () => {} } = {}) {
-    Object.assign(this, { canvas, at, onframe, ondrawn, ongone, running: false });
+  constructor(canvas, { at = "", ondrawn = () => {}, ongone = () => {}, onback = () => {} } = {}) {
+    Object.assign(this, { canvas, at, ondrawn, ongone, onback, running: false });
   }
 
   async frame(after) {
@@ -19,6 +19,7 @@ export class LiveFace {
   // One frame is drawn over there while the one before it is shown here; a hidden page shows none and asks for none.
   async run() {
     this.running = true;
+    let gone = false;
     let coming = this.frame(-1);
     while (this.running) {
       try {
@@ -27,8 +28,10 @@ export class LiveFace {
         coming.catch(() => {}); // told where it is awaited
         if (frame.scene) await this.glide(frame, coming);
         else await this.show(frame.picture);
-        this.onframe(frame.number);
+        if (gone) this.onback();
+        gone = false;
       } catch {
+        gone = true;
         this.ongone();
         this.before = null;
         await new Promise((resolve) => setTimeout(resolve, 1000));

@@ -33,7 +33,6 @@ async function start() {
 
   const times = [];
   const face = new LiveFace(at("face"), {
-    onframe() { at("problem").textContent = ""; },
     ondrawn() { // those between two frames too: the rate that is seen
       const now = performance.now();
       times.push(now);
@@ -42,6 +41,7 @@ async function start() {
       at("rate").textContent = `${at("face").width} px, ${rate.toFixed(0)} fps`;
     },
     ongone() { at("problem").textContent = words.gone; },
+    onback() { at("problem").textContent = ""; },
   });
   let moodEnds;
   const showMood = ({ mood, mood_s }) => { // marked for as long as she is in it
@@ -58,8 +58,10 @@ async function start() {
         at("bubble").textContent = done.line;
         at("bubble").hidden = false;
       }
+      return true;
     } catch (error) {
       at("problem").textContent = error.message;
+      return false;
     }
   };
 
@@ -92,11 +94,10 @@ async function start() {
   }
   at("ombre").checked = about.ombre;
   at("ombre").addEventListener("change", () => wish({ ombre: at("ombre").checked }));
-  at("line").addEventListener("submit", (event) => {
+  at("line").addEventListener("submit", async (event) => {
     event.preventDefault();
     const say = at("text").value;
-    if (say.trim()) wish({ say });
-    at("text").value = "";
+    if (!say.trim() || (await wish({ say }) && at("text").value === say)) at("text").value = "";
   });
   face.run();
 }

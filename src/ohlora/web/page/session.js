@@ -5,6 +5,7 @@ import { say, whyNot } from "/words.js";
 export class Session {
   constructor(hear, stream = "events") {
     Object.assign(this, { hear, stream, name: null });
+    this.opened = this.open(); // what is asked before waits for it
   }
 
   get at() { return `/sessions/${this.name}`; }
@@ -16,20 +17,32 @@ export class Session {
     remember(this.name);
     const stream = new EventSource(`${this.at}/${this.stream}`);
     stream.onmessage = ({ data }) => this.hear(JSON.parse(data));
-    stream.onopen = () => this.hear({ event: "connected" });
-    stream.onerror = () => this.hear({ event: "disconnected", gone: stream.readyState === EventSource.CLOSED });
+    let lost = false;
+    stream.onopen = () => {
+      if (lost) this.hear({ event: "reconnected" });
+      lost = false;
+    };
+    stream.onerror = () => {
+      lost = true;
+      this.hear({ event: "disconnected", gone: stream.readyState === EventSource.CLOSED });
+    };
   }
 
-  ask(what, content = {}) { return send(`${this.at}/${what}`, content); }
+  async ask(what, content = {}) {
+    await this.opened;
+    return send(`${this.at}/${what}`, content);
+  }
 
   async read(what) {
+    await this.opened;
     const answer = await fetch(`${this.at}/${what}`), content = parsed(await answer.text());
     if (!answer.ok) throw new Error(whyNot(content) ?? answer.statusText);
     return content;
   }
 
   // A zip, with its progress from 0 to 1: fetch tells none of what it sends.
-  upload(blob, name, progress) {
+  async upload(blob, name, progress) {
+    await this.opened;
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("POST", `${this.at}/upload?name=${encodeURIComponent(name)}`);
