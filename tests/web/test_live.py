@@ -10,6 +10,8 @@ import math
 import re
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -19,6 +21,7 @@ from email.message import Message
 import numpy as np
 import pytest
 from PIL import Image
+from tests.conftest import ROOT
 from tests.web.contrast import contrast
 from tests.web.serving import CHROMIUM, FLAGS, NEEDS_CHROMIUM, serving
 
@@ -381,9 +384,37 @@ def test_in_a_browser(server):
         assert page.text_content("#bubble") == line
         assert page.locator("#bubble img").count() == 0
         assert page.text_content("#problem") == ""
+
+        long = "a" * (LONGEST + 1)  # what the page itself would not let through
+        page.evaluate("document.getElementById('text').maxLength = 100000")
+        page.fill("#text", long)
+        page.press("#text", "Enter")
+        page.locator("#problem", has_text=f"at most {LONGEST} characters").wait_for()
+        page.wait_for_timeout(600)  # frames come in the meantime
+        assert "at most" in page.text_content("#problem")
+        assert page.input_value("#text") == long
         browser.close()
-    assert not problems
+    assert [text for text in problems if "400" not in text] == []  # Chromium tells of the refusal
     assert all(url.startswith((server.url, "data:")) for url in asked)
+
+
+def test_a_page_of_scenes_waits_for_no_torch():
+    """Its import takes three seconds and 480 MB."""
+    program = """
+import sys
+from hydra import compose, initialize_config_dir
+import ohlora.door
+from ohlora.build import build
+with initialize_config_dir(sys.argv[1], version_base="1.3"):
+    job = build(compose("live", ["port=0"]).job)
+from ohlora.web.live_page import live_face
+assert live_face(job).scene(-1)[1].startswith(b"{")
+print(sorted({"torch", "scipy", "lightning", "pandas"} & {*sys.modules}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(ROOT / "conf")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def pixels(page) -> np.ndarray:

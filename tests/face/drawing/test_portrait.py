@@ -94,7 +94,9 @@ def test_everything_that_is_asked_for_can_be_seen(portrait, person, resting):
     for column, axis in enumerate(portrait.properties.values()):
         middle = float(resting[0, column])
         asked[column + 1, column] = axis.low if middle - axis.low > axis.high - middle else axis.high
-    shown = portrait.synthesis(portrait.mapping(person.latents.expand(len(asked), -1), asked))
+    shown = portrait.synthesis(
+        portrait.mapping(torch.from_numpy(person.latents).expand(len(asked), -1), asked)
+    )
     moved = (shown[1:] - shown[:1]).abs().flatten(1).amax(1)
     assert not [name for name, by in zip(portrait.properties, moved.tolist(), strict=True) if by < 0.1]
     traits = portrait.latent_dim
@@ -121,8 +123,7 @@ def test_no_wall_is_seen_through_her_when_the_head_turns(portrait, population, r
     asked = resting.clone()
     for name, value in (("yaw", yaw), ("pitch", pitch), ("roll", roll), ("hair_length", 0.6)):
         asked[0, [*portrait.properties].index(name)] = value
-    latents = population.sample(2, [1]).latents
-    (scene,) = portrait.scenes(portrait.mapping(latents, asked))
+    (scene,) = portrait.scenes(population.latents(2, [1]), asked.numpy())
     first = next(number for number, shape in enumerate(scene) if shape.label == classes.HAIR)
     colours, _, _ = draw([Shape(EVERYTHING, GREEN), *scene[first:]], 96)
     wall = (colours[1] > 0.9) & (colours[0] < 0.2)
@@ -136,7 +137,7 @@ def test_no_wall_is_seen_through_her_when_the_head_turns(portrait, population, r
 def test_her_map_has_every_class_where_it_belongs(portrait, person, resting):
     asked = resting.clone()
     asked[0, [*portrait.properties].index("mouth")] = 0.7
-    picture = portrait.picture(portrait.mapping(person.latents[None], asked))
+    picture = portrait.picture(portrait.mapping(torch.from_numpy(person.latents)[None], asked))
     labels = picture.label_maps[0]
     assert set(labels.unique().tolist()) == set(range(11))
     rows, columns = (torch.arange(64.0)[:, None].expand(64, 64), torch.arange(64.0).expand(64, 64))
@@ -157,8 +158,8 @@ def test_the_same_numbers_are_the_same_picture(portrait, population, resting):
 
 def test_the_ombre_of_a_scene_is_that_of_its_pixels(composed, portrait, person, resting):
     ombre: Ombre = build(composed("animate").ombre)
-    w = portrait.mapping(person.latents[None], resting)
-    picture, (scene,) = portrait.picture(w), portrait.scenes(w)
+    picture = portrait.picture(portrait.mapping(torch.from_numpy(person.latents)[None], resting))
+    (scene,) = portrait.scenes(person.latents[None], resting.numpy())
     filmed = ombre.apply(picture.images, picture.hair, [3.0])[0].numpy().astype(float)
     sketched = 255 * draw(ombred(scene, ombre, 3.0), 64)[0]
     assert np.abs(filmed - picture.images[0].numpy()).mean() > 4

@@ -39,7 +39,7 @@ def test_no_halo_around_the_ombre(composed):
     job = build(composed("animate", "drawn_by=network").job)
     generator, person = cast(job)
     rest = torch.from_numpy(person.at_rest(job.expressions)[None, : len(generator.properties)]).float()
-    w = generator.mapping(person.latents[None], rest)
+    w = generator.mapping(torch.from_numpy(person.latents)[None], rest)
     picture = generator.picture(w)
     probability = generator.drawn(w)[1].softmax(dim=1)[:, classes.HAIR]
     wall = picture.label_maps == classes.BACKGROUND

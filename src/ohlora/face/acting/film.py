@@ -17,7 +17,6 @@ from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.drawing.generator import Generator
 from ohlora.face.drawing.ombre import Ombre
-from ohlora.face.drawing.portrait.scene import DrawsScenes, Scene
 from ohlora.face.drawing.portrait.settings import Portrait
 from ohlora.precision import one_thread
 
@@ -37,19 +36,10 @@ def look(
     with torch.inference_mode(), one_thread():
         # A generator that knows no controls is asked for properties alone, which come first.
         wanted = torch.from_numpy(np.array(states, dtype=np.float32)[:, : len(generator.properties)])
-        latents = person.latents.expand(len(wanted), -1)
+        latents = torch.from_numpy(person.latents).expand(len(wanted), -1)
         picture = generator.picture(generator.mapping(latents, wanted))
         images = ombre.apply(picture.images, picture.hair, times) if ombre.strength else picture.images
         return images.permute(0, 2, 3, 1).cpu().numpy()
-
-
-def scenes(generator: Generator, person: Person, states: Sequence[np.ndarray]) -> list[Scene]:
-    """The vector scene of each state, of a generator that draws scenes."""
-    if not isinstance(generator, DrawsScenes):
-        raise TypeError(f"{type(generator).__name__} draws no scenes")
-    with torch.inference_mode(), one_thread():
-        wanted = torch.from_numpy(np.array(states, dtype=np.float32))
-        return generator.scenes(generator.mapping(person.latents.expand(len(wanted), -1), wanted))
 
 
 def resized(generator: Generator, resolution: int) -> Generator:

@@ -15,7 +15,6 @@ from PIL import Image
 
 from ohlora.errors import OhloraError, nearest
 from ohlora.face.acting.expression import NEUTRAL, Expressions
-from ohlora.face.acting.film import film, scenes
 from ohlora.face.acting.performance import Performance
 from ohlora.face.acting.person import Person
 from ohlora.face.acting.speech import LONGEST, cleaned
@@ -162,13 +161,17 @@ class LiveFace:
 
     def sketch(self, t: float) -> bytes:
         """The scene of a moment, in JSON."""
-        (drawn,) = scenes(self.generator, self.person, [self.performance.at(t)])
+        if not isinstance(self.generator, DrawsScenes):
+            raise TypeError(f"{type(self.generator).__name__} draws no scenes")
+        (drawn,) = self.generator.scenes(self.person.latents[None], self.performance.at(t)[None])
         if self.coloured:
             drawn = ombred(drawn, self.ombre, t)
         return json.dumps(packed(drawn), separators=(",", ":")).encode()
 
     def draw(self, t: float) -> bytes:
         """The JPEG of a moment."""
+        from ohlora.face.acting.film import film  # torch, without which a scene is drawn
+
         ombre = self.ombre if self.coloured else replace(self.ombre, strength=0.0)
         (frame,) = film(self.generator, self.person, self.performance, [t], ombre)
         file = io.BytesIO()

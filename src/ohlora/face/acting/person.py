@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -16,9 +16,6 @@ from ohlora.face.drawing.generator import Generator, GeneratorSettings
 from ohlora.face.drawing.population import Population
 from ohlora.space import Real
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 HIGHEST = 2**31 - 1
 Number = Annotated[int, Ge(0), Le(HIGHEST)]  # of a face; a seed
 
@@ -27,7 +24,7 @@ Number = Annotated[int, Ge(0), Le(HIGHEST)]  # of a face; a seed
 class Person:
     """One identity of a generator."""
 
-    latents: Tensor  # float32 [latent_dim]
+    latents: np.ndarray  # float32 [latent_dim]
     properties: Mapping[str, float]  # raw; those that moods do not set
 
     def fault(self, properties: Mapping[str, Real]) -> str | None:
@@ -81,7 +78,7 @@ class DrawnPerson:
 
     def load(self, face: int | None = None) -> Person:
         number = self.face if face is None else face
-        return Person(self.population.sample(self.seed, [number]).latents[0], self.properties)
+        return Person(self.population.latents(self.seed, [number])[0], self.properties)
 
 
 class Job(Protocol):

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ohlora.face.drawing.ombre import Ombre
+from ohlora.face.drawing.ombre import ADDED, KEPT, LOWERED, Ombre
 
-KEPT, ADDED, LOWERED = 1.35, 0.25, 0.15  # the original's mix: old * 1.35 + hue * 0.25 - 0.15, of 0 to 1
 STRAY = 0.01  # the share of all hair that may lie above its top or below its end: a strand, a pixel
 
 

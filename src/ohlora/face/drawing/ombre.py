@@ -11,6 +11,8 @@ from pydantic import AfterValidator, Strict
 
 from ohlora.config import Share, config, deferred
 
+KEPT, ADDED, LOWERED = 1.35, 0.25, 0.15  # the original's mix: old * 1.35 + hue * 0.25 - 0.15, of 0 to 1
+
 
 def _inside(pair: tuple[float, float]) -> tuple[float, float]:
     ends = sorted([pair[0] - pair[1], pair[0] + pair[1]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Strict, ValidationInfo, field_validator
 
 from ohlora.config import Name, NotNegative, Positive, Share, config, deferred
 from ohlora.errors import OhloraError, nearest
-from ohlora.face.drawing.chance import uniform
+from ohlora.face.drawing.chance import mixed, normal, uniform
 from ohlora.space import Real
 
 if TYPE_CHECKING:
@@ -115,6 +115,15 @@ class Population:
 
     sample = deferred("ohlora.face.drawing.sampling", "sample")  # (seed, indices, photo=0) -> Draws
 
+    def latents(self, seed: int, indices: Sequence[int] | np.ndarray, photo: int = 0) -> np.ndarray:
+        """Identity, then nuisance, of people `indices` of world `seed`, float32 [people, latent_dim]."""
+        people = identities(seed, np.asarray(indices))
+        traits = (
+            normal(people, "identity", len(self.identity)) + ~self.is_female(people)[:, None] * self.shifts
+        )
+        others = normal(photos_of(people, photo), "nuisance", len(self.nuisance))
+        return np.concatenate([traits, others], axis=1).astype(np.float32)
+
     def is_female(self, identity: np.ndarray) -> np.ndarray:
         return uniform(identity, "gender", 1)[:, 0] < self.female_share
 
@@ -154,6 +163,11 @@ def identities(seed: int, indices: np.ndarray) -> np.ndarray:
     if not 0 <= seed < 2**31 or (len(rows) and not (rows.min() >= 0 and rows.max() < 2**INDEX_BITS)):
         raise OhloraError(f"a person has a seed below 2^31 and an index below 2^32, not {seed} and {rows}")
     return (np.int64(seed) << np.int64(INDEX_BITS)) | rows
+
+
+def photos_of(people: np.ndarray, photo: int) -> np.ndarray:
+    """The key of one photo of each person, uint64."""
+    return mixed(people.astype(np.uint64) * np.uint64(0x2545F4914F6CDD1D) + np.uint64(photo))
 
 
 def below(x: float) -> float:

@@ -7,18 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ohlora.face.drawing.chance import mixed, normal, uniform
-from ohlora.face.drawing.population import BACKGROUND, DEFECTS, Draws, Population, identities
+from ohlora.face.drawing.chance import uniform
+from ohlora.face.drawing.population import BACKGROUND, DEFECTS, Draws, Population, identities, photos_of
 
 
 def sample(population: Population, seed: int, indices: Sequence[int] | np.ndarray, photo: int = 0) -> Draws:
     """People `indices` of world `seed`; another `photo` is the same person on another day."""
     rows = np.asarray(indices, dtype=np.int64).reshape(-1)
     people = identities(seed, rows)
-    photos = mixed(people.astype(np.uint64) * np.uint64(0x2545F4914F6CDD1D) + np.uint64(photo))
+    photos = photos_of(people, photo)
     female = population.is_female(people)
-    traits = normal(people, "identity", len(population.identity)) + ~female[:, None] * population.shifts
-    latents = np.concatenate([traits, normal(photos, "nuisance", len(population.nuisance))], axis=1)
 
     u = uniform(photos, "properties", len(population.properties))
     low, high = (
@@ -35,7 +33,7 @@ def sample(population: Population, seed: int, indices: Sequence[int] | np.ndarra
     good = severity <= 0.5
     return Draws(
         identity=torch.from_numpy(people),
-        latents=torch.from_numpy(latents.astype(np.float32)),
+        latents=torch.from_numpy(population.latents(seed, rows, photo)),
         properties=torch.from_numpy(values.astype(np.float32)),
         gender=torch.from_numpy(female.astype(np.float32)),
         severity=torch.from_numpy(severity.astype(np.float32)),

@@ -46,7 +46,9 @@ def load_person(banked: BankedPerson, face: int | None = None) -> Person:
     _, card = load_model(Path(banked.folder), banked.generator, VAE_KIND)
     latents, base = load_bank(banked.folder, banked.name, card["weights"]["sha256"]).face(number)
     own = {key: float(value) for key, value in zip(card["properties"], base, strict=True)}
-    return Person(latents, {**{key: own[key] for key in own if key not in MOVING}, **banked.properties})
+    return Person(
+        latents.numpy(), {**{key: own[key] for key in own if key not in MOVING}, **banked.properties}
+    )
 
 
 def load_bank(folder: Path | str, name: str, generator_sha256: str) -> FaceBank:

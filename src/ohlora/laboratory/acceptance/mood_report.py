@@ -66,7 +66,7 @@ def report_moods(job: MoodReport) -> None:
     moods = list(job.expressions.moods)
     rng = np.random.default_rng(job.seed)
     women = job.population.indices(job.seed + 1, job.people + job.judged, women=True)
-    latents = job.population.sample(job.seed + 1, women).latents  # another world than hers
+    latents = torch.from_numpy(job.population.latents(job.seed + 1, women))  # another world than hers
     with one_thread(), progress((job.people + job.judged + job.frames) * len(moods), "pictures") as advance:
 
         def shown(of: Tensor, looks: Sequence[dict[str, float]], measured: bool = True) -> Pictures:
@@ -74,7 +74,7 @@ def report_moods(job: MoodReport) -> None:
 
         taught = shown(latents[: job.people], [looks_of(job, rng) for _ in range(job.people)], measured=False)
         others = shown(latents[job.people :], [looks_of(job, rng) for _ in range(job.judged)])
-        hers = shown(person.latents.expand(job.frames, -1), [dict(job.looks)] * job.frames)
+        hers = shown(torch.from_numpy(person.latents).expand(job.frames, -1), [dict(job.looks)] * job.frames)
         judge = taught_judge(taught, len(moods), job.epochs, job.seed)
         matrices = {
             "hers": confusion(judge, hers, len(moods)),

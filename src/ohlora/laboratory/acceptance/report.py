@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import torch
 from rich.console import Console
 
 from ohlora.durable import write_json, write_text
@@ -114,7 +114,7 @@ def header_of(job: Report, evaluation: Evaluation) -> list[str]:
 
 def checked(job: Report) -> tuple[dict[str, dict[str, Criterion]], Evaluation]:
     """Criteria of the stages asked for, and the evaluation; OhloraError where her looks cannot be."""
-    if fault := Person(torch.zeros(0), job.rest).fault(job.dataset.properties):
+    if fault := Person(np.zeros(0), job.rest).fault(job.dataset.properties):
         raise OhloraError(fault)
     job.hardware.use_threads()
     device, _ = job.hardware.resolve()

@@ -413,7 +413,7 @@ def expression(evaluation: Evaluation) -> Scores:
     return mean_of("cells", torch.tensor(right))
 
 
-def acting(evaluation: Evaluation, generator: Generator, latents: Tensor) -> Scores:
+def acting(evaluation: Evaluation, generator: Generator, latents: np.ndarray) -> Scores:
     """Frame rate and slowest frames, ombre included; equal frames at equal (seed, t); jumps in spreads."""
     evaluation.need_cpu()
     person = Person(latents, evaluation.rest)
@@ -459,12 +459,12 @@ def jumps(performance: Performance) -> Scores:
 def acting_network(evaluation: Evaluation) -> Scores:
     drawn = torch.Generator().manual_seed(evaluation.seed)
     generator = evaluation.models.generator
-    return acting(evaluation, generator, torch.randn(generator.latent_dim, generator=drawn))
+    return acting(evaluation, generator, torch.randn(generator.latent_dim, generator=drawn).numpy())
 
 
 def acting_drawing(evaluation: Evaluation, painter: Portrait | Renderer) -> Scores:
     """A look at both sizes."""
-    latents = evaluation.source.population.sample(evaluation.seed, [0]).latents[0]
+    latents = evaluation.source.population.latents(evaluation.seed, [0])[0]
     scores: Scores = {}
     for size in (64, 128):
         scores |= acting(evaluation, replace(painter, resolution=size), latents)

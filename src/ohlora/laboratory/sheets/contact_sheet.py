@@ -107,7 +107,7 @@ class Studio:
         """People at rest."""
         resting = [person.at_rest(self.job.expressions)[: len(self.axes)] for person in them]
         wanted = torch.from_numpy(np.array(resting, dtype=np.float32))
-        return Sitters(torch.stack([person.latents for person in them]), wanted, None)
+        return Sitters(torch.from_numpy(np.stack([person.latents for person in them])), wanted, None)
 
     def in_mood(self, sitters: Sitters, values: Mapping[str, float]) -> Sitters:
         """The same people in a mood, as far as the generator knows it."""

@@ -1,4 +1,4 @@
-"""What the portrait computes: styles, scenes, images and label maps."""
+"""What the portrait computes as a Generator: styles, images and label maps, as tensors."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from ohlora.face.drawing.generator import Picture, to_uint8
-from ohlora.face.drawing.portrait.figure import scene
 from ohlora.face.drawing.portrait.raster import draw
-from ohlora.face.drawing.portrait.scene import Scene
 from ohlora.face.drawing.portrait.settings import Portrait
+from ohlora.face.drawing.portrait.styles import scenes_of, styles
 
 
 def w_mean(portrait: Portrait) -> Tensor:
@@ -21,24 +20,17 @@ def w_mean(portrait: Portrait) -> Tensor:
 
 def mapping(portrait: Portrait, latents: Tensor, properties: Tensor) -> Tensor:
     """Styles [faces, w] of latents [faces, latent_dim] and raw properties, then controls [faces, both]."""
-    pairs = torch.tensor([*portrait.identity.values(), *portrait.nuisance.values()], dtype=torch.float32)
-    traits = pairs[:, 0] + pairs[:, 1] * latents.cpu().float().clamp(-portrait.limit, portrait.limit)
-    return torch.cat([properties.cpu().float(), traits], dim=1)
-
-
-def scenes(portrait: Portrait, w: Tensor) -> list[Scene]:
-    """The scene of each style."""
-    return [scene(dict(zip(portrait.names, row, strict=True))) for row in w.tolist()]
+    return torch.from_numpy(styles(portrait, latents.numpy(force=True), properties.numpy(force=True)))
 
 
 def synthesis(portrait: Portrait, w: Tensor) -> Tensor:
     """Images [faces, 3, resolution, resolution], -1 to 1."""
-    drawn = [draw(one, portrait.resolution)[0] for one in scenes(portrait, w)]
+    drawn = [draw(one, portrait.resolution)[0] for one in scenes_of(portrait, w.tolist())]
     return torch.from_numpy(np.stack(drawn)) * 2 - 1
 
 
 def picture(portrait: Portrait, w: Tensor) -> Picture:
     """Images and exact label maps."""
-    drawn = zip(*(draw(one, portrait.resolution) for one in scenes(portrait, w)), strict=True)
+    drawn = zip(*(draw(one, portrait.resolution) for one in scenes_of(portrait, w.tolist())), strict=True)
     colours, labels, hair = (torch.from_numpy(np.stack(part)) for part in drawn)
     return Picture(to_uint8(colours * 2 - 1), labels, hair)

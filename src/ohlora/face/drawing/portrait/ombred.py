@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ohlora.face.drawing.classes import HAIR
-from ohlora.face.drawing.hair_ends import ADDED, KEPT, LOWERED
-from ohlora.face.drawing.ombre import Ombre
+from ohlora.face.drawing.ombre import ADDED, KEPT, LOWERED, Ombre
 from ohlora.face.drawing.portrait.raster import ramp
 from ohlora.face.drawing.portrait.scene import Colour, Fill, Gradient, Scene
 

@@ -9,12 +9,9 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Colour = tuple[float, float, float]  # R, G and B, 0 to 1
 STEPS = 2**13  # of a coordinate between 0 and 1, as it is sent
@@ -57,10 +54,10 @@ Scene = Sequence[Shape]
 
 @runtime_checkable
 class DrawsScenes(Protocol):
-    """A generator whose images are those of vector scenes."""
+    """A generator whose images are those of vector scenes, which need no torch."""
 
-    def scenes(self, w: Tensor) -> list[Scene]:
-        """The scene of each style w."""
+    def scenes(self, latents: np.ndarray, properties: np.ndarray) -> list[Scene]:
+        """The scene of each face, of latents [faces, latent_dim] and properties [faces, properties]."""
         ...
 
 

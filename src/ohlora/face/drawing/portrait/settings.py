@@ -68,4 +68,4 @@ class Portrait:
     mapping = deferred("ohlora.face.drawing.portrait.drawing", "mapping")
     synthesis = deferred("ohlora.face.drawing.portrait.drawing", "synthesis")
     picture = deferred("ohlora.face.drawing.portrait.drawing", "picture")
-    scenes = deferred("ohlora.face.drawing.portrait.drawing", "scenes")  # of styles w: one a row
+    scenes = deferred("ohlora.face.drawing.portrait.styles", "scenes")  # (latents, properties): DrawsScenes

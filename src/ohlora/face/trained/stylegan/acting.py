@@ -243,4 +243,4 @@ def load_person(settings: StyleGANPerson, face: int | None = None) -> Person:
             f"{folder / name} was made with other directions; {made_by('face_bank', settings.file)}"
         )
     latents, _ = bank.face(settings.face if face is None else face)
-    return Person(latents, settings.properties)
+    return Person(latents.numpy(), settings.properties)
