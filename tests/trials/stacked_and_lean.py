@@ -1,6 +1,8 @@
 """Trains trials both ways and prints what differs, as JSON; run by test_stacked.py in a process of its own.
 
-MKL rounds fp32 products by where memory happens to lie unless MKL_CBWR=COMPATIBLE is set before its start.
+MKL rounds fp32 products by where memory happens to lie unless MKL_CBWR=COMPATIBLE is set before its start;
+oneDNN's AVX-512 convolutions add up in an order that hangs on the number of channels, grouped or not, on some
+processors (Zen 4), its AVX2 ones do not (ONEDNN_MAX_CPU_ISA=AVX2).
 """
 
 from __future__ import annotations

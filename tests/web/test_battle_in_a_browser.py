@@ -349,7 +349,7 @@ def test_it_fits_a_phone_in_both_languages_and_looks(page: Any) -> None:
     page.reload()  # told all again
     page.locator("#do-same_again").wait_for()
     page.click("#do-another")
-    assert page.locator("#data:visible").count() == 1
+    page.locator("#data:visible").wait_for()  # drawn with the next frame
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click("#language")
 
