@@ -16,7 +16,7 @@ from ohlora.datasets.images import Split
 from ohlora.datasets.subset import Subset
 from ohlora.features import describe as features
 from ohlora.features.autoencoder import load_encoder
-from ohlora.features.describe import count_features, describe, landmarks, pixel_features, spread_sample
+from ohlora.features.describe import count_features, describe, landmarks, pixel_features, spread_rows
 
 
 def images(*planes) -> torch.Tensor:
@@ -96,8 +96,11 @@ class TestLandmarks:
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         return batch.flatten(1).float()
 
+    def of(self, sample: Split) -> dict[str, float]:
+        return landmarks(sample, self.embed(sample.images), self.embed, 2)
+
     def test_classes_apart(self):
-        found = landmarks(positions(0, 1, 2, 3, 200, 201, 202, 203), self.embed, ("a", "b"))
+        found = self.of(positions(0, 1, 2, 3, 200, 201, 202, 203))
         for name in (
             "neighbour_f1",
             "probe_f1",
@@ -114,7 +117,7 @@ class TestLandmarks:
         """Every image's neighbour is of the other class."""
         places = torch.tensor([0, 20, 40, 60, 1, 21, 41, 61])
         sample = Split(places.to(torch.uint8)[:, None, None, None], torch.tensor([0] * 4 + [1] * 4))
-        assert landmarks(sample, self.embed, ("a", "b"))["neighbour_f1"] == 0
+        assert self.of(sample)["neighbour_f1"] == 0
 
     def test_what_mirroring_and_shifting_move(self):
         """Class 0 is bright on the left, class 1 on the right: mirrored, each is the other."""
@@ -122,21 +125,17 @@ class TestLandmarks:
         noise = np.random.default_rng(0).integers(0, 9, (12, 4, 4))
         planes = [(np.array(left if i < 6 else right) + n).tolist() for i, n in enumerate(noise)]
         sample = Split(images(*planes), torch.tensor([0] * 6 + [1] * 6))
-        found = landmarks(sample, self.embed, ("a", "b"))
+        found = self.of(sample)
         assert (found["neighbour_f1"], found["mirror_neighbour_f1"]) == (1, 0)
         assert found["mirror_distance"] > 1
-        symmetric = landmarks(
-            Split(images(*[[[v] * 4] * 4 for v in (0, 1, 2, 3, 200, 201)]), torch.tensor([0] * 4 + [1] * 2)),
-            self.embed,
-            ("a", "b"),
-        )
+        planes = [[[v] * 4] * 4 for v in (0, 1, 2, 3, 200, 201)]
+        symmetric = self.of(Split(images(*planes), torch.tensor([0] * 4 + [1] * 2)))
         assert symmetric["mirror_distance"] == symmetric["shift_distance"] == 0
 
     def test_a_sample_keeps_every_class(self):
         split = Split(torch.zeros(1003, 1, 1, 1, dtype=torch.uint8), torch.tensor([0] * 1000 + [1] * 3))
-        assert spread_sample(split, 100).labels.bincount().tolist() == [99, 2]
-        few = split.take(np.arange(50))
-        assert spread_sample(few, 100) is few
+        assert split.take(spread_rows(split, 100)).labels.bincount().tolist() == [99, 2]
+        assert spread_rows(split.take(np.arange(50)), 100).tolist() == [*range(50)]
 
 
 def test_every_class_is_looked_at():

@@ -35,14 +35,18 @@ def describe(subset: Subset, encoder: Encoder) -> dict[str, float]:
     a second.
     """
     train = subset.train
-    sample = spread_sample(train, LANDMARK_IMAGES)
+    rows = spread_rows(train, LANDMARK_IMAGES)
+    sample = train.take(rows)
     codes = encoder.encode(train.images)
+    patches = patch_embedding(sample.images)
     features = {f"counts.{k}": v for k, v in count_features(subset.class_counts).items()}
     features |= {f"pixels.{k}": v for k, v in pixel_features(train).items()}
-    for name, embed in (("code", encoder.encode), ("patch", patch_embedding(sample.images))):
-        features |= {
-            f"landmarks.{name}_{k}": v for k, v in landmarks(sample, embed, subset.class_names).items()
-        }
+    for name, embed, plain in (
+        ("code", encoder.encode, codes[rows]),
+        ("patch", patches, patches(sample.images)),
+    ):
+        found = landmarks(sample, plain, embed, len(subset.class_names))
+        features |= {f"landmarks.{name}_{k}": v for k, v in found.items()}
     features |= {f"codes.mean_{i}": float(x) for i, x in enumerate(codes.mean(dim=0))}
     features |= {f"codes.spread_{i}": float(x) for i, x in enumerate(spread(codes))}
     return features
@@ -67,7 +71,7 @@ def pixel_features(train: Split) -> dict[str, float]:
     """Size, colour, light and detail of the images."""
     _, channels, height, width = train.images.shape
     statistics = image_statistics(train.images)
-    pixels = spread_sample(train, LANDMARK_IMAGES).images.float() / 255
+    pixels = train.take(spread_rows(train, LANDMARK_IMAGES)).images.float() / 255
     contrast = float(pixels.std(correction=int(pixels.numel() > 1))) + 1e-3
     steps = sum(mean_or(pixels.diff(dim=side).abs(), 0) for side in (2, 3)) / 2
     labels = train.labels.numpy()
@@ -86,14 +90,14 @@ def pixel_features(train: Split) -> dict[str, float]:
 
 
 def landmarks(
-    sample: Split, embed: Callable[[Tensor], Tensor], class_names: tuple[str, ...]
+    sample: Split, plain: Tensor, embed: Callable[[Tensor], Tensor], n_classes: int
 ) -> dict[str, float]:
     """How cheap classifiers fare on an embedding, and how it takes mirroring and shifting.
 
-    Scores are macro-F1, 0 to 1, each image judged without itself.
+    `plain` [images, code] are the sample's images, embedded. Scores are macro-F1, 0 to 1, each image judged
+    without itself.
     """
-    labels, n_classes = sample.labels, len(class_names)
-    plain = embed(sample.images)
+    labels = sample.labels
     codes = standardise(plain)
     mirrored = standardise(embed(sample.images.flip(3)), like=plain)
     shifted = standardise(embed(sample.images.roll((1, 1), (2, 3))), like=plain)
@@ -168,19 +172,24 @@ def standardise(codes: Tensor, like: Tensor | None = None) -> Tensor:
 
 
 def ridge_leave_one_out(codes: Tensor, labels: Tensor, n_classes: int, penalty: float = 0.1) -> Tensor:
-    """Classes a ridge classifier gives each image when trained on all others (hat-matrix identity).
+    """Classes a ridge classifier gives each image when trained on all others.
 
-    `penalty` is per image: lambda = penalty * n, on standardised codes divided by sqrt(code).
+    `penalty` is per image: lambda = penalty * n, on standardised codes divided by sqrt(code). One inverse
+    gives all of them (Rasmussen and Williams, Gaussian Processes for Machine Learning, eq. 5.12).
     """
     targets = F.one_hot(labels, n_classes).double()
     x = torch.cat(
         [codes.double() / codes.shape[1] ** 0.5, torch.ones(len(codes), 1, dtype=torch.float64)], dim=1
     )
     # The kernel form: n x n, n at most LANDMARK_IMAGES, whatever the code's length.
-    kernel = x @ x.T
-    hat = kernel @ torch.linalg.inv(kernel + penalty * torch.eye(len(x), dtype=torch.float64))
-    leverage = hat.diagonal().clamp_max(1 - 1e-6).unsqueeze(1)
-    return ((hat @ targets - leverage * targets) / (1 - leverage)).argmax(dim=1)
+    inverse = torch.cholesky_inverse(penalised_cholesky(x @ x.T, penalty))
+    own = inverse.diagonal().clamp_min(1e-6 / penalty).unsqueeze(1)
+    return (targets - (inverse @ targets) / own).argmax(dim=1)
+
+
+def penalised_cholesky(kernel: Tensor, penalty: float) -> Tensor:
+    """The Cholesky factor of a kernel matrix with `penalty` added to its diagonal."""
+    return torch.linalg.cholesky(kernel + penalty * torch.eye(len(kernel), dtype=kernel.dtype))
 
 
 def ridge_from(
@@ -190,17 +199,20 @@ def ridge_from(
     targets = F.one_hot(labels, n_classes).double()
     scale = codes.shape[1] ** 0.5
     x, q = codes.double() / scale, queries.double() / scale
-    weights = torch.linalg.solve(x @ x.T + 1 + penalty * torch.eye(len(x), dtype=torch.float64), targets)
+    weights = torch.cholesky_solve(targets, penalised_cholesky(x @ x.T + 1, penalty))
     return ((q @ x.T + 1) @ weights).argmax(dim=1)
 
 
-def spread_sample(split: Split, most: int) -> Split:
-    """At most `most` images or so, the same share of every class, none left out: images lie by class."""
+def spread_rows(split: Split, most: int) -> np.ndarray:
+    """Rows of at most `most` images or so, of every class the same share and none left out.
+
+    The images of a split lie by class.
+    """
     labels = split.labels.numpy()
     if len(labels) <= most:
-        return split
+        return np.arange(len(labels))
     rows = [
         np.flatnonzero(labels == k)[: max(2, int((labels == k).sum() * most / len(labels)))]
         for k in np.unique(labels)
     ]
-    return split.take(np.sort(np.concatenate(rows)))
+    return np.sort(np.concatenate(rows))
