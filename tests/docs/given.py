@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from tests.docs.pages import ROOT
+from tests.docs.smaller import FEW_TRIALS
 from tests.face_fixtures import *  # noqa: F403
 from tests.laboratory.conversion.test_convert_weights import official, stylegan2  # noqa: F401
 from tests.laboratory.sources.test_photos import celebamask, five  # noqa: F401
@@ -116,6 +118,13 @@ def give(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None
     def matches(place: Path) -> None:
         shutil.copytree(request.getfixturevalue("match"), place / "battle" / "a")
 
+    def few_trials(place: Path) -> None:
+        table = pd.read_parquet(assets_dir() / "target_table.parquet")
+        subset = ["dataset", "family", "seed"]
+        sizes = table.groupby(subset).size()
+        some = sizes[sizes >= 16].groupby("dataset").head(8).index  # benchmarks/few_shot.py takes no less
+        table.set_index(subset).loc[some].reset_index().to_parquet(place)
+
     makes: dict[str, Make] = {
         "my_images": linked("my_images"),
         "my_model": linked("my_model"),
@@ -131,6 +140,7 @@ def give(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None
         "outputs": matches,
         "DIR...": matches,
         "match.json": lambda place: shutil.copy(request.getfixturevalue("match") / "match.json", place),
+        FEW_TRIALS: few_trials,
         "their_trials.parquet": lambda place: their_trials(tasks=8).to_parquet(place),
         "columns.yaml": lambda place: place.write_text(ROLES, encoding="utf-8"),
         "my_arrays.npz": arrays,
