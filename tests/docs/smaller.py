@@ -6,6 +6,8 @@ import re
 
 from tests.docs.pages import ROOT, Command
 
+from ohlora.laboratory.acceptance.jobs import STAGES
+
 # Why some are not run, beside what the pages' own marks say; by a pattern of the whole command.
 LEFT_OUT = {
     r"^pytest$": "this suite",
@@ -38,7 +40,10 @@ ADDED = {
     r"model=face_attr": ("labels=20", "job.pool=200", "job.folds=2"),
     r"model=face_directions (?!.*stylegan)": ("samples=200", "job.swept=4"),
     r"model=face_samples": ("samples=60",),
-    r"face-report": tuple(f"counts.{name}={count}" for name, count in COUNTS.items()),
+    r"face-report": (
+        *(f"counts.{name}={count}" for name, count in COUNTS.items()),
+        f"stages=[{','.join(one for one in STAGES if one != 'bank')}]",  # it looks at 4,000 pictures
+    ),
     r"mood-report": ("people=8", "judged=4", "frames=2", "epochs=1"),
     r"chat-report": ("conversations=1", "turns=20", "rows=4", "asked_after=4"),
     r"chat-train": ("encoder.epochs=1", "save_to=my_chat"),  # else it takes the place of what ships
