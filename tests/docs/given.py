@@ -39,15 +39,14 @@ def run_here(door) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def my_images(made_once, run_here) -> Path:
-    """The shapes of the tutorial, fewer of them."""
-    few = (
-        "'subset.family.classes=[5,5]'",
-        "subset.family.train_images=[60,60]",
-        "subset.family.test_images=30",
+    """The shapes of the tutorial, as many: of fewer, families draw no subsets."""
+    sizes = (
+        "subset.family.classes=[5,5]",
+        "subset.family.train_images=[300,300]",
+        "subset.family.test_images=100",
     )
-    words = ("dataset=shapes", "trials=1", "size=smoke", "subset.seed=7", "subset.save=my_images", *few)
-    plain = [word.strip("'") for word in words]
-    return made_once("my_images", lambda folder: run_here(folder, "train.py", *plain)) / "my_images"
+    words = ("dataset=shapes", "trials=1", "size=smoke", "subset.seed=7", "subset.save=my_images", *sizes)
+    return made_once("my_images", lambda folder: run_here(folder, "train.py", *words)) / "my_images"
 
 
 @pytest.fixture(scope="session")
