@@ -117,6 +117,11 @@ def give(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None
     def matches(place: Path) -> None:
         shutil.copytree(request.getfixturevalue("match"), place / "battle" / "a")
 
+    def mine(place: Path) -> None:
+        shutil.copytree(request.getfixturevalue("weights"), place)
+        for file in (assets_dir() / "face").glob("segmenter_a.*"):  # in place of one taught on photos
+            shutil.copy(file, place)
+
     def few_trials(place: Path) -> None:
         table = pd.read_parquet(assets_dir() / "target_table.parquet")
         subset = ["dataset", "family", "seed"]
@@ -144,7 +149,7 @@ def give(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None
         "columns.yaml": lambda place: place.write_text(ROLES, encoding="utf-8"),
         "my_arrays.npz": arrays,
         "ffhq.pkl": pickled,
-        "mine": linked("weights"),
+        "mine": mine,
     }
 
     def put(name: str) -> None:
