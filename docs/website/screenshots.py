@@ -1,6 +1,7 @@
 """The pictures of the battle's page in docs/images, taken anew: python -m docs.website.screenshots
 
-Plays a match on Fashion-MNIST in a Chromium that is there already (extra `dev` has what drives it).
+Plays a match on Fashion-MNIST in a Chromium that is there already (extra `dev` has what drives it). Wants a
+font with emoji (Debian: fonts-noto-color-emoji) and a quiet machine, as the page tells how long she looked.
 """
 
 from __future__ import annotations
@@ -88,7 +89,15 @@ def top_of(page: Any, target: str) -> None:
     page.evaluate(f"document.querySelector('{target}').scrollIntoView()")
 
 
+def has_emoji() -> bool:
+    """Whether a font has emoji; where fontconfig is not used, there is one."""
+    lister = shutil.which("fc-list")
+    return not lister or bool(subprocess.run([lister, ":lang=und-zsye"], capture_output=True).stdout)
+
+
 def main() -> None:
+    if not has_emoji():
+        sys.exit("docs: no font here has emoji, her lines would show boxes: install fonts-noto-color-emoji")
     with served() as address, browser() as chromium:
         page = chromium.new_page(viewport=WIDE, color_scheme="dark", locale="en-GB")
         page.set_default_timeout(MOST_MS)

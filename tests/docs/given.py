@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from tests.docs.pages import ROOT
+from tests.docs.smaller import FEW_TRIALS
 from tests.face_fixtures import *  # noqa: F403
 from tests.laboratory.conversion.test_convert_weights import official, stylegan2  # noqa: F401
 from tests.laboratory.sources.test_photos import celebamask, five  # noqa: F401
@@ -37,15 +39,14 @@ def run_here(door) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def my_images(made_once, run_here) -> Path:
-    """The shapes of the tutorial, fewer of them."""
-    few = (
-        "'subset.family.classes=[5,5]'",
-        "subset.family.train_images=[60,60]",
-        "subset.family.test_images=30",
+    """The shapes of the tutorial, as many: of fewer, families draw no subsets."""
+    sizes = (
+        "subset.family.classes=[5,5]",
+        "subset.family.train_images=[300,300]",
+        "subset.family.test_images=100",
     )
-    words = ("dataset=shapes", "trials=1", "size=smoke", "subset.seed=7", "subset.save=my_images", *few)
-    plain = [word.strip("'") for word in words]
-    return made_once("my_images", lambda folder: run_here(folder, "train.py", *plain)) / "my_images"
+    words = ("dataset=shapes", "trials=1", "size=smoke", "subset.seed=7", "subset.save=my_images", *sizes)
+    return made_once("my_images", lambda folder: run_here(folder, "train.py", *words)) / "my_images"
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +117,18 @@ def give(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None
     def matches(place: Path) -> None:
         shutil.copytree(request.getfixturevalue("match"), place / "battle" / "a")
 
+    def mine(place: Path) -> None:
+        shutil.copytree(request.getfixturevalue("weights"), place)
+        for file in (assets_dir() / "face").glob("segmenter_a.*"):  # in place of one taught on photos
+            shutil.copy(file, place)
+
+    def few_trials(place: Path) -> None:
+        table = pd.read_parquet(assets_dir() / "target_table.parquet")
+        subset = ["dataset", "family", "seed"]
+        sizes = table.groupby(subset).size()
+        some = sizes[sizes >= 16].groupby("dataset").head(8).index  # benchmarks/few_shot.py takes no less
+        table.set_index(subset).loc[some].reset_index().to_parquet(place)
+
     makes: dict[str, Make] = {
         "my_images": linked("my_images"),
         "my_model": linked("my_model"),
@@ -131,11 +144,12 @@ def give(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None
         "outputs": matches,
         "DIR...": matches,
         "match.json": lambda place: shutil.copy(request.getfixturevalue("match") / "match.json", place),
+        FEW_TRIALS: few_trials,
         "their_trials.parquet": lambda place: their_trials(tasks=8).to_parquet(place),
         "columns.yaml": lambda place: place.write_text(ROLES, encoding="utf-8"),
         "my_arrays.npz": arrays,
         "ffhq.pkl": pickled,
-        "mine": linked("weights"),
+        "mine": mine,
     }
 
     def put(name: str) -> None:

@@ -21,7 +21,7 @@ from tests.conftest import COMMAND_S
 from tests.docs.given import *  # noqa: F403
 from tests.docs.given import checkout
 from tests.docs.pages import ROOT, Command, commands
-from tests.docs.smaller import BENCHMARKS, smaller, why_not
+from tests.docs.smaller import BENCHMARKS, FEW_TRIALS, smaller, why_not
 from tests.docs.test_commands import own, parts
 
 pytestmark = pytest.mark.commands
@@ -30,7 +30,15 @@ SERVER = re.compile(r"ui=web|ohlora live")
 # What is typed into those that ask.
 TYPED = {r"human=prompt": "\n" * 24, r"ohlora chat$": "hello\n/quit\n"}
 # What a command reads without naming it.
-READ = {"dataset=numpy_archive": "my_arrays.npz", "model=target_table": "outputs/table"}
+READ = {
+    "dataset=numpy_archive": "my_arrays.npz",
+    "model=target_table": "outputs/table",
+    "model=hp_predictor": FEW_TRIALS,
+    "league=": FEW_TRIALS,
+    "benchmarks/": FEW_TRIALS,
+}
+# What a command makes anew, of what lies in a folder that it is given.
+MADE = {"model=face_samples": "mine/ffhq_samples"}
 # What must have been run before, in order.
 IN_MY_FACE = "save_to=my_face paths.face=my_face"
 FILTERED = f"python train.py model=face_filter {IN_MY_FACE}"
@@ -91,18 +99,22 @@ def test_it_runs(command: Command, python, give, lasting_cache, real_data, tmp_p
         monkeypatch.setenv(name, value)
     line = str(command)
     for name in give.names:
-        if re.search(rf"(?<![\w./]){re.escape(name)}(?![\w.-])", line) and f"out={name}" not in line:
+        named = re.search(rf"(\bout=|subset\.save=)?(?<![\w./]){re.escape(name)}(?![\w.-])", line)
+        if named and not named[1]:  # what is yet to be made is not given
             give(name)
     for pattern, name in READ.items():
         if pattern in line:
             give(name)
+    for pattern, name in MADE.items():
+        if pattern in line:
+            shutil.rmtree(tmp_path / name)
     if command.words[0] != "python":
         finished(["sh", "-c", line], tmp_path)
         return
     words = typed(command)
     if words[0].startswith("benchmarks/"):
         shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
-        made_less(tmp_path / "benchmarks", *BENCHMARKS[Path(words[0]).stem][0])
+        made_less(tmp_path / "benchmarks", BENCHMARKS[Path(words[0]).stem][0])
     for earlier in (one for pattern, several in BEFORE.items() if pattern in line for one in several):
         before = Command("", tuple(earlier.split()), "")
         finished([python, *typed(before)], tmp_path)
@@ -115,12 +127,14 @@ def test_it_runs(command: Command, python, give, lasting_cache, real_data, tmp_p
         assert words[0] != "-c" or said == "True\n"  # the seal of a match
 
 
-def made_less(folder: Path, old: str, new: str) -> None:
+def made_less(folder: Path, less: dict[str, str]) -> None:
     """Put smaller numbers into copies of the benchmarks, which import one another."""
-    holding = [file for file in folder.glob("*.py") if old in file.read_text(encoding="utf-8")]
-    assert holding, f"{old} stands in no benchmark"
-    for file in holding if old else ():
-        file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    texts = {file: file.read_text(encoding="utf-8") for file in folder.glob("*.py")}
+    for old, new in less.items():
+        assert any(old in text for text in texts.values()), f"{old} stands in no benchmark"
+        texts = {file: text.replace(old, new) for file, text in texts.items()}
+    for file, text in texts.items():
+        file.write_text(text, encoding="utf-8")
 
 
 def finished(words: list[str], folder: Path, typed: str = "") -> str:
