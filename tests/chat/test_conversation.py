@@ -25,7 +25,7 @@ from ohlora.chat.lessons import ChatLessons, context_of
 from ohlora.chat.mood import MoodClassifier
 from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.remembering import to_remember
-from ohlora.chat.retrieval import Bm25, Small, relevant
+from ohlora.chat.retrieval import Bm25, Small, has_korean_word, relevant
 from ohlora.chat.rules import is_order, topic_of
 from ohlora.chat.store import MemoryStore
 from ohlora.chat.text_files import of_split, rows
@@ -246,6 +246,26 @@ def test_my_name_comes_before_the_names_of_others(talk, small):
     talk.store.remember([make_fact(f"{who}_name", "Kim", "", NOW) for who in ("boss", "cat", "dog", "team")])
     assert [one.fact.key for one in relevant(small, "what's my name?", talk.store, 1)] == ["user_name"]
     assert [one.fact.key for one in relevant(small, "my dog's name?", talk.store, 1)] == ["dog_name"]
+
+
+@pytest.mark.parametrize(
+    ("told", "question", "key"),
+    [
+        ("내가 제일 좋아하는 음식은 김밥이야", "내가 제일 좋아하는 음식 뭐야?", "favourite_음식"),
+        ("내 직업은 배관공이야", "내 직업이 뭐였지?", "직업"),
+        ("내 꿈은 등대지기야", "내 꿈이 뭐라고 했지?", "꿈"),
+    ],
+)
+def test_a_korean_key_is_found_by_its_word(talk, told, question, key):
+    talk(told)
+    deaf = Small(folder=str(ASSETS), threshold=1.5)  # by vectors nothing is found
+    assert [one.fact.key for one in relevant(deaf, question, talk.store, 1)] == [key]
+
+
+def test_a_word_of_one_syllable_is_not_found_within_another():
+    assert has_korean_word("우리 개는 뭘 좋아해?", "개")
+    assert not has_korean_word("개발 공부 언제 시작했지?", "개")
+    assert not has_korean_word("what did I eat?", "eat")
 
 
 @pytest.mark.parametrize(
