@@ -142,14 +142,17 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def look(self, texts: Sequence[str]) -> None:
-        """Keep the states of texts before the layers that are trained."""
-        for text in texts:
-            if text not in self.states:
-                (ids,) = token_ids(self.tokenizer, [text])
-                states = torch.from_numpy(embedded(self.tensors, np.array([ids])).astype(np.float32))
-                for layer in self.before:
-                    states = layer(states, torch.ones(1, len(ids), dtype=torch.bool))
-                self.states[text] = states[0]
+        """Keep the states of texts before the trained layers; texts of as many tokens are read together."""
+        new = [text for text in dict.fromkeys(texts) if text not in self.states]
+        alike: dict[int, list[tuple[str, list[int]]]] = defaultdict(list)
+        for text, ids in zip(new, token_ids(self.tokenizer, new), strict=True):
+            alike[len(ids)].append((text, ids))
+        for length, rows in alike.items():
+            ids = np.array([ids for _, ids in rows])
+            states = torch.from_numpy(embedded(self.tensors, ids).astype(np.float32))
+            for layer in self.before:
+                states = layer(states, torch.ones(len(rows), length, dtype=torch.bool))
+            self.states |= zip([text for text, _ in rows], states, strict=True)
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Vectors of length 1 [texts, dimension]."""
@@ -173,6 +176,7 @@ def vectors_of(
     texts = [PREFIX[True] + question for question, _ in pairs] + [PREFIX[False] + fact for fact in facts]
     every = replace(settings, layers=list(range(layers_of(whole))), trained_layers=1)
     teacher = Student(whole, tokenizer, every, 0)
+    teacher.look(texts)
     return {text: teacher([text])[0] for text in dict.fromkeys(texts)}
 
 
@@ -187,6 +191,7 @@ def train_adapters(
     """Add the adapters to `tensors`; `taught` are the teacher's vectors."""
     torch.set_num_threads(1)
     student = Student(tensors, tokenizer, settings, seed)
+    student.look([*taught])
     rng = random.Random(seed)
     optimizer = torch.optim.AdamW(student.layers.parameters(), settings.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
