@@ -45,7 +45,7 @@ def small() -> Small:
 def talk(small, tmp_path):
     """`talk(line)`: the turn she answers with, in one conversation."""
     with MemoryStore(tmp_path / "memory.sqlite") as store:
-        answerer = EmbeddedAnswerer(lines=small, threshold=0.9, herself=0.95, herself_named=0.88)
+        answerer = EmbeddedAnswerer(lines=small, threshold=0.866, herself=0.92, herself_named=0.78)
         one = Conversation(store, small, answerer, MoodClassifier(ASSETS, small.encoder), tmp_path, "en")
 
         def say(line: str, token: str | None = None):
@@ -352,7 +352,7 @@ def test_her_written_lines_need_not_be_read_by_the_encoder(small):
 
 @pytest.mark.parametrize("row", rows("persona_answers"), ids=lambda row: row["id"])
 def test_a_fact_about_her_is_told_in_whatever_wording_it_is_asked_for(row, small):
-    answerer = EmbeddedAnswerer(lines=small, threshold=0.9, herself=0.95, herself_named=0.88)
+    answerer = EmbeddedAnswerer(lines=small, threshold=0.866, herself=0.92, herself_named=0.78)
     for wording in row["asked"]:
         if topic_of(wording) is None and not to_remember(wording, row["language"]):
             asked = Context(wording, row["language"], (), (), Tally(), None)
