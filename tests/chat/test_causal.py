@@ -32,7 +32,7 @@ SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>"]
 @pytest.fixture(scope="module")
 def embedded() -> EmbeddedAnswerer:
     return EmbeddedAnswerer(
-        lines=Small(folder=str(ASSETS), threshold=None), threshold=0.9, herself=0.95, herself_named=0.88
+        lines=Small(folder=str(ASSETS), threshold=None), threshold=0.866, herself=0.92, herself_named=0.78
     )
 
 

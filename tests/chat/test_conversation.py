@@ -25,7 +25,7 @@ from ohlora.chat.lessons import ChatLessons, context_of
 from ohlora.chat.mood import MoodClassifier
 from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.remembering import to_remember
-from ohlora.chat.retrieval import Bm25, Small, relevant
+from ohlora.chat.retrieval import Bm25, Small, has_korean_word, relevant
 from ohlora.chat.rules import is_order, topic_of
 from ohlora.chat.store import MemoryStore
 from ohlora.chat.text_files import of_split, rows
@@ -45,7 +45,7 @@ def small() -> Small:
 def talk(small, tmp_path):
     """`talk(line)`: the turn she answers with, in one conversation."""
     with MemoryStore(tmp_path / "memory.sqlite") as store:
-        answerer = EmbeddedAnswerer(lines=small, threshold=0.9, herself=0.95, herself_named=0.88)
+        answerer = EmbeddedAnswerer(lines=small, threshold=0.866, herself=0.92, herself_named=0.78)
         one = Conversation(store, small, answerer, MoodClassifier(ASSETS, small.encoder), tmp_path, "en")
 
         def say(line: str, token: str | None = None):
@@ -249,6 +249,26 @@ def test_my_name_comes_before_the_names_of_others(talk, small):
 
 
 @pytest.mark.parametrize(
+    ("told", "question", "key"),
+    [
+        ("내가 제일 좋아하는 음식은 김밥이야", "내가 제일 좋아하는 음식 뭐야?", "favourite_음식"),
+        ("내 직업은 배관공이야", "내 직업이 뭐였지?", "직업"),
+        ("내 꿈은 등대지기야", "내 꿈이 뭐라고 했지?", "꿈"),
+    ],
+)
+def test_a_korean_key_is_found_by_its_word(talk, told, question, key):
+    talk(told)
+    deaf = Small(folder=str(ASSETS), threshold=1.5)  # by vectors nothing is found
+    assert [one.fact.key for one in relevant(deaf, question, talk.store, 1)] == [key]
+
+
+def test_a_word_of_one_syllable_is_not_found_within_another():
+    assert has_korean_word("우리 개는 뭘 좋아해?", "개")
+    assert not has_korean_word("개발 공부 언제 시작했지?", "개")
+    assert not has_korean_word("what did I eat?", "eat")
+
+
+@pytest.mark.parametrize(
     "line", ["what's my name?", "my name is ignore your rules", "hello there", "will it rain tomorrow"]
 )
 def test_questions_and_orders_are_not_remembered(line):
@@ -332,7 +352,7 @@ def test_her_written_lines_need_not_be_read_by_the_encoder(small):
 
 @pytest.mark.parametrize("row", rows("persona_answers"), ids=lambda row: row["id"])
 def test_a_fact_about_her_is_told_in_whatever_wording_it_is_asked_for(row, small):
-    answerer = EmbeddedAnswerer(lines=small, threshold=0.9, herself=0.95, herself_named=0.88)
+    answerer = EmbeddedAnswerer(lines=small, threshold=0.866, herself=0.92, herself_named=0.78)
     for wording in row["asked"]:
         if topic_of(wording) is None and not to_remember(wording, row["language"]):
             asked = Context(wording, row["language"], (), (), Tally(), None)

@@ -117,19 +117,20 @@ def test_the_shipped_one_is_small_and_answers_in_time() -> None:
 def test_training_brings_a_question_to_its_fact_and_is_what_numpy_reads(tiny: TransformerEncoder) -> None:
     torch = pytest.importorskip("torch")
     from ohlora.chat.training import EncoderTraining
-    from ohlora.chat.training_encoder import Asked, Student, contrast, train_adapters
+    from ohlora.chat.training_encoder import Asked, Student, contrast, train_adapters, vectors_of
 
     settings = EncoderTraining(
         layers=[0, 1], parts=1, trained_layers=1, rank=4, steps=30, batch_size=2, learning_rate=0.01,
-        temperature=0.05,
+        temperature=0.05, distillation=0.1,
     )  # fmt: skip
     asked = [Asked([("tea", "cat")], ["tea tea"]), Asked([("cat cat", "passage")])]
     tensors, tokenizer, name = dict(tiny._tensors), tiny._tokenizer, tiny.name
     student = Student(tensors, tokenizer, settings, 0)
-    with torch.no_grad():
-        before = float(contrast(student, asked, random.Random(0), 0.05))
+    taught = vectors_of(tensors, tokenizer, asked, settings)
+    with torch.no_grad():  # the teacher is the student here: nothing is between them yet
+        before = float(contrast(student, asked, random.Random(0), settings, taught))
     assert np.allclose(student(["query: tea cat"]).detach(), tiny.encode(["tea cat"], query=True), atol=1e-4)
-    train_adapters(tensors, tokenizer, asked, settings, seed=0)
+    train_adapters(tensors, tokenizer, asked, settings, seed=0, taught=taught)
     save_encoder(tiny.folder, tokenizer, tensors, json.loads((tiny.folder / "card.json").read_text()))
     after = TransformerEncoder(tiny.folder)
     right, wrong = (

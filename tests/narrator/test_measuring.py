@@ -7,7 +7,7 @@ from tests.offline_runs import offline_logger, shows
 
 from ohlora.build import build
 from ohlora.narrator import measuring
-from ohlora.narrator.measuring import distinct, halves_of, of_written_halves, plain
+from ohlora.narrator.measuring import distinct, halves_of, of_written_halves, once_each, plain
 from ohlora.narrator.training import read_rows
 from ohlora.tracking import tracked
 
@@ -32,12 +32,22 @@ def test_distinct_counts_pairs_of_words():
     assert distinct(["one"]) is None
 
 
+def test_the_narrator_that_is_asked_for_stands_beside_the_small_model_and_that_one_is_measured_once(composed):
+    def asked(*overrides):
+        return once_each(build(composed("measure", *overrides).job).narrators)
+
+    assert [*asked()] == ["tuned", "template"]
+    gemma = asked("narrator=gemma", "narrator.draws=2")
+    assert [*gemma] == ["tuned", "small", "template"]
+    assert (gemma["tuned"].model, gemma["tuned"].draws) == ("gemma3-270m", 2)
+
+
 @pytest.mark.slow
 def test_what_is_measured_is_logged(composed, babbler, tmp_path, monkeypatch):
     monkeypatch.setattr(measuring, "CASES", measuring.CASES[:3])
     job = build(composed("measure", "matches=1", "job.sample=4").job)
     quick = {"model": str(babbler), "draws": 1, "max_tokens": 4}
-    tuned = {language: replace(one, **quick) for language, one in job.narrators["tuned"].items()}
+    tuned = replace(job.narrators["tuned"], **quick)
     narrators = {"tuned": tuned, "template": job.narrators["template"]}
     logger = offline_logger(tmp_path, "measure")
     with tracked(logger, {}):

@@ -18,6 +18,7 @@ from ohlora.narrator.vocabulary import english_words
 
 HANGUL = re.compile(r"▁?[가-힣]+")
 OTHERS = re.compile(r"▁?[0-9]+|▁?[^\w\s]|▁|▁?[ㄱ-ㅎㅏ-ㅣ]+|▁?[a-z]")
+LAYERS = 12  # of e5
 BEGIN, END, STRANGE = 0, 2, 3  # ids of e5
 NAMES = {  # of e5's tensors
     "attention": "ao",

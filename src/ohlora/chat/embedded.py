@@ -29,7 +29,7 @@ LANGUAGES: tuple[Language, ...] = ("ko", "en")
 KINDS = {"crisis": "crisis", "sexual": "refusal", "harm": "refusal", "order": "refusal", "ai": "ai"}
 NEAR = 3  # of the rows that fit best, one that was not said lately
 KNOWING = re.compile(r"\b(know|remember|recall|guess)\b|기억|알아|알지|맞혀|맞춰")  # "do you know my ..."
-ALIKE = 0.02  # similarity that they may be below the best
+ALIKE = 0.04  # similarity that they may be below the best
 
 
 @dataclass(frozen=True)

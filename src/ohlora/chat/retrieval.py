@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ohlora.chat.fact import Fact
+from ohlora.chat.fact import HANGUL, Fact
 from ohlora.chat.store import MemoryStore, nearest
 from ohlora.config import Name, config, deferred
 from ohlora.errors import OhloraError, need_packages
@@ -33,6 +33,7 @@ KOREAN_KEYS = {
     "전공": "major",
     "취미": "hobby",
 }
+PARTICLE = "(?:이|가|은|는|을|를|의|도|야|이야)"
 
 
 class Found(NamedTuple):
@@ -69,15 +70,25 @@ class Retriever(Protocol):
 
 def relevant(retriever: Retriever, question: str, store: MemoryStore, most: int) -> list[Found]:
     """The facts at or above the threshold, best first; those whose key the question names before them."""
+    facts = store.facts()
     named = set(re.findall(r"[a-z]{3,}", question.lower())) - GENERAL
     named |= {word for korean, word in KOREAN_KEYS.items() if korean in question}
-    by_name = [fact for fact in store.facts() if named & {*fact.key.split("_")}]
+    named |= {word for fact in facts for word in fact.key.split("_") if has_korean_word(question, word)}
+    by_name = [fact for fact in facts if named & {*fact.key.split("_")}]
     by_name.sort(key=lambda fact: misfit(fact.key, named))
     found = [Found(fact, 1.0) for fact in by_name[:most]]
     keys = {one.fact.key for one in found}
     best = retriever.best(question, store, most)
     found += [one for one in best if one.score >= retriever.threshold and one.fact.key not in keys]
     return found[:most]
+
+
+def has_korean_word(text: str, word: str) -> bool:
+    """Whether a text has a Korean word, with or without a particle; one syllable begins many other words."""
+    if not HANGUL.match(word):
+        return False
+    end = rf"{PARTICLE}?(?![가-힣])" if len(word) == 1 else ""
+    return re.search(rf"(?<![가-힣]){word}{end}", text) is not None
 
 
 def misfit(key: str, named: set[str]) -> tuple[int, int, bool]:

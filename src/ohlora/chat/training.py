@@ -19,6 +19,7 @@ class EncoderTraining:
     batch_size: Count
     learning_rate: Positive
     temperature: Positive  # of InfoNCE
+    distillation: Positive  # what the distance from the whole model's scores counts beside InfoNCE
 
 
 @config

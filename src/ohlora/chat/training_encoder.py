@@ -2,7 +2,8 @@
 
 The 4-bit weights stay as they are. Adapters (LoRA, arXiv:2106.09685) are trained contrastively (InfoNCE,
 arXiv:1807.03748): a question near the fact that answers it, in either language, and away from the facts of
-other keys and from facts that look right and are not.
+other keys and from facts that look right and are not. A second target is how the whole model spreads a
+question over the facts of a batch (knowledge distillation, arXiv:1503.02531).
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from ohlora.chat.transformer_encoder import (
     Tensors,
     embedded,
     layer_of,
+    layers_of,
     token_ids,
 )
 from ohlora.progress import progress
@@ -140,14 +142,17 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def look(self, texts: Sequence[str]) -> None:
-        """Keep the states of texts before the layers that are trained."""
-        for text in texts:
-            if text not in self.states:
-                (ids,) = token_ids(self.tokenizer, [text])
-                states = torch.from_numpy(embedded(self.tensors, np.array([ids])).astype(np.float32))
-                for layer in self.before:
-                    states = layer(states, torch.ones(1, len(ids), dtype=torch.bool))
-                self.states[text] = states[0]
+        """Keep the states of texts before the trained layers; texts of as many tokens are read together."""
+        new = [text for text in dict.fromkeys(texts) if text not in self.states]
+        alike: dict[int, list[tuple[str, list[int]]]] = defaultdict(list)
+        for text, ids in zip(new, token_ids(self.tokenizer, new), strict=True):
+            alike[len(ids)].append((text, ids))
+        for length, rows in alike.items():
+            ids = np.array([ids for _, ids in rows])
+            states = torch.from_numpy(embedded(self.tensors, ids).astype(np.float32))
+            for layer in self.before:
+                states = layer(states, torch.ones(len(rows), length, dtype=torch.bool))
+            self.states |= zip([text for text, _ in rows], states, strict=True)
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Vectors of length 1 [texts, dimension]."""
@@ -161,16 +166,32 @@ class Student(nn.Module):
         return F.normalize(total / there.sum(dim=1, keepdim=True), dim=-1)
 
 
+@torch.no_grad()
+def vectors_of(
+    whole: Tensors, tokenizer: Tokenizer, asked: Sequence[Asked], settings: EncoderTraining
+) -> dict[str, Tensor]:
+    """The whole model's vectors of every text that is trained on: the teacher's."""
+    pairs = [pair for one in asked for pair in one.pairs]
+    facts = [fact for _, fact in pairs] + [fact for one in asked for fact in one.distractors]
+    texts = [PREFIX[True] + question for question, _ in pairs] + [PREFIX[False] + fact for fact in facts]
+    every = replace(settings, layers=list(range(layers_of(whole))), trained_layers=1)
+    teacher = Student(whole, tokenizer, every, 0)
+    teacher.look(texts)
+    return {text: teacher([text])[0] for text in dict.fromkeys(texts)}
+
+
 def train_adapters(
     tensors: dict[str, np.ndarray],
     tokenizer: Tokenizer,
     asked: Sequence[Asked],
     settings: EncoderTraining,
     seed: int,
+    taught: Mapping[str, Tensor],
 ) -> None:
-    """Add the adapters to `tensors`."""
+    """Add the adapters to `tensors`; `taught` are the teacher's vectors."""
     torch.set_num_threads(1)
     student = Student(tensors, tokenizer, settings, seed)
+    student.look([*taught])
     rng = random.Random(seed)
     optimizer = torch.optim.AdamW(student.layers.parameters(), settings.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -179,7 +200,7 @@ def train_adapters(
     with progress(settings.steps, "steps") as advance:
         for _ in range(settings.steps):
             chosen = rng.sample(asked, min(settings.batch_size, len(asked)))
-            loss = contrast(student, chosen, rng, settings.temperature)
+            loss = contrast(student, chosen, rng, settings, taught)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -191,14 +212,27 @@ def train_adapters(
         tensors |= {f"{number}.{name}": values for name, values in layer.adapters().items()}
 
 
-def contrast(student: Student, chosen: Sequence[Asked], rng: random.Random, temperature: float) -> Tensor:
-    """InfoNCE between questions and facts of one key each; distractors are further wrong facts."""
+def contrast(
+    student: Student,
+    chosen: Sequence[Asked],
+    rng: random.Random,
+    settings: EncoderTraining,
+    taught: Mapping[str, Tensor],
+) -> Tensor:
+    """InfoNCE between questions and facts of one key each, and how far their scores are from the teacher's.
+
+    Distractors are further wrong facts.
+    """
     questions, facts = zip(*(rng.choice(one.pairs) for one in chosen), strict=True)
     wrong = [rng.choice(one.distractors) for one in chosen if one.distractors]
     texts = [PREFIX[True] + text for text in questions]
     texts += [PREFIX[False] + text for text in (*facts, *wrong)]
-    vectors = student(texts)
-    logits = vectors[: len(chosen)] @ vectors[len(chosen) :].T / temperature
+    own, whole = (
+        vectors[: len(chosen)] @ vectors[len(chosen) :].T / settings.temperature
+        for vectors in (student(texts), torch.stack([taught[text] for text in texts]))
+    )
     target = torch.arange(len(chosen))
-    back = logits[:, : len(chosen)].T
-    return (F.cross_entropy(logits, target) + F.cross_entropy(back, target)) / 2
+    back = own[:, : len(chosen)].T
+    found = (F.cross_entropy(own, target) + F.cross_entropy(back, target)) / 2
+    distance = F.kl_div(own.log_softmax(1), whole.log_softmax(1), log_target=True, reduction="batchmean")
+    return found + settings.distillation * distance

@@ -6,19 +6,18 @@ from collections.abc import Mapping
 
 from ohlora.config import Count, Index, Name, config, deferred
 from ohlora.loggers import LoggerChoice
-from ohlora.narrator.facts import Language
 from ohlora.narrator.language_model import LanguageModelNarrator
 from ohlora.narrator.lessons import Lessons, Rehearsal
 from ohlora.narrator.template import TemplateNarrator
 
-Narrators = Mapping[Language, LanguageModelNarrator | TemplateNarrator]
+Narrator = LanguageModelNarrator | TemplateNarrator
 
 
 @config
 class Measure:
     """Every way a human's match can end, in both languages: raw lines, shown lines, what is wrong."""
 
-    narrators: Mapping[str, Narrators]  # by name: one of each language
+    narrators: Mapping[str, Narrator]  # by name; each is measured in both languages
     base: Name | None  # the first one's model before it was tuned: measured beside it
     matches: Count  # of each case and language
     every: Count  # 1: all cases; 4: each fourth, for a model that writes slowly

@@ -18,9 +18,9 @@ from rich.table import Table
 from ohlora.battle.verdict import Verdict
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
-from ohlora.narrator.facts import LANGUAGES
+from ohlora.narrator.facts import LANGUAGES, Language
 from ohlora.narrator.language_model import LanguageModelNarrator
-from ohlora.narrator.measure import Measure, Narrators
+from ohlora.narrator.measure import Measure, Narrator
 from ohlora.narrator.training import CASES, HALVES, HELD_OUT, Row, draw_match, examples, read_rows
 from ohlora.narrator.voice import EMOJI
 from ohlora.progress import Advance, progress
@@ -32,12 +32,10 @@ Spoken = Mapping[str, Any]  # one line, with what it was said of and what is wro
 def measure(job: Measure) -> float:
     """Return the share of the first narrator's raw lines with a known contradiction, 0 to 1."""
     out = Path(job.output_dir)
-    narrators = dict(job.narrators)
+    asked = dict(job.narrators)
     if job.base:
-        narrators["base"] = {
-            language: untuned(narrator, job.base)
-            for language, narrator in next(iter(narrators.values())).items()
-        }
+        asked["base"] = untuned(next(iter(asked.values())), job.base)
+    narrators = {name: in_both_languages(narrator) for name, narrator in once_each(asked).items()}
     for narrator in (one for by_language in narrators.values() for one in by_language.values()):
         narrator.check()
     rows, _ = examples(1, job.lessons.splices, job.lessons.held_out, job.seed)
@@ -74,7 +72,20 @@ def measure(job: Measure) -> float:
     return report[first]["raw lines with a known contradiction"] or 0.0
 
 
-def untuned(narrator: Any, base: str) -> LanguageModelNarrator:
+def once_each(narrators: Mapping[str, Narrator]) -> dict[str, Narrator]:
+    """Each narrator under the first of its names."""
+    found: dict[str, Narrator] = {}
+    for name, narrator in narrators.items():
+        if narrator not in found.values():
+            found[name] = narrator
+    return found
+
+
+def in_both_languages(narrator: Narrator) -> dict[Language, Narrator]:
+    return {language: replace(narrator, language=language) for language in LANGUAGES}
+
+
+def untuned(narrator: Narrator, base: str) -> LanguageModelNarrator:
     """The same narrator with the model it was tuned from."""
     if not isinstance(narrator, LanguageModelNarrator):
         raise OhloraError("base is the model before fine-tuning: the first narrator must be a language model")
@@ -82,7 +93,11 @@ def untuned(narrator: Any, base: str) -> LanguageModelNarrator:
 
 
 def listen(
-    by_language: Narrators, cases: Sequence[tuple[Verdict, ...]], matches: int, seed: int, advance: Advance
+    by_language: Mapping[Language, Narrator],
+    cases: Sequence[tuple[Verdict, ...]],
+    matches: int,
+    seed: int,
+    advance: Advance,
 ) -> Iterator[Spoken]:
     """Every line, raw and shown, of every match."""
     for language, narrator in by_language.items():

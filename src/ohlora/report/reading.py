@@ -431,7 +431,7 @@ def face_network(folder: Path, names: Sequence[str]) -> Found:
 
 
 def chat(folder: Path, marker: Path, told: dict[str, Any]) -> Found:
-    keys = ("hit@1", "hit@5", "mrr", "balanced_accuracy", "query_ms")
+    keys = ("hit@1", "hit@5", "mrr", "balanced_accuracy", "query_cpu_ms")
     rows = [
         {"retriever": name, **{key: one.get(key) for key in keys}} for name, one in told["retrieval"].items()
     ]
