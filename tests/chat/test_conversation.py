@@ -314,6 +314,7 @@ class TestTheChecks:
             ("I don't know your dog.", "which is written"),
             ("It's Rex, of course!", "does not say"),
             ("Biscuit, and she is 12!", "a number that nobody said"),
+            ("Biscuit! Call 911 if she is not", "an emergency number: 911"),
             ("Biscuit! \x1b[31m", "control"),
             ("비스킷이야", "another language"),
             ("<b>Biscuit</b>", "markup"),
@@ -322,6 +323,11 @@ class TestTheChecks:
     )
     def test_what_may_not_be_shown(self, reply, fault):
         assert fault in "; ".join(faults(reply, context("what's my dog called?", "[pet_dog: Biscuit]")))
+
+    def test_an_emergency_number_is_for_a_crisis_alone(self):
+        """Whose replies are written; a model named numbers in small talk, with no memory to deny them."""
+        assert faults("Then call 119!", context("I'm bored")) == ["an emergency number: 119"]
+        assert not faults("119 pages already!", context("I wrote 119 pages"))
 
     def test_what_may(self):
         assert not faults(

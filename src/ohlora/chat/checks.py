@@ -23,6 +23,8 @@ UNKNOWN = re.compile(
     r"|record)|not sure|forgot"
 )
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+# Of ambulances, the police and lines for people in a crisis: only the written line for one names any.
+EMERGENCY = {"109", "110", "112", "119", "911", "988", "999"}
 
 
 def faults(reply: str, context: Context) -> list[str]:
@@ -62,10 +64,11 @@ def memory_faults(plain: str, context: Context) -> list[str]:
             + [context.tally.value("ko")]
         )
     )
-    if context.memory or context.topic == "record":
-        strangers = set(NUMBER.findall(plain)) - set(NUMBER.findall(known))
-        if strangers:
-            found.append(f"a number that nobody said: {' '.join(sorted(strangers))}")
+    strangers = set(NUMBER.findall(plain)) - set(NUMBER.findall(known))
+    if calls := sorted(strangers & EMERGENCY):
+        found.append(f"an emergency number: {' '.join(calls)}")
+    elif strangers and (context.memory or context.topic == "record"):
+        found.append(f"a number that nobody said: {' '.join(sorted(strangers))}")
     asked = is_question(context.user, context.language) and about_user(context.user, context.language)
     if asked and context.memory and context.topic is None:
         fact = context.memory[0]
