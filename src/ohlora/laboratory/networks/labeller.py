@@ -19,7 +19,7 @@ from ohlora.laboratory.networks.regressor import REGRESSOR_KIND, Regressor, load
 from ohlora.laboratory.networks.segmenter import SEGMENTER_KIND, Segmenter, load_segmenter
 from ohlora.laboratory.networks.settings import SavedParser
 
-KINDS = (SEGMENTER_KIND, REGRESSOR_KIND)
+KINDS = (REGRESSOR_KIND, SEGMENTER_KIND)  # a file that is not there is said to be the last, the usual one
 
 
 @dataclass(frozen=True)
