@@ -52,7 +52,7 @@ ADDED = {
         f"fine_tuning.{'lessons.' * (one in FEW_LINES[:2])}{one}" for one in FEW_LINES
     ),
     r"fine_tuning=rehearsal": ("fine_tuning.lessons.matches=1",),
-    r"ohlora measure": ("matches=1", "job.sample=4"),
+    r"ohlora measure": ("matches=1", "every=8", "job.sample=4"),
     r"league=": (
         "league.bootstrap.resamples=200",
         "league_limits.subsets=1",
