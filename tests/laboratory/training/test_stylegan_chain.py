@@ -252,7 +252,7 @@ def test_directions_need_samples_and_their_scores(made, face_job):
 
 
 def test_a_parser_of_another_kind_is_refused(made):
-    with pytest.raises(OhloraError, match=r"is of kind=stylegan2; expected face_segmenter \| face_regressor"):
+    with pytest.raises(OhloraError, match=r"is of kind=stylegan2; expected face_regressor \| face_segmenter"):
         load_labeller(str(made))
 
 
