@@ -70,7 +70,13 @@ def main() -> None:
             subset = family.draw(data, seed, Path(cfg.paths.cache_dir))
             started = time.process_time()
             outcome = train_and_score(
-                params, subset, family.fingerprint, "", parts["protocol"], seed, parts["hardware"]
+                params,
+                subset,
+                family.fingerprint,
+                parts["space"].fingerprint,
+                parts["protocol"],
+                seed,
+                parts["hardware"],
             )
             cpu_s.append(time.process_time() - started)
             accuracy.append((outcome.test_logits.argmax(1) == outcome.test_labels).float().mean().item())

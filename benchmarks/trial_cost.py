@@ -44,7 +44,7 @@ def main() -> None:
         seconds = []
         for seed, params in enumerate([*space.points(POINTS, seed=0)]):
             started = time.process_time()
-            train_and_score(params, subset, family.fingerprint, "", protocol, seed, hardware)
+            train_and_score(params, subset, family.fingerprint, space.fingerprint, protocol, seed, hardware)
             seconds.append(time.process_time() - started)
         seconds = seconds[1:]  # the first pays for torch's own start
         results[data.title] = {
