@@ -75,7 +75,7 @@ def work(driver: str, count: int, device: str, part: slice, barrier: Any, answer
 
         def watched(trial: StackedTrial) -> TrialRecord:
             callbacks = list(build(cfg.callbacks).values())
-            settings = {**build(cfg.trainer), "callbacks": callbacks, "logger": build(cfg.logger)}
+            settings = {**build(cfg.trainer).arguments(), "callbacks": callbacks, "logger": build(cfg.logger)}
             return alone(trial, {**settings, "default_root_dir": out})
 
         alone(mine[0])  # torch's own start

@@ -59,6 +59,7 @@ ADDED = {
         f"paths.target_table={FEW_TRIALS}",
     ),
     r"league=(?!classic)": ("league.final_seeds=[1]",),
+    r"league\.play=false": ("dataset=digits",),  # which was played before
     r"league=leave_one_out": ("league.datasets=[mnist,digits]",),  # a predictor is fitted without each
     r"ui=web|ohlora live": ("port=0",),
 }
