@@ -11,7 +11,7 @@ from ohlora.laboratory.acceptance.jobs import STAGES
 # Why some are not run, beside what the pages' own marks say; by a pattern of the whole command.
 LEFT_OUT = {
     r"^pytest$": "this suite",
-    r"answerer=gemma|chat_gemma": "needs the extra gemma, 1.5 GB and minutes (tests/chat/test_causal.py)",
+    r"=gemma|chat_gemma": "needs the extra gemma, 1.5 GB and minutes (tests/chat/test_causal.py)",
     r"encoder=e5": "needs the extra e5",
     r"benchmarks/predictors\.py": "needs packages of others, and hours",
     r"chat-train": "needs the extra chat-training",
