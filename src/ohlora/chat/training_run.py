@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from ohlora import lineage
+from ohlora.assets import command_line
 from ohlora.chat.e5 import read_e5
 from ohlora.chat.e5_cut import LAYERS, cut, korean_and_english, tokenizer_pieces
 from ohlora.chat.embedded import LANGUAGES, answered_lines, asked_of_her
@@ -46,6 +47,7 @@ def train_chat(job: TrainChat) -> float:
     tensors = cut(model, kept, settings.layers)
     card: dict[str, Any] = {
         "what": WHAT,
+        "command": command_line(),
         "commit": current_commit(),
         "settings": asdict(settings),
         "tokens": len(kept) + 1,

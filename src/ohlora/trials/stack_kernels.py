@@ -70,7 +70,7 @@ class Kernels(Protocol):
 
 
 class EachMember:
-    """Member by member: equal to the lean loop to the last bit, where the convolutions of a stack are."""
+    """Member by member: equal to the lean loop to the last bit, but for convolutions (docs/train.md)."""
 
     def __init__(self, lineup: Lineup) -> None:
         self.lineup = lineup
