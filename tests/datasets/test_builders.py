@@ -120,8 +120,14 @@ class TestSpectrogram:
 class TestWhatItIsMadeOf:
     @pytest.mark.parametrize("name", PACKED)
     def test_a_missing_archive_is_named_with_how_to_get_it(self, name, tmp_path):
-        with pytest.raises(DatasetUnavailable, match=r"which is not there: (run `npm pack|it comes with)"):
+        with pytest.raises(DatasetUnavailable, match=r"not there: (run `npm pack|it comes with)"):
             Built(name, str(tmp_path), str(tmp_path)).load()
+
+    def test_all_missing_archives_are_told_at_once(self, tmp_path):
+        with pytest.raises(DatasetUnavailable) as told:
+            Built("icons", str(tmp_path), str(tmp_path)).load()
+        assert "tabler-icons-3.48.0.tgz" in str(told.value)
+        assert "`npm pack @tabler/icons@3.48.0 @tabler/icons-png@3.48.0`" in str(told.value)
 
     def test_missing_fonts(self, tmp_path, monkeypatch):
         monkeypatch.setattr(hangul, "SYSTEM", tmp_path)

