@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from ohlora.predictor.calibration import (
     NEIGHBOURS,
     Calibration,
+    Errors,
     HeldOut,
     Known,
-    basis,
+    bias_basis,
     calibrate,
     log_spread,
     neutral,
     order_near_the_best,
+    spread_basis,
 )
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import NO_DIFFERENCE, WORTH_LEAVING, Belief, search, trusted
@@ -36,9 +38,27 @@ def held_out_world(wish: float, mistake: float, off: float = 0.0, noise: float =
     target = common + wishes + rng.normal(0, noise, groups * rows)
     group = np.repeat(np.arange(groups), rows)
     nothing = np.zeros((len(target), 1))
-    table = PredictorTable(("f",), nothing, nothing, target, group, np.array(["made"] * len(target)))
+    table = PredictorTable(("f",), nothing, nothing, target, group, np.array(["made", "drawn"])[group % 2])
     near = np.tile(common[:, None] + off, len(NEIGHBOURS))
     return table, HeldOut(common + wishes + mistakes + off, near, nothing[:, 0], nothing[:, 0])
+
+
+SUBSETS = Known(torch.arange(150.0)[:, None])  # of that world, in a row
+
+
+def fitted(table: PredictorTable, known: HeldOut, unseen: HeldOut | None = None) -> Calibration:
+    return calibrate(table, SUBSETS, known, unseen)[0]
+
+
+def bias_at(found: Calibration, level, error: float = 0.0) -> np.ndarray:
+    return bias_basis(0.0, np.asarray(level), Errors(np.asarray(error), np.asarray(0.0))) @ np.array(
+        found.bias
+    )
+
+
+def sd_at(found: Calibration, level, rms: float, novelty: float = 0.0) -> np.ndarray:
+    nearby = Errors(np.asarray(0.0), np.asarray(rms))
+    return np.exp(spread_basis(0.0, np.asarray(level), nearby, novelty) @ np.array(found.log_sd))
 
 
 @pytest.mark.parametrize(
@@ -47,12 +67,12 @@ def held_out_world(wish: float, mistake: float, off: float = 0.0, noise: float =
 def test_own_wishes_count_as_much_as_they_come_true(wish, mistake, share):
     """Least squares: the share of the wishes' variance in that of what is predicted of them."""
     table, held_out = held_out_world(wish, mistake)
-    assert calibrate(table, held_out, None).own_share == pytest.approx(share, abs=0.1)
+    assert fitted(table, held_out).own_share == pytest.approx(share, abs=0.1)
 
 
 def test_the_order_near_the_best_is_told():
     table, held_out = held_out_world(0.02, 0.02, noise=0.02)
-    found = order_near_the_best(table, held_out, calibrate(table, held_out, None))
+    found = order_near_the_best(table, held_out, fitted(table, held_out))
     assert found["own"] > 0.5  # of one part wish, one mistake, one noise, and what is common to all
     assert found["calibrated"] > max(found["own"], found["neighbours"])
     flat = HeldOut(0 * held_out.own, 0 * held_out.near, held_out.novelty, held_out.size)
@@ -65,20 +85,31 @@ def test_a_source_held_out_says_how_far_off_not_which_way():
     shifted = replace(
         held_out, own=held_out.own - 0.1, near=held_out.near - 0.1, novelty=held_out.novelty + 2
     )
-    found = calibrate(table, held_out, shifted)
-    near, far = (basis(*np.array([[0.0], [0.8], [novelty]])) for novelty in (0, 3))
-    assert far @ np.array(found.bias) == pytest.approx(near @ np.array(found.bias))
-    assert found.bias == calibrate(table, held_out, None).bias
-    assert far @ np.array(found.log_sd) > near @ np.array(found.log_sd) + 1
+    found = fitted(table, held_out, shifted)
+    assert found.bias == fitted(table, held_out).bias
+    assert sd_at(found, 0.8, 0.02, novelty=3) > np.e * sd_at(found, 0.8, 0.02)
 
 
 def test_what_is_predicted_too_high_is_lowered():
     table, held_out = held_out_world(0.02, 0.0, off=0.03)
-    found = calibrate(table, held_out, None)
-    level = np.array([0.6, 0.9])
-    rows = basis(np.zeros(2), level, np.zeros(2))
-    assert rows @ np.array(found.bias) == pytest.approx([-0.03, -0.03], abs=0.006)
-    assert np.exp(rows @ np.array(found.log_sd)) == pytest.approx([0.01, 0.01], abs=0.003)
+    found, errors = calibrate(table, SUBSETS, held_out, None)
+    assert errors.mean == pytest.approx(-0.03, abs=0.02)
+    assert bias_at(found, [0.6, 0.9], -0.03) == pytest.approx([-0.03, -0.03], abs=0.006)
+    rms = float(errors.rms.mean())
+    assert sd_at(found, [0.6, 0.9], rms) == pytest.approx([0.01, 0.01], abs=0.003)
+
+
+def test_where_known_subsets_were_missed_a_prediction_is_corrected_and_doubted_more():
+    """The last third of the subsets is predicted badly: too high, and by chance besides."""
+    table, held_out = held_out_world(0.0, 0.0)
+    bad = table.group >= 100
+    off = np.where(bad, 0.05 + np.random.default_rng(1).normal(0, 0.05, len(bad)).round(9), 0.0)
+    missed = replace(held_out, own=held_out.own + off, near=held_out.near + off[:, None])
+    found, errors = calibrate(table, SUBSETS, missed, None)
+    good, poor = (errors.of(SUBSETS.nearest_others(np.arange(150), 32)[i]) for i in (30, 130))
+    assert poor.mean < good.mean - 0.04
+    assert bias_at(found, 0.8, float(poor.mean)) < bias_at(found, 0.8, float(good.mean)) - 0.03
+    assert sd_at(found, 0.8, float(poor.rms)) > 2 * sd_at(found, 0.8, float(good.rms))
 
 
 def test_taking_the_best_of_mistaken_predictions_expects_too_much():
@@ -89,8 +120,8 @@ def test_taking_the_best_of_mistaken_predictions_expects_too_much():
     all_mistaken = HeldOut(
         mistaken, np.tile(mistaken[:, None], len(NEIGHBOURS)), held_out.novelty, held_out.size
     )
-    found = calibrate(table, all_mistaken, None)
-    assert basis(*np.array([[0.0], [0.95], [0.0]])) @ np.array(found.bias) < -0.05
+    found, errors = calibrate(table, SUBSETS, all_mistaken, None)
+    assert bias_at(found, 0.95, float(errors.mean.mean())) < -0.05
 
 
 def test_sources_that_are_new_are_less_certain():
@@ -99,17 +130,15 @@ def test_sources_that_are_new_are_less_certain():
     rng = np.random.default_rng(2)
     wrong = known.own + rng.normal(0, 0.1, len(far))
     unseen = HeldOut(wrong, np.tile(wrong[:, None], len(NEIGHBOURS)), far, known.size)
-    found = calibrate(table, known, unseen)
-    here, there = (
-        np.exp(basis(*np.array([[0.0], [0.7], [novelty]])) @ np.array(found.log_sd)) for novelty in (0, 2)
-    )
+    found, errors = calibrate(table, SUBSETS, known, unseen)
+    here, there = (sd_at(found, 0.7, float(errors.rms.mean()), novelty) for novelty in (0, 2))
     assert here < 0.04
     assert there > 2 * here
 
 
 def test_spread_follows_what_it_depends_on():
     rng = np.random.default_rng(0)
-    x = basis(rng.normal(size=6000), np.full(6000, 0.7), np.zeros(6000))
+    x = bias_basis(rng.normal(size=6000), 0.7, Errors(np.asarray(0.0), np.asarray(0.0)))
     residual = rng.normal(size=6000) * np.exp(-3 - 0.5 * x[:, 1])
     assert log_spread(x, residual)[:2] == pytest.approx([-3, -0.5], abs=0.05)
 
@@ -124,6 +153,13 @@ class TestKnown:
         assert self.known.novelty(torch.tensor([[1.0, 0.0]])) == 0
         assert self.known.novelty(torch.tensor([[5.0, 0.0]])) == pytest.approx(np.log(4), abs=0.01)
         assert self.known.novelty(torch.tensor([[1e6, 0.0]])) == 3
+
+    def test_others_are_of_another_name(self):
+        assert self.known.nearest_others(np.arange(4), 2).tolist() == [[1, 2], [0, 2], [0, 1], [1, 2]]
+        assert self.known.nearest_others(np.array(["a", "a", "b", "b"]), 9).tolist() == [[2, 3]] * 2 + [
+            [0, 1],
+            [1, 0],
+        ]
 
     def test_one_subset(self):
         assert Known(torch.zeros(1, 2)).novelty(torch.ones(1, 2)) == pytest.approx(0.3466, abs=1e-3)
@@ -159,7 +195,7 @@ class TestPredictor:
         assert torch.allclose(found, predictor.members(vector, encoded) - 0.1, atol=1e-6)
 
     def test_the_card_keeps_it(self, predictor, vector, space, tmp_path):
-        ours = calibrated(predictor, own_share=0.5, log_sd=(-3.0, 0.1, 0.2, 0.3))
+        ours = calibrated(predictor, own_share=0.5, log_sd=(-3.0, 0.1, 0.2, 0.3, 0.4))
         ours.card["fixed_answers"] = {"made": space.at([0.5] * len(space.free))}
         ours.save(tmp_path, "p")
         again = Predictor.load(tmp_path, "p")
@@ -184,7 +220,7 @@ class TestPredictor:
 
     @given(share=st.floats(0, 1), bias=st.floats(-0.5, 0.5), spread=st.floats(-20, 20))
     def test_what_is_expected_stays_a_score(self, share, bias, spread, predictor, space):
-        ours = calibrated(predictor, own_share=share, bias=(bias,) * 4, log_sd=(spread,) * 4)
+        ours = calibrated(predictor, own_share=share, bias=(bias,) * 4, log_sd=(spread,) * 5)
         found = search(ours, space, ours.vector({"ease": 3.0, "noise": -9.0}), seed=0)
         assert 0 <= found.predicted_f1 <= 1
         assert 0 < found.predicted_sd <= 0.5

@@ -43,7 +43,9 @@ def untrained(*names: str) -> Predictor:
         torch.manual_seed(0)
         ensemble = Ensemble(1, len(names), settings)
     one = torch.ones(1)
-    return Predictor(("f",), names, axes, 0 * one, one, ensemble, 0.0, one[None], ("made",), {})
+    return Predictor(
+        ("f",), names, axes, 0 * one, one, ensemble, 0.0, one[None], ("made",), torch.zeros(1, 2), {}
+    )
 
 
 def made(*names: str, seed: int = 0) -> OhLoRASampler:

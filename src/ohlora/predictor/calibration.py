@@ -21,10 +21,15 @@ from ohlora.space import Finite
 SIZE = "counts.log_images"
 NEIGHBOURS = (8, 32, 128)  # tried out
 NEAR_BEST = 0.4  # of a subset's trials by what its neighbours say: there the order decides
+TOP = 0.2  # of a subset's trials by the prediction that is corrected: there it is asked for
+ERROR_NEIGHBOURS = 32  # nearest known subsets whose errors say how far off a prediction is
 SHRINKAGE = 20.0  # rows' worth of doubt in each coefficient
+USUAL = 0.35  # novelty of four of five known subsets, held out: up to there it widens no spread
 MIN_SD = 0.005
 
-Coefficients = Annotated[tuple[Finite, Finite, Finite, Finite], Strict(False)]
+Numbers = np.ndarray | float
+BiasCoefficients = Annotated[tuple[Finite, Finite, Finite, Finite], Strict(False)]
+SpreadCoefficients = Annotated[tuple[Finite, Finite, Finite, Finite, Finite], Strict(False)]
 
 
 @config
@@ -33,19 +38,32 @@ class Calibration:
 
     The prediction is `own_share` of the subset's own plus the rest of what is predicted for the mean of the
     nearest known subsets: a subset's own wishes count as much as such wishes came true elsewhere. To that is
-    added `bias`, and its standard deviation is exp(`log_sd`): both are coefficients of 1, the subset's size,
-    the predicted level and its novelty (`basis`); novelty's in `bias` is 0 where `calibrate` has fitted it.
+    added `bias`, and its standard deviation is exp(`log_sd`): coefficients of 1, the subset's size, the
+    predicted level, how far off predictions on the nearest known subsets were, and for the spread how new the
+    subset is (`bias_basis`, `spread_basis`).
     """
 
     own_share: Annotated[float, Ge(0), Le(1)]
     neighbours: Count
-    bias: Coefficients
-    log_sd: Coefficients
+    bias: BiasCoefficients
+    log_sd: SpreadCoefficients
 
 
 def neutral(noise: float) -> Calibration:
     """Predictions as they are, `noise` off whatever the subset."""
-    return Calibration(1.0, 1, (0.0, 0.0, 0.0, 0.0), (math.log(max(noise, MIN_SD)), 0.0, 0.0, 0.0))
+    return Calibration(1.0, 1, (0.0, 0.0, 0.0, 0.0), (math.log(max(noise, MIN_SD)), 0.0, 0.0, 0.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Earned less predicted macro-F1 of the top trials of subsets, held out when it was predicted."""
+
+    mean: np.ndarray  # [subsets]
+    rms: np.ndarray  # [subsets]: root mean square
+
+    def of(self, nearest: np.ndarray) -> Errors:
+        """The means over `nearest` [..., count] subsets: errors of [...]."""
+        return Errors(self.mean[nearest].mean(axis=-1), self.rms[nearest].mean(axis=-1))
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,13 @@ class Known:
         """Mean features [1, features] of the nearest subsets."""
         return self.vectors[self.nearest(vector, count)].mean(dim=0, keepdim=True)
 
+    def nearest_others(self, apart: np.ndarray, count: int) -> np.ndarray:
+        """Of each subset the `count` nearest [subsets, count] that bear another name in `apart` [subsets]."""
+        away = torch.cdist(self.vectors, self.vectors).numpy()
+        others = apart[:, None] != apart[None]
+        count = min(count, int(others.sum(axis=1).min()))
+        return np.where(others, away, np.inf).argsort(axis=1, kind="stable")[:, :count]
+
     def novelty(self, vector: Tensor) -> float:
         """Log of the distance to the nearest known subset over what is usual among them; 0 to 3."""
         apart = float(torch.cdist(vector, self.vectors).min())
@@ -75,9 +100,26 @@ class Known:
         return float(apart.min(dim=1).values.median()) + 1e-6
 
 
-def basis(size: np.ndarray, level: np.ndarray, novelty: np.ndarray) -> np.ndarray:
-    """Rows [n, 4]: 1, standardised log images, predicted macro-F1 above 0.7 in tenths, novelty."""
-    return np.stack([np.ones_like(level), size, (level - 0.7) / 0.1, novelty], axis=1)
+def bias_basis(size: Numbers, level: Numbers, nearby: Errors) -> np.ndarray:
+    """Rows [n, 4] of what a bias depends on.
+
+    They are 1, standardised log images, predicted macro-F1 above 0.7 in tenths, and the mean error of the
+    nearest known subsets in hundredths.
+    """
+    return rows_of(size, level, nearby.mean / 0.01)
+
+
+def spread_basis(size: Numbers, level: Numbers, nearby: Errors, novelty: Numbers) -> np.ndarray:
+    """Rows [n, 5] of what a spread depends on.
+
+    They are 1, size and level as in `bias_basis`, the log of the root mean square error of the nearest known
+    subsets over 0.05, and novelty beyond what is usual.
+    """
+    return rows_of(size, level, np.log((nearby.rms + MIN_SD) / 0.05), np.maximum(novelty - USUAL, 0))
+
+
+def rows_of(size: Numbers, level: Numbers, *more: Numbers) -> np.ndarray:
+    return np.stack(np.broadcast_arrays(1.0, size, (np.asarray(level) - 0.7) / 0.1, *more), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -123,17 +165,55 @@ def predicted_views(
     return of_views(found)
 
 
-def calibrate(table: PredictorTable, known: HeldOut, unseen: HeldOut | None) -> Calibration:
-    """Fit the corrections on held-out predictions of every row of `table`.
+def calibrate(
+    table: PredictorTable, subsets: Known, known: HeldOut, unseen: HeldOut | None
+) -> tuple[Calibration, Errors]:
+    """Fit the corrections on held-out predictions of every row of `table`; also the errors on its `subsets`.
 
     `known` are of subsets held out, `unseen` of whole sources held out (None: there is one only): these
-    say how much novelty widens the spread. The share is the least-squares one for differences between trials
-    of a subset that are near the best by its neighbours; bias and spread are those of trials near the best by
-    the prediction itself, for it is there that predictions are asked for.
+    say how much novelty widens the spread. Bias and spread are those of a subset's top trials by the
+    prediction itself, for it is there that predictions are asked for.
+    """
+    share, count = fitted_share(table, known)
+    errors = errors_by_subset(table, known, share, count)
+
+    def inputs(held_out: HeldOut, apart: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the top trials: what bias and spread depend on, and the error; `apart` as `nearest_others`."""
+        level = corrected_level(held_out, share, count)
+        rows = best_rows(table, level, TOP)
+        nearby = errors.of(subsets.nearest_others(apart, ERROR_NEIGHBOURS)[table.group[rows]])
+        said = held_out.size[rows], level[rows], nearby
+        for_spread = spread_basis(*said, held_out.novelty[rows])
+        return bias_basis(*said), for_spread, table.target[rows] - level[rows]
+
+    for_bias, for_spread, residual = inputs(known, np.arange(table.n_groups))
+    # Few sources say how far off one is, not which way the next will be.
+    bias = shrunk_least_squares(for_bias, residual)
+    log_sd = log_spread(for_spread[:, :-1], residual - for_bias @ bias)
+    wider = 0.0
+    if unseen is not None:
+        first = np.unique(table.group, return_index=True)[1]
+        parts = zip((for_bias, for_spread, residual), inputs(unseen, table.datasets[first]), strict=True)
+        for_bias, for_spread, residual = (np.concatenate(both) for both in parts)
+        in_sds = (residual - for_bias @ bias) / np.exp(for_spread[:, :-1] @ log_sd)
+        wider = max(0.0, float(log_spread(for_spread[:, -1:], in_sds)[0]))
+    found = Calibration(
+        round(share, 3),
+        count,
+        tuple(bias.round(5).tolist()),
+        tuple(np.append(log_sd, wider).round(5).tolist()),
+    )
+    return found, errors
+
+
+def fitted_share(table: PredictorTable, known: HeldOut) -> tuple[float, int]:
+    """The share of the own prediction, and of how many neighbours the rest is.
+
+    The least-squares one for differences between trials of a subset that are near the best by its neighbours.
     """
     best_error, share, count = math.inf, 1.0, NEIGHBOURS[0]
     for k, neighbours in enumerate(NEIGHBOURS):
-        rows = near_best(table, known.near[:, k])
+        rows = best_rows(table, known.near[:, k], NEAR_BEST)
         group = table.group[rows]
         near, own, target = (
             within(values[rows], group) for values in (known.near[:, k], known.own, table.target)
@@ -144,31 +224,22 @@ def calibrate(table: PredictorTable, known: HeldOut, unseen: HeldOut | None) -> 
             )
             if error < best_error:
                 best_error, share, count = error, float(candidate), neighbours
-    x, residual = near_best_errors(table, known, share, count)
-    # Few sources say how far off one is, not which way the next will be.
-    bias = shrunk_least_squares(x[:, :-1], residual)
-    log_sd = log_spread(x[:, :-1], residual - x[:, :-1] @ bias)
-    wider = 0.0
-    if unseen is not None:
-        far = near_best_errors(table, unseen, share, count)
-        x, residual = np.concatenate([x, far[0]]), np.concatenate([residual, far[1]])
-        in_sds = (residual - x[:, :-1] @ bias) / np.exp(x[:, :-1] @ log_sd)
-        wider = max(0.0, float(log_spread(x[:, -1:], in_sds)[0]))
-    return Calibration(
-        round(share, 3), count, rounded(np.append(bias, 0.0)), rounded(np.append(log_sd, wider))
-    )
+    return share, count
 
 
-def near_best_errors(
-    table: PredictorTable, held_out: HeldOut, share: float, neighbours: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """`basis` [rows, 4] and error [rows] of the trials near the best by the prediction that is corrected.
+def corrected_level(held_out: HeldOut, share: float, neighbours: int) -> np.ndarray:
+    """What is predicted of every row before bias: the own share and the rest of its neighbours'."""
+    return share * held_out.own + (1 - share) * held_out.near[:, NEIGHBOURS.index(neighbours)]
 
-    By that, not by the score: whoever takes the best prediction expects too much.
-    """
-    level = share * held_out.own + (1 - share) * held_out.near[:, NEIGHBOURS.index(neighbours)]
-    rows = near_best(table, level)
-    return basis(held_out.size[rows], level[rows], held_out.novelty[rows]), table.target[rows] - level[rows]
+
+def errors_by_subset(table: PredictorTable, known: HeldOut, share: float, neighbours: int) -> Errors:
+    """By the prediction, not by the score: whoever takes the best prediction expects too much."""
+    level = corrected_level(known, share, neighbours)
+    rows = best_rows(table, level, TOP)
+    group, residual = table.group[rows], table.target[rows] - level[rows]
+    trials = np.bincount(group, minlength=table.n_groups)
+    mean, square = (np.bincount(group, values) / trials for values in (residual, residual**2))
+    return Errors(mean, np.sqrt(square))
 
 
 def order_near_the_best(table: PredictorTable, held_out: HeldOut, found: Calibration) -> dict[str, float]:
@@ -178,7 +249,7 @@ def order_near_the_best(table: PredictorTable, held_out: HeldOut, found: Calibra
     and by both as calibrated; trials are near the best by what the neighbours say, chance is in the target.
     """
     near = held_out.near[:, NEIGHBOURS.index(found.neighbours)]
-    rows = near_best(table, near)
+    rows = best_rows(table, near, NEAR_BEST)
     group = table.group[rows]
     target = within(table.target[rows], group)
     kinds = {"own": held_out.own, "neighbours": near}
@@ -193,10 +264,10 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if min(np.ptp(a), np.ptp(b)) > 1e-9 else 0.0
 
 
-def near_best(table: PredictorTable, order: np.ndarray) -> np.ndarray:
-    """Rows among the best `NEAR_BEST` of their subset by `order`, which is not what is judged."""
+def best_rows(table: PredictorTable, order: np.ndarray, share: float) -> np.ndarray:
+    """Rows among the best `share` of their subset by `order`, which is not what is judged."""
     keep = [
-        rows[order[rows] >= np.quantile(order[rows], 1 - NEAR_BEST)]
+        rows[order[rows] >= np.quantile(order[rows], 1 - share)]
         for rows in (np.flatnonzero(table.group == g) for g in range(table.n_groups))
     ]
     return np.concatenate(keep)
@@ -230,8 +301,3 @@ def log_spread(x: np.ndarray, residual: np.ndarray) -> np.ndarray:
 
     optimizer.step(loss)  # type: ignore[arg-type]
     return w.detach().numpy()
-
-
-def rounded(values: np.ndarray) -> tuple[float, float, float, float]:
-    a, b, c, d = (round(float(value), 5) for value in values)
-    return a, b, c, d

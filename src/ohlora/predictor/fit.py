@@ -27,6 +27,7 @@ from ohlora.features.table import add_features, describable, made_today
 from ohlora.predictor.calibration import (
     VIEWS,
     Calibration,
+    Errors,
     HeldOut,
     Known,
     as_views,
@@ -88,7 +89,7 @@ def fit_predictor(job: FitPredictor) -> float:
         return math.nan  # the first process reports what all have fitted
     scores = {"predictor": judge(table, known.own)}
     scores |= {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
-    calibration = calibrate(table, known, unseen)
+    calibration, errors = calibrate(table, final.known_subsets, known, unseen)
     report = {
         "trials": len(frame),
         "subsets": table.n_groups,
@@ -108,7 +109,7 @@ def fit_predictor(job: FitPredictor) -> float:
         "protocol": frame["protocol"].iloc[0] if "protocol" in frame else job.protocol.fingerprint,
         "tables": [Path(t).name for t in job.tables],
     }
-    final = trusted(final, table, game.space, job.seed, known, calibration, card)
+    final = trusted(final, table, game.space, job.seed, known, (calibration, errors), card)
     final.save(out, NAME)
     if job.save_to:
         final.save(Path(job.save_to), NAME)
@@ -184,13 +185,15 @@ def trusted(
     space: Space,
     seed: int,
     known: HeldOut,
-    calibration: Calibration,
+    found: tuple[Calibration, Errors],
     card: dict[str, Any],
 ) -> Predictor:
     """The predictor with what held-out subsets said of it and each dataset's fixed answer in its card."""
     answers = {name: best_on_average(predictor, space, seed, name) for name in sorted(set(table.datasets))}
+    calibration, errors = found
     told = {**card, "calibration": asdict(calibration), "fixed_answers": answers}
-    return with_noise(predictor, float(np.sqrt(np.mean((known.own - table.target) ** 2))), told)
+    noise = float(np.sqrt(np.mean((known.own - table.target) ** 2)))
+    return with_noise(predictor, noise, told, errors)
 
 
 def cross_views(views: Method, table: PredictorTable, held_out: list[np.ndarray]) -> HeldOut:

@@ -18,7 +18,18 @@ from ohlora.assets import assets_dir, load_model, save_model
 from ohlora.config import Name, NotNegative, config
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION
-from ohlora.predictor.calibration import MIN_SD, NEIGHBOURS, SIZE, Calibration, Known, basis, neutral
+from ohlora.predictor.calibration import (
+    ERROR_NEIGHBOURS,
+    MIN_SD,
+    NEIGHBOURS,
+    SIZE,
+    Calibration,
+    Errors,
+    Known,
+    bias_basis,
+    neutral,
+    spread_basis,
+)
 from ohlora.predictor.jobs import Names, PredictorSettings
 from ohlora.predictor.model import Ensemble, SubsetBatches
 from ohlora.predictor.table import PredictorTable
@@ -36,7 +47,8 @@ class Predictor:
     """Features + params -> expected macro-F1 and its uncertainty.
 
     `noise` is the spread of single trials around the prediction on subsets it has not seen (macro-F1).
-    `known` holds the features of the subsets it was fitted on, `known_datasets` where each came from.
+    `known` holds the features of the subsets it was fitted on, `known_datasets` where each came from,
+    `errors` how far off predictions of its top trials were while it was held out (`calibration.Errors`).
     """
 
     feature_names: tuple[str, ...]
@@ -48,6 +60,7 @@ class Predictor:
     noise: float
     known: Tensor  # standardised [subsets, features]
     known_datasets: tuple[str, ...]
+    errors: Tensor  # macro-F1 [subsets, 2]: mean, root mean square; 0 where nothing was held out
     card: dict[str, Any]
 
     @property
@@ -106,7 +119,7 @@ class Predictor:
     def save(self, folder: Path, name: str) -> Path:
         """Write `name`.safetensors and its card `name`.json."""
         tensors = {f"ensemble.{k}": v for k, v in self.ensemble.state_dict().items()}
-        tensors |= {"mean": self.mean, "std": self.std, "known": self.known}
+        tensors |= {"mean": self.mean, "std": self.std, "known": self.known, "errors": self.errors}
         card = {
             **self.card,
             "kind": KIND,
@@ -180,6 +193,7 @@ class Predictor:
             float(said.noise),
             tensors["known"],
             said.known_datasets,
+            tensors["errors"],
             card,
         )
 
@@ -201,13 +215,14 @@ class Expectations:
         else:
             scores = self.predictor.members(self.vector, encoded)
         level = scores.mean(dim=0).double().numpy()
-        bias = self._basis(level) @ np.array(self.predictor.calibration.bias)
+        bias = bias_basis(self._size, level, self._nearby) @ np.array(self.predictor.calibration.bias)
         return scores + torch.from_numpy(bias).to(scores)
 
     def trial_sd(self, level: float) -> float:
         """Standard deviation of a single trial's macro-F1 around an expected `level`."""
-        log_sd = self._basis(np.array([level])) @ np.array(self.predictor.calibration.log_sd)
-        return float(np.clip(np.exp(log_sd[0]), MIN_SD, 0.5))
+        depends_on = spread_basis(self._size, level, self._nearby, self._novelty)
+        log_sd = depends_on @ np.array(self.predictor.calibration.log_sd)
+        return float(np.clip(np.exp(log_sd), MIN_SD, 0.5))
 
     def fixed_answer(self) -> Params | None:
         """The params that are best on average for the dataset that the subset is most like."""
@@ -223,10 +238,6 @@ class Expectations:
         """Whether it looks like a subset of a dataset that the predictor was fitted on."""
         return self._novelty < FAMILIAR
 
-    def _basis(self, level: np.ndarray) -> np.ndarray:
-        every = np.ones_like(level)
-        return basis(self._size * every, level, self._novelty * every)
-
     @cached_property
     def _known(self) -> Known:
         return self.predictor.known_subsets
@@ -234,6 +245,11 @@ class Expectations:
     @cached_property
     def _near(self) -> Tensor:
         return self._known.near(self.vector, self.predictor.calibration.neighbours)
+
+    @cached_property
+    def _nearby(self) -> Errors:
+        nearest = self._known.nearest(self.vector, ERROR_NEIGHBOURS)
+        return Errors(*self.predictor.errors.double().numpy().T).of(nearest.numpy())
 
     @cached_property
     def _novelty(self) -> float:
@@ -273,7 +289,12 @@ def fault_of(params: Mapping[str, Any], space: Space) -> OhloraError | None:
 
 def check_tensors(tensors: Mapping[str, Tensor], n_features: int, n_known: int) -> None:
     """Raise OhloraError where what stands beside the networks has another shape than the card says."""
-    shapes = {"mean": (n_features,), "std": (n_features,), "known": (n_known, n_features)}
+    shapes = {
+        "mean": (n_features,),
+        "std": (n_features,),
+        "known": (n_known, n_features),
+        "errors": (n_known, 2),
+    }
     faults = [
         f"{name} is {list(tensors[name].shape) if name in tensors else 'missing'}, not {list(shape)}"
         for name, shape in shapes.items()
@@ -341,9 +362,17 @@ def fit(
         0.0,
         standardised(per_group, mean, std),
         tuple(table.datasets[table.group == g][0] for g in range(table.n_groups)),
+        torch.zeros(table.n_groups, 2),
         {},
     )
 
 
-def with_noise(predictor: Predictor, noise: float, card: dict[str, Any]) -> Predictor:
-    return replace(predictor, noise=noise, card=card)
+def with_noise(
+    predictor: Predictor, noise: float, card: dict[str, Any], errors: Errors | None = None
+) -> Predictor:
+    """The predictor with what held-out subsets said of it."""
+    trusted = replace(predictor, noise=noise, card=card)
+    if errors is None:
+        return trusted
+    tensor = torch.from_numpy(np.stack([errors.mean, errors.rms], axis=1)).float()
+    return replace(trusted, errors=tensor)

@@ -246,8 +246,9 @@ def calibrated_fit(
     known = fitting.cross_views(views, table, folds(table.group, FOLDS, FIT_SEED))
     sources = fitting.source_folds(table.datasets, FOLDS)
     unseen = fitting.cross_views(views, table, sources) if len(sources) > 1 else None
-    found = calibrate(table, known, unseen)
-    return fitting.trusted(fit(table, space, settings, FIT_SEED), table, space, FIT_SEED, known, found, card)
+    predictor = fit(table, space, settings, FIT_SEED)
+    found = calibrate(table, predictor.known_subsets, known, unseen)
+    return fitting.trusted(predictor, table, space, FIT_SEED, known, found, card)
 
 
 def table_without(job: PlayLeague, shipped: Predictor, without: str) -> pd.DataFrame:
