@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohlora.battle.verdict import FAR, NARROW, Verdict, final, judge
+from ohlora.battle.verdict import FAR, NARROW, Verdict, final, judge, shown_difference
 
 SCORES = st.floats(0, 1)
 MIRROR = dict(zip(Verdict, reversed(Verdict), strict=True))
@@ -35,6 +35,20 @@ MIRROR = dict(zip(Verdict, reversed(Verdict), strict=True))
 )
 def test_boundaries(challenger, ohlora, verdict):
     assert judge(challenger, ohlora).value == verdict
+
+
+@pytest.mark.parametrize(
+    ("challenger", "ohlora", "shown"),
+    [
+        (0.956, 0.978, "-0.022"),
+        (0.98, 0.9, "+0.080"),
+        (0.9779, 0.9783, "-0.00040"),
+        (0.900005, 0.9, "+0.0000050"),
+        (0.9, 0.8999999999, "+0.000"),
+    ],
+)
+def test_a_difference_is_never_shown_as_none(challenger, ohlora, shown):
+    assert shown_difference(challenger, ohlora) == shown
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000))

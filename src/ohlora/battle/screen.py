@@ -17,6 +17,7 @@ from ohlora.battle.phrases import literal, plain, say
 from ohlora.battle.referee import FRESH_SEEDS, Watch
 from ohlora.battle.result import MatchResult
 from ohlora.battle.training_thread import Curve, Show
+from ohlora.battle.verdict import shown_difference
 from ohlora.datasets.subset import Subset
 from ohlora.progress import progress
 from ohlora.provenance import program
@@ -72,7 +73,8 @@ class Screen:
         for number, (attempt, verdict) in enumerate(
             zip(result.challenger, result.verdicts, strict=True), start=1
         ):
-            told = say(verdict.value, self.language, d=attempt.test_f1 - result.ohlora.test_f1)
+            difference = shown_difference(attempt.test_f1, result.ohlora.test_f1)
+            told = say(verdict.value, self.language, d=difference)
             if len(result.challenger) > 1:
                 told = say(f"verdict_{number}", self.language, verdict=told)
             self.console.print(told)

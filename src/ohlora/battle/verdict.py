@@ -15,6 +15,7 @@ FAR = 0.15  # this difference or a larger one is by far
 # Scores are floats: 0.52 - 0.50 is 0.020000000000000018. Rounded to this many decimals, arithmetic noise
 # never moves a difference across a boundary; a smaller difference than this counts as none.
 DECIMALS = 9
+SHOWN_DECIMALS = 3  # of a score
 
 Winner = Literal["challenger", "ohlora", "draw"]
 
@@ -61,6 +62,14 @@ def judge(challenger_f1: float, ohlora_f1: float) -> Verdict:
     if abs(difference) < FAR:
         return Verdict.WON_CLEARLY if difference > 0 else Verdict.LOST_CLEARLY
     return Verdict.WON_BY_FAR if difference > 0 else Verdict.LOST_BY_FAR
+
+
+def shown_difference(challenger_f1: float, ohlora_f1: float) -> str:
+    """The difference with its sign and three decimals, a smaller one with two digits that count."""
+    difference = round(challenger_f1 - ohlora_f1, DECIMALS)
+    small = 0 < abs(difference) < 10**-SHOWN_DECIMALS
+    digits = 1 - math.floor(math.log10(abs(difference))) if small else SHOWN_DECIMALS
+    return f"{difference:+.{digits}f}"
 
 
 def final(verdicts: Iterable[Verdict]) -> Winner:

@@ -6,14 +6,12 @@ a player) ever reaches it.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
-from ohlora.battle.verdict import DECIMALS
+from ohlora.battle.verdict import SHOWN_DECIMALS, Verdict, judge, shown_difference
 from ohlora.narrator.facts import Facts, Side, as_number
 
-SHOWN_DECIMALS = 3  # of scores and gaps; a smaller gap than 0.001 shows two digits after its zeros
 SLOT = re.compile(r"\{(\w+)\}")
 MACHINES = {
     "ko": {"optuna": "Optuna", "random": "랜덤 서치", "static": "고정 세팅"},
@@ -65,11 +63,9 @@ def score_of(attempt: Side) -> str:
 
 def gap_of(attempt: Side, facts: Facts) -> str:
     """How far an attempt lies from Oh-LoRA's, empty where it does not."""
-    gap = round(abs(attempt.test_f1 - facts.ohlora.test_f1), DECIMALS)
-    if not gap:
+    if judge(attempt.test_f1, facts.ohlora.test_f1) is Verdict.DRAW:
         return ""
-    small = gap < 10**-SHOWN_DECIMALS
-    return f"{gap:.{1 - math.floor(math.log10(gap)) if small else SHOWN_DECIMALS}f}"
+    return shown_difference(attempt.test_f1, facts.ohlora.test_f1)[1:]
 
 
 def rate_of(attempt: Side) -> str:

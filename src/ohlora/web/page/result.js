@@ -5,7 +5,12 @@ import { lineName } from "/curves.js";
 import { language, make, meter, say, whyNot } from "/words.js";
 
 const score = (value) => value.toFixed(3);
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(3)}`;
+// Three decimals; where a difference is smaller than these, two digits that count. Below nine there is none.
+const signed = (value) => {
+  const apart = Math.round(Math.abs(value) * 1e9) / 1e9;
+  if (!apart) return "0.000";
+  return `${value > 0 ? "+" : "−"}${apart.toFixed(apart < 1e-3 ? 1 - Math.floor(Math.log10(apart)) : 3)}`;
+};
 const titleOf = (player) => (player === "you" ? say("you") : player);
 const attemptName = (attempt, index) => lineName(attempt.kind, index || 1);
 
