@@ -16,6 +16,7 @@ import pytest
 from omegaconf import DictConfig
 from tests.battle.league.conftest import Making, with_settings
 
+from ohlora.battle.league import knowledge
 from ohlora.battle.league.entries import FixedEntry
 from ohlora.battle.league.jobs import PlayLeague
 from ohlora.battle.league.knowledge import Knowledge, Library
@@ -351,7 +352,7 @@ class TestUnseen:
     """The predictor never saw what is played on."""
 
     def test_it_is_fitted_on_the_table_less_that_source(
-        self, league: Making, made_table: pd.DataFrame, tmp_path: Path
+        self, league: Making, made_table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "table.parquet"
         made_table.to_parquet(path)
@@ -369,6 +370,9 @@ class TestUnseen:
         before = folders[0].stat().st_mtime_ns
         assert Library(job).brought("digits").weights == brought.weights
         assert [one.stat().st_mtime_ns for one in folders] == [before], "and kept"
+        monkeypatch.setattr(knowledge, "code_digest", lambda *patterns: "other code")
+        Library(job).brought("digits")
+        assert len(list(tmp_path.glob("predictor-without-digits-*"))) == 2, "other code may fit otherwise"
 
     def test_a_table_of_that_source_alone_teaches_nothing(
         self, league: Making, made_table: pd.DataFrame, tmp_path: Path

@@ -61,9 +61,7 @@ class Knowledge:
     @cached_property
     def code(self) -> str:
         """Digest of the code that looks at a subset and chooses."""
-        here = Path(__file__).resolve().parents[2]
-        files = [path for room in ("features", "predictor") for path in sorted((here / room).glob("*.py"))]
-        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+        return code_digest("features/*.py", "predictor/*.py")
 
     def known(self, dataset: str) -> str | None:
         """The dataset where the table has a part of it, else None: the whole table."""
@@ -108,6 +106,13 @@ class Knowledge:
         candidates = list({str(sorted(params.items())): params for params in found}.values())
         encoded = np.array([self.space.encode(params) for params in candidates])
         return candidates, np.stack([predictor.members(v, encoded).mean(0).numpy() for v in vectors])
+
+
+def code_digest(*patterns: str) -> str:
+    """Digest of files of this package: what is kept in a cache was made by the same code."""
+    here = Path(__file__).resolve().parents[2]
+    files = [path for pattern in patterns for path in sorted(here.glob(pattern))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def evenly(datasets: Sequence[str], only: str | None, most: int) -> list[int]:
@@ -224,7 +229,8 @@ def fitted_without(job: PlayLeague, shipped: Predictor, without: str) -> Predict
     """The predictor as the one at hand was fitted, on its table less one source; kept in the cache."""
     frame = table_without(job, shipped, without)
     settings = shipped.ensemble.settings
-    said = [without, FEATURES_VERSION, settings, shipped.feature_names, TARGET, FOLDS, FIT_SEED]
+    fits = code_digest(*(f"predictor/{name}.py" for name in ("calibration", "fit", "model", "predictor")))
+    said = [without, FEATURES_VERSION, settings, shipped.feature_names, TARGET, FOLDS, FIT_SEED, fits]
     hashed = hashlib.sha256(repr(said).encode())
     hashed.update(frame.to_csv(index=False).encode())
     folder = Path(job.cache_dir) / f"predictor-without-{without}-{hashed.hexdigest()[:12]}"
