@@ -159,6 +159,25 @@ def test_codes_are_told_by_mean_and_spread():
     assert found["codes.spread_0"] == pytest.approx(np.std([0, 0.2, 0.4, 0.6], ddof=1))
 
 
+def test_one_thread_looks():
+    """Several threads of torch wait for each other by spinning: beside other work, thirty times as long."""
+    threads = []
+
+    class Counting(Pixels):
+        def encode(self, images: torch.Tensor) -> torch.Tensor:
+            threads.append(torch.get_num_threads())
+            return super().encode(images)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        describe(subset_of(positions(0, 51, 102, 153), 2), Counting())
+        assert set(threads) == {1}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_names_are_those_the_shipped_predictor_knows(digits_subset):
     found = describe(digits_subset, load_encoder(assets_dir() / "encoders" / "digits"))
     assert len(found) == 6 + 9 + 16 + 2 * 64

@@ -13,6 +13,7 @@ from torchmetrics.functional.classification import multiclass_f1_score
 
 from ohlora.datasets.images import Split, image_statistics
 from ohlora.datasets.subset import Subset
+from ohlora.precision import one_thread
 from ohlora.trials.cnn import whitening_filters
 
 # Raise it when a feature gets another meaning: cached features and fitted predictors carry it.
@@ -27,6 +28,7 @@ class Encoder(Protocol):
     def encode(self, images: Tensor) -> Tensor: ...
 
 
+@one_thread()
 def describe(subset: Subset, encoder: Encoder) -> dict[str, float]:
     """Return every feature of `subset` as `group.name`: counts, pixels, landmarks, codes.
 
