@@ -259,6 +259,18 @@ def test_wrong_values_are_refused_together_and_without_torch(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("own", "found"), [({}, "3000"), ({"GOMP_SPINCOUNT": "9"}, "9")])
+def test_threads_spin_little_while_they_wait_unless_told(own, found):
+    """Before torch is imported, which reads it once."""
+    asks = "import os, sys; print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    code = f"from ohlora.door import enter; enter(lambda: exec({asks!r}))"
+    rest = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**rest, **own}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [found, "False"]
+
+
 class TestWhatIsTyped:
     @pytest.mark.parametrize(
         "value",
