@@ -66,8 +66,8 @@ def main() -> None:
         data = parts["dataset"].load()
         params = parts["space"].check(HYPERPARAMETERS[name])
         accuracy, f1, cpu_s = [], [], []
-        for seed in SEEDS:
-            subset = family.draw(data, seed, Path(cfg.paths.cache_dir))
+        subsets = [family.draw(data, seed, Path(cfg.paths.cache_dir)) for seed in SEEDS]
+        for seed, subset in zip(SEEDS, subsets, strict=True):
             started = time.process_time()
             outcome = train_and_score(
                 params,
@@ -88,8 +88,8 @@ def main() -> None:
             "macro_f1_mean": float(np.mean(f1)),
             "goal": goal,
             "cpu_s_mean": float(np.mean(cpu_s)),
-            "train_images": len(subset.train),
-            "test_images": len(subset.test),
+            "train_images": len(subsets[-1].train),
+            "test_images": len(subsets[-1].test),
             "params": params,
         }
         r = results[name]

@@ -27,7 +27,7 @@ from choice_rules import SEED, halves, interval, job_of, some_of
 from torch import Tensor, nn
 
 from ohlora.durable import write_json
-from ohlora.predictor.calibration import Known, correlation, near_best, within
+from ohlora.predictor.calibration import NEAR_BEST, Known, best_rows, correlation, within
 from ohlora.predictor.fit import judge, own_table, source_folds
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import fit, standardised
@@ -78,13 +78,13 @@ def of_rows(model) -> Predict:
 
 def boosted(library: str):
     if library == "lightgbm":
-        from lightgbm import LGBMRegressor
+        from lightgbm import LGBMRegressor  # pyright: ignore[reportMissingImports]
 
         return LGBMRegressor(
             n_estimators=800, learning_rate=0.03, num_leaves=31, min_child_samples=10, subsample=0.8,
             subsample_freq=1, colsample_bytree=0.6, reg_lambda=1.0, n_jobs=1, verbose=-1, random_state=SEED,
         )  # fmt: skip
-    from catboost import CatBoostRegressor
+    from catboost import CatBoostRegressor  # pyright: ignore[reportMissingImports]
 
     return CatBoostRegressor(
         iterations=1500, depth=7, learning_rate=0.05, thread_count=1, verbose=False, random_seed=SEED,
@@ -98,7 +98,7 @@ def deep_kernel(job: FitPredictor, train: PredictorTable) -> dict[str, Predict]:
     Sparse variational (Hensman et al. 2013), Matérn 5/2 over the params and four learned features of the
     subset (deep kernel learning, Wilson et al. 2016).
     """
-    import gpytorch
+    import gpytorch  # pyright: ignore[reportMissingImports]
 
     torch.manual_seed(SEED)
     mean, std = train.features.mean(0), train.features.std(0) + 1e-6
@@ -208,7 +208,7 @@ def by_trials(names: Sequence[str], fits: Side, held_out: PredictorTable) -> dic
     """How the trials of subsets that were not fitted are predicted."""
     found = {}
     by_neighbours = fits.predict("neighbours", held_out.features, held_out.params)
-    rows = near_best(held_out, by_neighbours)
+    rows = best_rows(held_out, by_neighbours, NEAR_BEST)
     group = held_out.group[rows]
     target = within(held_out.target[rows], group)
     for name in names:

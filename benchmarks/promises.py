@@ -14,7 +14,9 @@ Writes docs/results/promises.json.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,18 +57,18 @@ def compared(pool: Pool) -> dict:
 
 def told(rows: pd.DataFrame) -> dict:
     departing = rows[rows.promised > 0]
-    sizes = pd.cut(departing.promised, [*MARGINS, 1.0])
     return {
         "subsets": len(rows),
         "familiar": round(float(rows.familiar.mean()), 3),
         "by_promise": [
             {
-                "promised": [size.left, size.right],
+                "promised": [low, high],
                 "subsets": len(some),
                 "earned": round(float(some.earned.mean()), 4),
                 "interval": interval(some.earned.to_numpy()),
             }
-            for size, some in departing.groupby(sizes, observed=True)
+            for low, high in pairwise([*MARGINS, 1.0])
+            if len(some := departing.loc[departing.promised.between(low, high, inclusive="right")])
         ],
         "by_margin": [
             {
@@ -85,7 +87,7 @@ def main() -> None:
     torch.set_num_threads(1)
     job = job_of([])
     table, val, params = trials(job)
-    report = {"commit": current_commit()}
+    report: dict[str, Any] = {"commit": current_commit()}
     cuts = {"subsets_unseen": halves(table), "datasets_unseen": source_folds(table.datasets, 2)}
     for part, masks in cuts.items():
         found = [pools(job, table, mask, val, params, LEAST, MOST) for mask in masks]

@@ -11,6 +11,7 @@ drawing are left out. Writes docs/results/throughput_<device>.json.
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -18,6 +19,7 @@ import queue
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ EACH = 8  # trials a subset
 
 def prepared(count: int, out: Path, device: str) -> tuple[list[StackedTrial], Any, Any]:
     """The trials, the protocol and the config."""
-    trials = []
+    trials, protocol, cfg = [], None, None
     for name in DATASETS:
         settings = [f"dataset={name}", f"paths.run_dir={out}", f"hardware.device={device}"]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -53,9 +55,9 @@ def prepared(count: int, out: Path, device: str) -> tuple[list[StackedTrial], An
         protocol = build(cfg.protocol)
         data = build(cfg.dataset).load()
         draws = draw_valid_seeds(family, data, FIRST_SEED, Path(cfg.paths.cache_dir))
+        subsets = [subset for _, subset in islice(draws, math.ceil(count / EACH))]
         for seed, params in enumerate(space.points(count, seed=1)):
-            if seed % EACH == 0:
-                _, subset = next(draws)
+            subset = subsets[seed // EACH]
             key = TrialKey(subset.recipe, family.fingerprint, protocol.fingerprint, params, seed)
             trials.append(StackedTrial(key, subset, space.fingerprint))
     return trials, protocol, cfg
