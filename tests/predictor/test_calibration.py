@@ -103,7 +103,7 @@ def test_where_known_subsets_were_missed_a_prediction_is_corrected_and_doubted_m
     """The last third of the subsets is predicted badly: too high, and by chance besides."""
     table, held_out = held_out_world(0.0, 0.0)
     bad = table.group >= 100
-    off = np.where(bad, 0.05 + np.random.default_rng(1).normal(0, 0.05, len(bad)).round(9), 0.0)
+    off = np.where(bad, 0.05 + np.random.default_rng(1).normal(0, 0.05, len(bad)), 0.0)
     missed = replace(held_out, own=held_out.own + off, near=held_out.near + off[:, None])
     found, errors = calibrate(table, SUBSETS, missed, None)
     good, poor = (errors.of(SUBSETS.nearest_others(np.arange(150), 32)[i]) for i in (30, 130))

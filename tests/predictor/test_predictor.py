@@ -12,9 +12,10 @@ import pytest
 import torch
 from tests.predictor.conftest import SETTINGS, made_table, true_f1
 
+from ohlora.assets import load_model, save_model
 from ohlora.errors import OhloraError
 from ohlora.predictor.fit import blind, boosted_trees, cross_predict, judge, predict_rows, source_folds
-from ohlora.predictor.predictor import Predictor, fit
+from ohlora.predictor.predictor import KIND, Predictor, fit
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.space import Space
 
@@ -108,6 +109,18 @@ class TestRefuses:
         card = json.loads((tmp_path / "p.json").read_text())
         (tmp_path / "p.json").write_text(json.dumps({**card, "features_version": 0}))
         with pytest.raises(OhloraError, match="features of version 0"):
+            Predictor.load(tmp_path, "p")
+
+    def test_one_fitted_before_errors_were_kept(self, predictor: Predictor, tmp_path: Path) -> None:
+        predictor.save(tmp_path, "p")
+        tensors, card = load_model(tmp_path, "p", KIND)
+        save_model(tmp_path, "p", {name: one for name, one in tensors.items() if name != "errors"}, card)
+        with pytest.raises(OhloraError, match=r"fit it again: python train\.py model=hp_predictor"):
+            Predictor.load(tmp_path, "p")
+
+    def test_errors_that_cannot_be(self, predictor: Predictor, tmp_path: Path) -> None:
+        replace(predictor, errors=predictor.errors - 1).save(tmp_path, "p")
+        with pytest.raises(OhloraError, match="a root mean square in errors is below 0"):
             Predictor.load(tmp_path, "p")
 
     def test_weights_of_another_shape(self, predictor: Predictor, tmp_path: Path) -> None:

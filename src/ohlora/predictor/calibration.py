@@ -233,7 +233,10 @@ def corrected_level(held_out: HeldOut, share: float, neighbours: int) -> np.ndar
 
 
 def errors_by_subset(table: PredictorTable, known: HeldOut, share: float, neighbours: int) -> Errors:
-    """By the prediction, not by the score: whoever takes the best prediction expects too much."""
+    """Errors of each subset's top trials by the prediction, not by the score.
+
+    Whoever takes the best prediction expects too much.
+    """
     level = corrected_level(known, share, neighbours)
     rows = best_rows(table, level, TOP)
     group, residual = table.group[rows], table.target[rows] - level[rows]

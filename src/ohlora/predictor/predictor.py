@@ -138,11 +138,14 @@ class Predictor:
         """Read what `save` wrote; OhloraError for anything else."""
         tensors, card = load_model(folder, name, KIND)
         place = folder / name
+        again = "; fit it again: python train.py model=hp_predictor"
         if card.get("features_version") != FEATURES_VERSION:
             raise OhloraError(
                 f"{place} was fitted on features of version {card.get('features_version')}, this code makes"
-                f" version {FEATURES_VERSION}; fit it again: python train.py model=hp_predictor"
+                f" version {FEATURES_VERSION}{again}"
             )
+        if "errors" not in tensors:
+            raise OhloraError(f"{place} is of a time when no errors on known subsets were kept{again}")
         try:
             return cls.of_card(PredictorCard.read(card), tensors, card)
         except (OhloraError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -303,6 +306,8 @@ def check_tensors(tensors: Mapping[str, Tensor], n_features: int, n_known: int) 
     faults += [f"{name} is {one.dtype}" for name, one in tensors.items() if one.dtype != torch.float32]
     if not faults and not bool((tensors["std"] > 0).all()):
         faults.append("std is not above 0 everywhere")
+    if not faults and bool((tensors["errors"][:, 1] < 0).any()):
+        faults.append("a root mean square in errors is below 0")
     if faults:
         raise OhloraError("; ".join(faults))
 
