@@ -47,7 +47,7 @@ def test_boundaries(challenger, ohlora, verdict):
         (0.9, 0.8999999999, "+0.000"),
     ],
 )
-def test_a_difference_is_never_shown_as_none(challenger, ohlora, shown):
+def test_a_difference_is_shown_with_digits_that_count(challenger, ohlora, shown):
     assert shown_difference(challenger, ohlora) == shown
 
 

@@ -160,7 +160,7 @@ def test_codes_are_told_by_mean_and_spread():
 
 
 def test_one_thread_looks():
-    """Several threads of torch wait for each other by spinning: beside other work, thirty times as long."""
+    """Several threads of torch wait for each other by spinning: beside other work, 16 s for 1.1."""
     threads = []
 
     class Counting(Pixels):
