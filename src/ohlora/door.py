@@ -199,8 +199,8 @@ def enter(main: Callable[[], Any], words: Sequence[str] = ()) -> None:
     """
     # Hydra's own handler prints an error its way and exits 1; with this set it raises instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # Threads of GNU's OpenMP, and so of torch, wait for each other by spinning 300,000 times. Beside three busy
-    # programs a training of two threads took 14.7 s, of one 4.1 s, with this 6.5 s; alone 1.5 s instead of 1.4.
+    # Threads of GNU's OpenMP, and so of torch, wait for each other by spinning 300,000 times. Beside three
+    # busy programs a training of two threads took 14.7 s, of one 4.1 s, with this 6.5 s; alone 1.5 s for 1.4.
     # It is read as torch is imported, and handed to the processes that are started.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     mean_ctrl_c()
