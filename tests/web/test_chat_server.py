@@ -160,7 +160,8 @@ def run(program: str, act: Callable[[Talk], Any]) -> Any:
     async def go() -> Any:
         talk = Talk([sys.executable, "-c", program], lambda said: None)
         try:
-            return await asyncio.wait_for(act(talk), 30)
+            async with asyncio.timeout(30):
+                return await act(talk)
         finally:
             await talk.end()
 

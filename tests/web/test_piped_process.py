@@ -6,11 +6,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
+
+import pytest
+from starlette.types import Message
 
 from ohlora.errors import OhloraError
 from ohlora.signals import exists
+from ohlora.web.battle_server import EventStream
 from ohlora.web.events import EventLog
+from ohlora.web.guard import Guard
 from ohlora.web.phrases import told
 from ohlora.web.pipe import CANNOT_START
 from ohlora.web.piped_process import PipedProcess, chat_command, is_shared, match_command
@@ -26,7 +32,8 @@ def run(program: str, act: Callable[[PipedProcess, list[dict[str, Any]]], Any]) 
 
     async def go() -> None:
         process = PipedProcess([sys.executable, "-c", program], heard.append)
-        await asyncio.wait_for(act(process, heard), 30)
+        async with asyncio.timeout(30):
+            await act(process, heard)
 
     asyncio.run(go())
     return heard
@@ -107,15 +114,14 @@ def test_it_talks_by_the_settings_of_the_chat_and_where_things_lie() -> None:
 def listen(log: EventLog, after: int, most: int) -> list[dict[str, Any]]:
     async def go() -> bytes:
         got = b""
-        stream = log.stream(after)
-        async for piece in stream:
-            got += piece
-            if got.count(b"\ndata: ") >= most:
-                break
-        await stream.aclose()
+        async with asyncio.timeout(10), aclosing(log.stream(after)) as stream:
+            async for piece in stream:
+                got += piece
+                if got.count(b"\ndata: ") >= most:
+                    break
         return got
 
-    lines = asyncio.run(asyncio.wait_for(go(), 10)).decode().splitlines()
+    lines = asyncio.run(go()).decode().splitlines()
     return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
 
 
@@ -141,10 +147,45 @@ def test_the_newest_stream_is_the_only_one() -> None:
         first = asyncio.create_task(follow())
         await asyncio.sleep(0.01)
         second = asyncio.create_task(follow())
-        await asyncio.wait_for(first, 5)
-        assert log.heard
-        log.close()
-        await asyncio.wait_for(second, 5)
+        async with asyncio.timeout(5):
+            await first
+            assert log.heard
+            log.close()
+            await second
         assert not log.heard
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("steps", range(-6, 7))
+def test_a_page_that_goes_in_the_moment_of_an_event_is_gone(steps: int) -> None:
+    """`steps` of the event loop from its going to the event: a match would train on for nobody."""
+    log = EventLog()
+
+    async def go() -> None:
+        left = asyncio.Event()
+
+        async def receive() -> Message:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            await asyncio.sleep(0)
+
+        scope = {"type": "http", "headers": [(b"host", b"127.0.0.1:1")]}
+        answer = asyncio.create_task(Guard(EventStream(log, 0), ["127.0.0.1:1"])(scope, receive, send))
+        while not log.heard:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # it waits for an event
+        for step in range(13):
+            if step == 6:
+                left.set()
+            if step == 6 + steps:
+                log.add("progress", {})
+            await asyncio.sleep(0)
+        await asyncio.wait([answer], timeout=5)
+        assert not log.heard
+        assert answer.done()
+        log.close()
 
     asyncio.run(go())

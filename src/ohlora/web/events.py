@@ -69,7 +69,8 @@ class EventLog:
                     yield b"".join(event for _, event in new)
                     continue
                 try:
-                    await asyncio.wait_for(self._news.wait(), ALIVE_S)
+                    async with asyncio.timeout(ALIVE_S):
+                        await self._news.wait()
                 except TimeoutError:
                     yield ALIVE
         finally:

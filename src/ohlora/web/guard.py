@@ -49,7 +49,8 @@ class Guard:
                 headers = MutableHeaders(raw=message["headers"])
                 for name, value in HEADERS.items():
                     headers[name] = value
-            await asyncio.wait_for(send(message), connection.REQUEST_S)
+            async with asyncio.timeout(connection.REQUEST_S):
+                await send(message)
 
         try:
             if self.trusted(Headers(scope=scope)):
