@@ -37,6 +37,18 @@ def test_without_a_terminal_a_line_says_what_is_done_and_left(capsys):
     assert capsys.readouterr().out.count("\n") <= 1, "nothing comes after the end"
 
 
+def test_what_was_done_before_says_nothing_of_the_time_left(capsys):
+    with progress(1_000, "trials") as advance:
+        for _ in range(500):
+            advance.skip()
+        advance()
+        time.sleep(0.1)
+        advance()
+        last = wait_for_lines(capsys, 5)[-1]
+    assert last.startswith("trials: 502 of 1000, ")
+    assert 45 <= float(last.split(", ")[1].removesuffix(" s left")) <= 90, last
+
+
 def test_one_within_another_shares_the_line_and_goes_when_it_is_done(capsys):
     with progress(2, "attempts") as advance:
         with progress(None, "steps [/] of \x1b[31mred") as inner:

@@ -115,7 +115,7 @@ class Sweep:
             digest = trial.key.digest
             planned.append(digest)
             if digest in known or not journal.claim(digest):
-                advance()
+                advance.skip()
                 continue
             window.append(trial)
             # A quarter of what is left, so that processes sharing the sweep end together.

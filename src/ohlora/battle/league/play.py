@@ -78,7 +78,7 @@ class Run:
                             live.append(contest)
                         else:
                             others += contest
-                            advance()
+                            advance.skip()
                     live = self._round(live, journal, advance)
         return others
 
