@@ -79,15 +79,15 @@ def test_trials_are_proposed_one_after_the_other(photos):
     assert [line.split(":")[0] for line in told[1:]] == ["trial 1", "trial 2", "trial 3", "chosen"]
     assert fitted.tried[0].params == fitted.advice.params
     assert len({str(one.params) for one in fitted.tried}) == 3
-    assert fitted.params == proposed(fitted.advice, 0, fitted.tried).params
+    assert fitted.params == proposed(fitted.advice, fitted.tried).params
     trials = fitted.classifier.card["training"]["trials"]
     assert [one["val_f1"] for one in trials] == [one.val_f1 for one in fitted.tried]
 
 
 def test_trials_learn_from_those_before(photos):
     advice = ohlora.advise(photos, image_size=8)
-    good = choose(advice, 3, 0, lambda params, number: 0.9)
-    bad = choose(advice, 3, 0, lambda params, number: 0.2)
+    good = choose(advice, 3, lambda params, number: 0.9)
+    bad = choose(advice, 3, lambda params, number: 0.2)
     assert good[0] == type(good[0])(advice.params, 0.9)
     assert good[2].params != bad[2].params
 

@@ -86,6 +86,42 @@ def test_trials_improve_on_a_subset_the_predictor_misjudges(predictor: Predictor
     assert max(score for _, score in history) > history[0][1] + 0.03
 
 
+@pytest.fixture
+def known(predictor: Predictor) -> torch.Tensor:
+    """A subset of a dataset that the predictor was fitted on."""
+    vector = predictor.known[:1]
+    assert predictor.on(vector).familiar
+    return vector
+
+
+@pytest.mark.parametrize("trials", [1, 4])
+def test_trials_that_agree_with_her_change_nothing(
+    predictor: Predictor, space: Space, known: torch.Tensor, trials: int
+) -> None:
+    first = search(predictor, space, known, 0)
+    history = []
+    for _ in range(trials):
+        tried = search(predictor, space, known, 0, history, explore=bool(history)).params
+        history.append((tried, expected(predictor, space, known, tried).predicted_f1))
+    assert search(predictor, space, known, 0, history).params == first.params
+
+
+def test_trials_that_disagree_change_what_they_must(
+    predictor: Predictor, space: Space, known: torch.Tensor
+) -> None:
+    first = search(predictor, space, known, 0)
+    slower = {**first.params, "learning_rate": 1e-4}
+    history = [(first.params, first.predicted_f1 - 0.3), (slower, first.predicted_f1)] * 2
+    found = search(predictor, space, known, 0, history)
+    changed = {name for name, value in found.params.items() if value != first.params[name]}
+    assert "learning_rate" in changed
+    belief = Belief(predictor, space, known, history)
+    put_back = [{**found.params, name: first.params[name]} for name in changed]
+    best, *others = belief(np.array([space.encode(one) for one in (found.params, *put_back)]))[0]
+    assert all(other < best for other in others)
+    assert len(changed) < len(space.free)
+
+
 def test_best_on_average_is_good_on_average_and_fixed(predictor: Predictor, space: Space) -> None:
     params = best_on_average(predictor, space, seed=0)
     assert params == best_on_average(predictor, space, seed=0)

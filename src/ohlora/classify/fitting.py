@@ -113,8 +113,9 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
         say(f"trial {number}: validation macro-F1 {val_f1:.3f} with {in_words(params, job)}")
         return val_f1
 
-    tried = choose(advice, job.trials, job.seed, trial)
-    params = proposed(advice, job.seed, tried).params if tried else advice.params
+    tried = choose(advice, job.trials, trial)
+    suggestion = proposed(advice, tried) if tried else advice
+    params = suggestion.params
     if tried:
         say(f"chosen: {in_words(params, job)}")
     learned, longer = subset, scaled(job.protocol, job.longer)
@@ -124,7 +125,6 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
         kept = trained(job, params, learned, "training on all images", unwatched(longer))
     else:
         validated = kept = trained(job, params, subset, "training", longer)
-    suggestion = proposed(advice, job.seed, tried) if tried else advice
     expected = (suggestion.predicted_f1, suggestion.predicted_sd) if same_game else None
     said = {
         "scales": dict(data.scales),

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ohlora.predictor.sampler import OhLoRASampler
     from ohlora.predictor.study_space import Translation
 
+SEARCH_SEED = 0  # the same folder is given the same advice
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -123,7 +125,7 @@ def advise_on(subset: Subset, data: ImageData, predictor: Predictor, space: Spac
     features: dict[str, Any] = describe(subset, encoder_for(data, encoders))
     if odd := [name for name, value in features.items() if not math.isfinite(value)]:
         raise OhloraError(f"{subset.title}: {', '.join(odd[:3])} is not a number: too few images a class")
-    found = search(predictor, space, predictor.vector(features), seed=0)
+    found = search(predictor, space, predictor.vector(features), SEARCH_SEED)
     return Advice(
         found.params, found.predicted_f1, found.predicted_sd, features, predictor, space, Counts.of(subset)
     )

@@ -20,6 +20,9 @@ NO_DIFFERENCE = 0.002  # macro-F1: a tenth of what chance alone does to a trial'
 # Macro-F1 that params must promise over the fixed answer of a dataset that is known. The highest of thousands
 # of predictions is high by chance too: smaller promises earned nothing there (benchmarks/promises.py).
 WORTH_LEAVING = 0.015
+# What her trials on a subset of a known dataset must promise over her choice without them: less is as likely
+# chance, and costs more where it is (benchmarks/few_shot.py).
+WORTH_CHANGING = 0.01
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,9 @@ def search(
     """Return the best params for the subset that `vector` describes, in about 45 ms of a CPU core.
 
     `history` holds (params, validation macro-F1) of earlier trials on the subset. With `explore` the
-    params most likely to better the best of them (expected improvement), else the highest mean. Without
-    trials, what promises no more than `margin` (macro-F1) over a known dataset's fixed answer is that.
+    params most likely to better the best of them (expected improvement), else the highest mean. On a known
+    dataset what promises no more than `margin` (macro-F1) over its fixed answer is that; once there are
+    trials, what they promise no more than WORTH_CHANGING for over the choice without them is that choice.
     Thousands of random params are weighed in one batch, then the neighbourhood of the best ones.
     """
     belief = Belief(predictor, space, vector, history)
@@ -97,9 +101,12 @@ def search(
         return belief.improvement(encoded) if explore else belief(encoded)[0]
 
     starts = np.array([space.positions(params) for params, _ in history]).reshape(-1, len(space.free))
-    params = space.at(climb(worth, starts, np.random.default_rng(seed)))
+    params = space.at(climb(worth, starts, np.random.default_rng(seed + len(history))))
     if not history and (fixed := belief.expected.fixed_answer()):
         params = trusted(params, fixed, space, belief, margin)
+    elif history and not explore:
+        first = search(predictor, space, vector, seed, margin=margin).params
+        params = trusted(params, first, space, belief, WORTH_CHANGING)
     return suggestion(belief, space, params)
 
 
@@ -115,29 +122,29 @@ def suggestion(belief: Belief, space: Space, params: Params) -> Suggestion:
     return Suggestion(params, float(np.clip(mean[0], 0, 1)), float(max(noise, sd[0] if belief.model else 0)))
 
 
-def trusted(params: Params, fixed: Params, space: Space, belief: Belief, margin: float) -> Params:
-    """`params` as far as they can be trusted: as `plainer` has them, or the fixed answer in their place.
+def trusted(params: Params, safe: Params, space: Space, belief: Belief, margin: float) -> Params:
+    """`params` as far as they can be trusted: as `plainer` has them, or `safe` in their place.
 
     Where the dataset is known they must promise `margin` more. Values that `space` does not have stay.
     """
     free = space.free
-    there = {name: value for name, value in fixed.items() if name in free and free[name].fault(value) is None}
+    there = {name: value for name, value in safe.items() if name in free and free[name].fault(value) is None}
     known = {**params, **there}
-    promised, safe = belief(np.concatenate([space_row(space, params), space_row(space, known)]))[0]
-    if belief.expected.familiar and promised - safe <= margin:
+    promised, kept = belief(np.concatenate([space_row(space, params), space_row(space, known)]))[0]
+    if belief.expected.familiar and promised - kept <= margin:
         return known
     return plainer(params, there, space, belief)
 
 
-def plainer(params: Params, fixed: Params, space: Space, belief: Belief) -> Params:
-    """`params` with all that makes no difference put back to the fixed answer's value.
+def plainer(params: Params, safe: Params, space: Space, belief: Belief) -> Params:
+    """`params` with all that makes no difference put back to the value in `safe`.
 
     Backward elimination: the hyperparameter that costs least goes first, as long as all that went cost no
     more than NO_DIFFERENCE. A person who reads the choice then sees what this subset asks for.
     """
     least = belief(space_row(space, params))[0][0] - NO_DIFFERENCE
     while True:
-        simpler = [{**params, name: value} for name, value in fixed.items() if params[name] != value]
+        simpler = [{**params, name: value} for name, value in safe.items() if params[name] != value]
         if not simpler:
             return params
         means = belief(np.concatenate([space_row(space, one) for one in simpler]))[0]

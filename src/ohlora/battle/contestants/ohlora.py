@@ -30,7 +30,7 @@ class OhLora:
     ) -> Suggestion:
         """Params with the score she expects of them."""
         vector = context.predictor.vector(context.features)
-        return search(context.predictor, context.space, vector, context.seed + len(past), past, explore)
+        return search(context.predictor, context.space, vector, context.seed, past, explore)
 
     def attempts(self, context: MatchContext) -> Attempts:
         past: list[tuple[Params, float]] = []
