@@ -109,22 +109,22 @@ def landmarks(
 
     apart = torch.cdist(codes, codes)
     same = labels[:, None] == labels[None, :]
-    off = ~torch.eye(len(labels), dtype=torch.bool)
-    nearest = apart.masked_fill(~off, torch.inf)
+    others = apart.clone().fill_diagonal_(torch.inf)
     # A mirrored (or shifted) image looks for its class among the others as they are: where that works,
     # training on mirrored images does no harm; where it does not, mirroring makes another class.
-    from_mirror = torch.cdist(mirrored, codes).masked_fill(~off, torch.inf)
-    from_shift = torch.cdist(shifted, codes).masked_fill(~off, torch.inf)
-    typical = nearest.min(dim=1).values.mean() + 1e-6
+    from_mirror = torch.cdist(mirrored, codes).fill_diagonal_(torch.inf)
+    from_shift = torch.cdist(shifted, codes).fill_diagonal_(torch.inf)
+    nearest = others.min(dim=1)
+    typical = nearest.values.mean() + 1e-6
     # Each half judged by the other: how much the last doubling of the images was worth.
     half = torch.arange(len(labels)) % 2 == 0
     first = ridge_from(codes[half], labels[half], codes, n_classes)
     second = ridge_from(codes[~half], labels[~half], codes, n_classes)
     return {
-        "neighbour_f1": f1(labels[nearest.argmin(dim=1)]),
+        "neighbour_f1": f1(labels[nearest.indices]),
         "probe_f1": f1(ridge_leave_one_out(codes, labels, n_classes)),
         "half_probe_f1": f1(torch.where(half, second, first)),
-        "separation": separation(apart[~same], apart[same & off]),
+        "separation": separation(apart, same),
         "mirror_neighbour_f1": f1(labels[from_mirror.argmin(dim=1)]),
         "mirror_distance": float((mirrored - codes).norm(dim=1).mean() / typical),
         "shift_neighbour_f1": f1(labels[from_shift.argmin(dim=1)]),
@@ -132,11 +132,16 @@ def landmarks(
     }
 
 
-def separation(different: Tensor, same: Tensor) -> float:
-    """Distance between images of different classes over that within a class; 1 where either has no pair."""
-    if not (len(different) and len(same)):
+def separation(apart: Tensor, same: Tensor) -> float:
+    """Mean distance between images of different classes over that within a class; 1 where either has no pair.
+
+    `apart` [images, images] are distances, `same` says which images are of one class, each with itself too.
+    """
+    within, between = int(same.sum()) - len(same), int((~same).sum())
+    if not (within and between):
         return 1.0
-    return float(different.mean() / (same.mean() + 1e-6))
+    alike = apart.masked_fill(~same, 0).fill_diagonal_(0).sum()
+    return float(apart.masked_fill(same, 0).sum() / between / (alike / within + 1e-6))
 
 
 def spread(codes: Tensor) -> Tensor:
@@ -176,17 +181,23 @@ def standardise(codes: Tensor, like: Tensor | None = None) -> Tensor:
 def ridge_leave_one_out(codes: Tensor, labels: Tensor, n_classes: int, penalty: float = 0.1) -> Tensor:
     """Classes a ridge classifier gives each image when trained on all others.
 
-    `penalty` is per image: lambda = penalty * n, on standardised codes divided by sqrt(code). One inverse
-    gives all of them (Rasmussen and Williams, Gaussian Processes for Machine Learning, eq. 5.12).
+    `penalty` is per image: lambda = penalty * n, on standardised codes divided by sqrt(code). What is left of
+    each target after the fit to all, over one less the image's own leverage, is what is left without it
+    (Allen's PRESS; Rasmussen and Williams, Gaussian Processes for Machine Learning, eq. 5.12).
     """
     targets = F.one_hot(labels, n_classes).double()
     x = torch.cat(
         [codes.double() / codes.shape[1] ** 0.5, torch.ones(len(codes), 1, dtype=torch.float64)], dim=1
     )
-    # The kernel form: n x n, n at most LANDMARK_IMAGES, whatever the code's length.
-    inverse = torch.cholesky_inverse(penalised_cholesky(x @ x.T, penalty))
-    own = inverse.diagonal().clamp_min(1e-6 / penalty).unsqueeze(1)
-    return (targets - (inverse @ targets) / own).argmax(dim=1)
+    if x.shape[1] < len(x):  # by code or by image, whichever is less
+        root = penalised_cholesky(x.T @ x, penalty)
+        half = torch.linalg.solve_triangular(root, x.T, upper=False)
+        residual = targets - half.T @ (half @ targets)
+        own = 1 - half.square().sum(dim=0)
+    else:
+        inverse = penalty * torch.cholesky_inverse(penalised_cholesky(x @ x.T, penalty))
+        residual, own = inverse @ targets, inverse.diagonal()
+    return (targets - residual / own.clamp_min(1e-6).unsqueeze(1)).argmax(dim=1)
 
 
 def penalised_cholesky(kernel: Tensor, penalty: float) -> Tensor:
