@@ -86,7 +86,7 @@ def search(
     explore: bool = False,
     margin: float = WORTH_LEAVING,
 ) -> Suggestion:
-    """Return the best params for the subset that `vector` describes, in about 45 ms of a CPU core.
+    """Return the best params for the subset that `vector` describes, in 25 to 45 ms of a CPU core.
 
     `history` holds (params, validation macro-F1) of earlier trials on the subset. With `explore` the
     params most likely to better the best of them (expected improvement), else the highest mean. On a known
