@@ -33,8 +33,8 @@ def describe(subset: Subset, encoder: Encoder) -> dict[str, float]:
     """Return every feature of `subset` as `group.name`: counts, pixels, landmarks, codes.
 
     Only training images and their labels are looked at. Every feature is finite, also of one image, one
-    class or blank images: a spread of one value is 0, a ratio without one of its sides is 1. Takes under
-    a second.
+    class or blank images: a spread of one value is 0, a ratio without one of its sides is 1. Takes about
+    half a second for 1,000 images.
     """
     train = subset.train
     rows = spread_rows(train, LANDMARK_IMAGES)
