@@ -60,6 +60,19 @@ def some_images(n: int, *shape: int) -> torch.Tensor:
     return torch.randint(0, 256, (n, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
+def test_codes_are_the_networks_own() -> None:
+    """Folding BatchNorm away moves no code by more than rounding, and leaves the network as it is."""
+    encoder, images = small_encoder((3, 16, 16)), some_images(40, 3, 16, 16)
+    for layer in encoder.network.modules():  # as after training
+        if isinstance(layer, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
+            layer.running_mean.normal_()  # type: ignore[union-attr, operator]
+            layer.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
+    with torch.no_grad():
+        own = encoder.network(as_trained(images, (3, 16, 16)))
+        assert torch.allclose(encoder.encode(images), own, atol=1e-5)
+        assert torch.equal(encoder.network(as_trained(images, (3, 16, 16))), own)
+
+
 @pytest.mark.parametrize("shape", [(1, 4, 4), (1, 8, 8), (3, 12, 9), (1, 28, 28), (3, 32, 32), (3, 50, 130)])
 def test_any_image_size_comes_back_in_its_own_size(shape: tuple[int, int, int]) -> None:
     module = small_module(shape)

@@ -138,6 +138,22 @@ class TestLandmarks:
         assert spread_rows(split.take(np.arange(50)), 100).tolist() == [*range(50)]
 
 
+@pytest.mark.parametrize("length", [3, 60])
+def test_leave_one_out_is_what_refitting_without_each_image_gives(length):
+    """By code (3 numbers of 40 images) and by image (60 of 40); the penalty of the whole stays."""
+    rng = torch.Generator().manual_seed(0)
+    codes = torch.randn(40, length, generator=rng)
+    labels = torch.randint(0, 3, (40,), generator=rng)
+    x = torch.cat([codes.double() / length**0.5, torch.ones(40, 1, dtype=torch.float64)], dim=1)
+    targets = torch.nn.functional.one_hot(labels, 3).double()
+    refitted = []
+    for left_out in range(40):
+        rest = torch.arange(40) != left_out
+        normal = x[rest].T @ x[rest] + 0.1 * torch.eye(length + 1, dtype=torch.float64)
+        refitted.append(x[left_out] @ torch.linalg.solve(normal, x[rest].T @ targets[rest]))
+    assert features.ridge_leave_one_out(codes, labels, 3).tolist() == torch.stack(refitted).argmax(1).tolist()
+
+
 def test_every_class_is_looked_at():
     """Images lie by class: of the last one, more than the first 800 would have to be seen."""
     rng = np.random.default_rng(0)

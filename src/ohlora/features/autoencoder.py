@@ -242,7 +242,7 @@ class Encoder:
         Images of another shape than it was trained on are resized, and turned grey or repeated over
         three channels.
         """
-        device = next(self.network.parameters()).device
+        device = next(self._folded.parameters()).device
         codes = [
             self._folded(as_trained(batch.to(device), self.image_shape)).cpu()
             for batch in images.split(ENCODE_BATCH)
