@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import fuse_conv_bn_eval
 
 from ohlora.assets import load_network, save_model
@@ -57,17 +57,16 @@ class ImageEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.body(images)).float()
 
-    def folded(self) -> ImageEncoder:
-        """A copy for inference, each BatchNorm folded into the convolution before it: an eighth faster."""
-        network = copy.deepcopy(self).eval()
+    def folded(self) -> nn.Sequential:
+        """The same for inference, each BatchNorm folded into the convolution before it: an eighth faster."""
         layers: list[nn.Module] = []
-        for layer in network.body:
-            if isinstance(layer, nn.BatchNorm2d):
-                layers[-1] = fuse_conv_bn_eval(layers[-1], layer)  # type: ignore[arg-type]
+        for layer in (*self.eval().body, *self.head):
+            # BatchNorm2d, or SyncBatchNorm after a training by several processes, which cannot be copied
+            if isinstance(layer, _BatchNorm) and isinstance(layers[-1], nn.Conv2d):
+                layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
             else:
                 layers.append(layer)
-        network.body = nn.Sequential(*layers)
-        return network.to(memory_format=torch.channels_last)
+        return nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
 
 class ImageDecoder(nn.Module):
@@ -232,7 +231,7 @@ class Encoder:
         return channels, height, width
 
     @cached_property
-    def _folded(self) -> ImageEncoder:
+    def _folded(self) -> nn.Sequential:
         return self.network.folded()
 
     @torch.no_grad()
@@ -244,7 +243,7 @@ class Encoder:
         """
         device = next(self._folded.parameters()).device
         codes = [
-            self._folded(as_trained(batch.to(device), self.image_shape)).cpu()
+            self._folded(as_trained(batch.to(device), self.image_shape)).float().cpu()
             for batch in images.split(ENCODE_BATCH)
             if len(batch)
         ]
