@@ -58,7 +58,7 @@ class ImageEncoder(nn.Module):
         return self.head(self.body(images)).float()
 
     def folded(self) -> nn.Sequential:
-        """The same for inference, each BatchNorm folded into the convolution before it: an eighth faster."""
+        """The same for inference, each BatchNorm folded into the convolution before it."""
         layers: list[nn.Module] = []
         for layer in (*self.eval().body, *self.head):
             # BatchNorm2d, or SyncBatchNorm after a training by several processes, which cannot be copied
