@@ -268,7 +268,7 @@ def as_trained(images: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
             f"images are {images.dtype} {tuple(images.shape)}; expected uint8 [n, 1 or 3, height, width]"
         )
     channels, height, width = image_shape
-    pixels = images.float() / 255
+    pixels = images.float().div_(255)
     if images.shape[1] == 3 and channels == 1:
         weights = torch.tensor(GREY_OF_RGB, device=pixels.device).view(1, 3, 1, 1)
         pixels = (pixels * weights).sum(dim=1, keepdim=True)

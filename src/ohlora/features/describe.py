@@ -73,7 +73,7 @@ def pixel_features(train: Split) -> dict[str, float]:
     """Size, colour, light and detail of the images."""
     _, channels, height, width = train.images.shape
     statistics = image_statistics(train.images)
-    pixels = train.take(spread_rows(train, LANDMARK_IMAGES)).images.float() / 255
+    pixels = as_fractions(train.take(spread_rows(train, LANDMARK_IMAGES)).images)
     contrast = float(pixels.std(correction=int(pixels.numel() > 1))) + 1e-3
     steps = sum(mean_or(pixels.diff(dim=side).abs(), 0) for side in (2, 3)) / 2
     labels = train.labels.numpy()
@@ -153,20 +153,25 @@ def mean_or(values: Tensor, empty: float) -> Tensor:
     return values.mean() if values.numel() else torch.tensor(empty)
 
 
+def as_fractions(images: Tensor) -> Tensor:
+    """A copy of uint8 images as float32, 0 to 1; to be changed in place, as new memory is what costs here."""
+    return images.to(torch.float32, copy=True).div_(255)
+
+
 def patch_embedding(images: Tensor) -> Callable[[Tensor], Tensor]:
     """The CNN's own fixed first layer, pooled to 4 x 4: what it starts from before any training."""
     some = images if len(images) > 1 else images.repeat(2, 1, 1, 1)  # one has no spread
-    pixels = some.float() / 255
+    pixels = as_fractions(some)
     mean, std = (
         pixels.mean(dim=(0, 2, 3), keepdim=True),
         pixels.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-3),
     )
-    kernel = whitening_filters((pixels - mean) / std, patch=5)[:16]
+    kernel = whitening_filters(pixels.sub_(mean).div_(std), patch=5)[:16]
     kernel = torch.cat([kernel, -kernel])
 
     def embed(batch: Tensor) -> Tensor:
-        maps = F.conv2d((batch.float() / 255 - mean) / std, kernel, stride=2, padding=2)
-        return F.adaptive_avg_pool2d(maps.relu(), 4).flatten(1)
+        maps = F.conv2d(as_fractions(batch).sub_(mean).div_(std), kernel, stride=2, padding=2)
+        return F.adaptive_avg_pool2d(maps.relu_(), 4).flatten(1)
 
     return embed
 
