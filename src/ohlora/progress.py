@@ -42,9 +42,19 @@ class Advance:
         fields: dict[str, Any] = {} if note is None else {"note": printable(note)}
         self._bars.update(self._task, advance=n, **fields)
 
-    def skip(self) -> None:
-        """One more step needed nothing: it is done, and says nothing of how long the others take."""
-        next(task for task in self._bars.tasks if task.id == self._task).completed += 1
+    def skip(self, n: int = 1) -> None:
+        """`n` steps more needed nothing: they are done, and say nothing of how long the others take."""
+        self._of_bar.completed += n
+        self._bars.update(self._task, advance=0)  # finished, where they were the last
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return self._of_bar.finished
+
+    @property
+    def _of_bar(self) -> Task:
+        return next(task for task in self._bars.tasks if task.id == self._task)
 
 
 _open: Progress | None = None  # a bar within a bar joins it

@@ -71,6 +71,8 @@ def test_codes_are_the_networks_own() -> None:
         own = encoder.network(as_trained(images, (3, 16, 16)))
         assert torch.allclose(encoder.encode(images), own, atol=1e-5)
         assert torch.equal(encoder.network(as_trained(images, (3, 16, 16))), own)
+        encoder.network.train()
+        assert torch.allclose(encoder.encode(images), own, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (1, 8, 8), (3, 12, 9), (1, 28, 28), (3, 32, 32), (3, 50, 130)])

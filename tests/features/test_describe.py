@@ -140,7 +140,7 @@ class TestLandmarks:
 
 @pytest.mark.parametrize("length", [3, 60])
 def test_leave_one_out_is_what_refitting_without_each_image_gives(length):
-    """By code (3 numbers of 40 images) and by image (60 of 40); the penalty of the whole stays."""
+    """By code (3 numbers of 40 images) and by image (60 of 40)."""
     rng = torch.Generator().manual_seed(0)
     codes = torch.randn(40, length, generator=rng)
     labels = torch.randint(0, 3, (40,), generator=rng)

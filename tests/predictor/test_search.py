@@ -86,6 +86,14 @@ def test_trials_improve_on_a_subset_the_predictor_misjudges(predictor: Predictor
     assert max(score for _, score in history) > history[0][1] + 0.03
 
 
+def test_a_space_with_nothing_free_has_one_answer(predictor: Predictor, space: Space) -> None:
+    vector = predictor.vector({"ease": 0.5, "noise": 0.5})
+    given = search(predictor, space, vector, seed=0).params
+    nothing_free = Space(given, space.within)
+    assert search(predictor, nothing_free, vector, seed=0).params == given
+    assert search(predictor, nothing_free, vector, 0, [(given, 0.5)]).params == given
+
+
 @pytest.fixture
 def known(predictor: Predictor) -> torch.Tensor:
     """A subset of a dataset that the predictor was fitted on."""

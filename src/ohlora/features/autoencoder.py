@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ class ImageEncoder(nn.Module):
         """The same for inference, each BatchNorm folded into the convolution before it."""
         layers: list[nn.Module] = []
         for layer in (*self.eval().body, *self.head):
-            # BatchNorm2d, or SyncBatchNorm after a training by several processes, which cannot be copied
+            # _BatchNorm: SyncBatchNorm too, of a training by several processes
             if isinstance(layer, _BatchNorm) and isinstance(layers[-1], nn.Conv2d):
                 layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
             else:
@@ -230,10 +229,6 @@ class Encoder:
         channels, height, width = self.card["image_shape"]
         return channels, height, width
 
-    @cached_property
-    def _folded(self) -> nn.Sequential:
-        return self.network.folded()
-
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Codes float32 [n, code], on the CPU, of images uint8 [n, 1 or 3 channels, height, width].
@@ -241,9 +236,10 @@ class Encoder:
         Images of another shape than it was trained on are resized, and turned grey or repeated over
         three channels.
         """
-        device = next(self._folded.parameters()).device
+        network = self.network.folded()
+        device = next(network.parameters()).device
         codes = [
-            self._folded(as_trained(batch.to(device), self.image_shape)).float().cpu()
+            network(as_trained(batch.to(device), self.image_shape)).float().cpu()
             for batch in images.split(ENCODE_BATCH)
             if len(batch)
         ]

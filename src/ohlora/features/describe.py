@@ -186,9 +186,9 @@ def standardise(codes: Tensor, like: Tensor | None = None) -> Tensor:
 def ridge_leave_one_out(codes: Tensor, labels: Tensor, n_classes: int, penalty: float = 0.1) -> Tensor:
     """Classes a ridge classifier gives each image when trained on all others.
 
-    `penalty` is per image: lambda = penalty * n, on standardised codes divided by sqrt(code). What is left of
-    each target after the fit to all, over one less the image's own leverage, is what is left without it
-    (Allen's PRESS; Rasmussen and Williams, Gaussian Processes for Machine Learning, eq. 5.12).
+    `penalty` is lambda, on standardised codes divided by sqrt(code); the bias is penalised too. The residual
+    without an image is residual / (1 - leverage) (Allen's PRESS; Rasmussen and Williams, Gaussian Processes
+    for Machine Learning, eq. 5.12).
     """
     targets = F.one_hot(labels, n_classes).double()
     x = torch.cat(

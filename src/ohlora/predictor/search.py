@@ -100,7 +100,9 @@ def search(
         encoded = space.encode_positions(positions)
         return belief.improvement(encoded) if explore else belief(encoded)[0]
 
-    starts = np.array([space.positions(params) for params, _ in history]).reshape(-1, len(space.free))
+    starts = np.array([space.positions(params) for params, _ in history]).reshape(
+        len(history), len(space.free)
+    )
     params = space.at(climb(worth, starts, np.random.default_rng(seed + len(history))))
     if not history and (fixed := belief.expected.fixed_answer()):
         params = trusted(params, fixed, space, belief, margin)

@@ -102,7 +102,7 @@ def sample_faces(job: SampleFaces) -> float:
                     if labeller:
                         scores |= zip(some.tolist(), labeller.measure(images).tolist(), strict=True)
                 advance(len(some))
-            advance(len(numbers) - len(missing))
+            advance.skip(len(numbers) - len(missing))
             if labeller and missing:
                 write_scores(labels, labeller.names, scores)
     if not labeller:
