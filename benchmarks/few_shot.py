@@ -5,8 +5,9 @@ method asks for the validation score of one trial after the other and says which
 test score counts. The predictor was fitted on other subsets (halves, dataset by dataset), or on other
 datasets (halves of the datasets); how far it trusts itself is from the card of the one that ships.
 
-ohlora    predictor and Gaussian process as in a battle: next by expected improvement, taken by mean,
-          on a known dataset only where that is WORTH_CHANGING above the first choice's
+ohlora    predictor and Gaussian process: next by expected improvement, taken by mean, on a known dataset only
+          where that is WORTH_CHANGING above the first choice's; the first choice is the highest prediction,
+          not held to a fixed answer, and a later one keeps all its own values: the margin alone is measured
 prior     the predictor's order; the best validation score is taken
 gp        the same Gaussian process without the predictor; its first two trials are random
 random    random trials; the best validation score is taken

@@ -157,6 +157,22 @@ def test_the_newest_stream_is_the_only_one() -> None:
     asyncio.run(go())
 
 
+def test_a_stream_whose_request_is_cancelled_is_gone() -> None:
+    log = EventLog()
+
+    async def go() -> None:
+        async def send(message: Message) -> None: ...
+
+        answer = asyncio.create_task(EventStream(log, 0)({}, asyncio.Event().wait, send))
+        while not log.heard:
+            await asyncio.sleep(0.01)
+        answer.cancel()
+        await asyncio.wait([answer], timeout=5)
+        assert not log.heard
+
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize("steps", range(-6, 7))
 def test_a_page_that_goes_in_the_moment_of_an_event_is_gone(steps: int) -> None:
     """`steps` of the event loop from its going to the event: a match would train on for nobody."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ohlora.predictor.sampler import OhLoRASampler
     from ohlora.predictor.study_space import Translation
 
-SEARCH_SEED = 0  # the same folder is given the same advice
+SEARCH_SEED = 0  # of the advice, and of what trials make of it: both then start from the same choice
 
 
 @dataclass(frozen=True)
