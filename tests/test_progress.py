@@ -51,6 +51,16 @@ def test_what_was_done_before_says_nothing_of_the_time_left(capsys):
     assert not last.endswith(" 0 s left"), "498 steps of a tenth of a second"
 
 
+def test_steps_that_end_together_took_as_long_as_the_bar_is_old(capsys):
+    with progress(1_000, "subsets") as advance:
+        time.sleep(0.2)
+        advance()
+        advance()
+        last = wait_for_lines(capsys, 2)[-1]
+    left = last.rpartition(", ")[2]
+    assert left in {f"{minutes} min left" for minutes in range(2, 10)}, "998 steps of a tenth of a second"
+
+
 def test_what_is_skipped_to_the_end_is_finished():
     with progress(3, "trials") as advance:
         advance()

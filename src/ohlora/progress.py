@@ -28,7 +28,7 @@ from rich.progress import (
 from ohlora.text import printable
 
 LINE_EVERY_S = 60.0
-SPEED_OVER_S = 600.0  # of the last steps: one trial may take minutes
+HARDLY_A_STEP = 1e-9
 
 
 class Advance:
@@ -68,7 +68,7 @@ def progress(total: float | None, what: str) -> Iterator[Advance]:
     """
     global _open
     if _open is not None:
-        task = _open.add_task(printable(what), total=total, note="")
+        task = _started(_open, what, total)
         try:
             yield Advance(_open, task)
         finally:
@@ -83,10 +83,10 @@ def progress(total: float | None, what: str) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
-        speed_estimate_period=SPEED_OVER_S,
+        speed_estimate_period=float("inf"),  # over the last 1,000 steps: a single one may take an hour
         disable=not console.is_terminal,
     )
-    task = bars.add_task(printable(what), total=total, note="")
+    task = _started(bars, what, total)
     ended = threading.Event()
     lines = threading.Thread(target=_print_lines, args=(bars, ended), daemon=True)
     _open = bars
@@ -100,6 +100,17 @@ def progress(total: float | None, what: str) -> Iterator[Advance]:
         ended.set()
         if lines.is_alive():
             lines.join()
+
+
+def _started(bars: Progress, what: str, total: float | None) -> TaskID:
+    """A bar whose speed counts from now.
+
+    Rich measures from a first step to the last; where two took an hour and ended together, that is nothing.
+    """
+    task = bars.add_task(printable(what), total=total, note="")
+    bars.update(task, advance=HARDLY_A_STEP)
+    bars.update(task, completed=0)
+    return task
 
 
 def _print_lines(bars: Progress, ended: threading.Event) -> None:
