@@ -21,7 +21,7 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from ohlora.build import build
-from ohlora.door import CONF
+from ohlora.conf_files import CONF
 from ohlora.predictor.calibration import Known
 from ohlora.predictor.fit import own_table
 from ohlora.predictor.jobs import FitPredictor

@@ -27,8 +27,8 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from ohlora.build import build
+from ohlora.conf_files import CONF
 from ohlora.datasets.subset import TooFewImages
-from ohlora.door import CONF
 from ohlora.durable import write_json
 from ohlora.hardware import Hardware
 from ohlora.provenance import current_commit

@@ -20,10 +20,10 @@ from torch import Tensor
 from ohlora.assets import assets_dir
 from ohlora.build import build
 from ohlora.classify.fitting import joined, scaled, unwatched
+from ohlora.conf_files import CONF
 from ohlora.datasets.families import WholeDataset
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.subset import Subset, TooFewImages
-from ohlora.door import CONF
 from ohlora.hardware import Hardware
 from ohlora.predictor.advice import advise_on
 from ohlora.predictor.predictor import Predictor

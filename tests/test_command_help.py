@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from ohlora.cli import VERBS
-from ohlora.door import CONF
+from ohlora.conf_files import CONF
 
 
 @cache

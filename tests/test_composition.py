@@ -6,7 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from ohlora.composition import added_settings, checked_configs, undecodable
-from ohlora.door import CONF, explain
+from ohlora.conf_files import CONF
+from ohlora.door import explain
 from ohlora.errors import OhloraError
 
 
@@ -55,6 +56,28 @@ def test_every_wrong_word_is_told_at_once(refused):
         "paths.table=['a'] is not text",
     ):
         assert said.count(fault) == 1, said
+
+
+def test_wrong_values_are_told_beside_wrong_words(refused):
+    typed = ["human.first.learning_rate=abc", "hardware.precision=33", "bogus=1", "dataset=mnits"]
+    assert refused(*typed).split("; ")[-2:] == [
+        "hardware.precision=33 is not one of auto | 32 | bf16",
+        "first attempt: learning_rate='abc' is not a number (2e-05 to 0.05 (log))",
+    ]
+    assert "learning_rate" not in refused("human.first.learning_rate=1e-3", "bogus=1")
+
+
+def test_what_a_misspelt_group_would_have_is_not_called_unknown(refused):
+    assert "dataset.root" not in refused("dataset=foldr", "dataset.root=x")
+    assert "challenger.trials" not in refused("challenger=optunna", "challenger.trials=0")
+
+
+def test_a_setting_of_what_was_not_chosen_is_said_to_be_of_that(refused):
+    told = refused("league.contestants.tpe.trials=[1]")
+    assert told == "league.contestants.tpe.trials is a setting of league=standard, not of what is chosen here"
+    told = refused("dataset.root=x")
+    assert "dataset.root is a setting of " in told
+    assert "dataset=folder" in told
 
 
 def test_a_group_that_is_not_in_use_is_not_called_unknown(refused):

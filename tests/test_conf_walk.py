@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from ohlora.build import _Builder, build
-from ohlora.door import CONF
+from ohlora.conf_files import CONF
 from ohlora.errors import OhloraError
 
 WRONG = (None, "a word", -1, 1e300, math.nan, [], {})

@@ -47,7 +47,7 @@ def installed(wheel, tmp_path_factory):
             timeout=300,
         )
 
-    where = [sys.executable, "-c", "import ohlora.door as door; print(door.CONF)"]
+    where = [sys.executable, "-c", "import ohlora.conf_files as files; print(files.CONF)"]
     found = subprocess.run(where, cwd=site, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True)
     assert found.stdout.decode().strip() == str(site / "ohlora" / "conf")
     return run

@@ -18,8 +18,8 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from ohlora.build import RESERVED
 from ohlora.cli import VERBS
+from ohlora.conf_files import CONF
 from ohlora.config import expected
-from ohlora.door import CONF
 
 NOT_SHOWN = {*RESERVED, "defaults", "hydra", "job"}  # how things are built, not what is set
 LAUNCHER = "hydra/launcher"

@@ -44,7 +44,7 @@ def build(node: Any, added: Iterable[str] = ()) -> Any:
     `cfg.job` takes what its node does not give from the setting of the same name at the config's root.
     Config classes with a method `make` stand for what it makes (a logger, a callback). That is made last,
     when everything else has been found right; fields that a class lists in `makes`, it makes itself. Raises
-    OhloraError with every fault of the tree; one of them is a setting `added` to what conf has, by its
+    InvalidConfig with every fault of the tree; one of them is a setting `added` to what conf has, by its
     dotted name, that nothing takes.
     """
     if not isinstance(node, DictConfig | ListConfig):
@@ -62,7 +62,7 @@ def build(node: Any, added: Iterable[str] = ()) -> Any:
             if name not in check.taken and not any(fault.startswith(name) for fault in faults)
         ]
     if faults:
-        raise OhloraError("; ".join(faults))
+        raise InvalidConfig([("", fault) for fault in faults])
     return _Builder(made=True).value(node) if check.makes else built
 
 

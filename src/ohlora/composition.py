@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
@@ -53,6 +54,7 @@ def checked_configs(explain: Callable[[BaseException], str | None]) -> Iterator[
 
     def checked(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> DictConfig:
         overrides, faults = list(kwargs["overrides"]), []
+        wrong: list[str] = []  # names of what was typed
         while True:
             try:
                 composed = composed_of(self, *args, **{**kwargs, "overrides": overrides})
@@ -61,14 +63,20 @@ def checked_configs(explain: Callable[[BaseException], str | None]) -> Iterator[
                 word = blamed(error, overrides)
                 if word is None and not faults:
                     raise
-                faults.append(explain(error) or str(error))
+                # What a misspelt group would have is not known.
+                if word is None or not inside(typed_name(word), wrong):
+                    faults.append(explain(error) or str(error))
                 if word is None:
                     raise OhloraError("; ".join(faults)) from None
                 overrides.remove(word)  # Hydra stops at the first: what does it say of the others?
+                wrong.append(typed_name(word))
         try:
             check(composed)
         except OhloraError as error:
             faults.append(str(error))
+        if wrong:
+            left = [name for name in map(typed_name, overrides) if not inside(name, wrong)]
+            faults += wrong_values(composed, left)
         if faults:
             raise OhloraError("; ".join(faults))
         return composed
@@ -100,16 +108,42 @@ def blamed(error: BaseException, overrides: Sequence[str]) -> str | None:
         if isinstance(seen, MissingConfigException) and seen.missing_cfg_file:
             group, _, option = seen.missing_cfg_file.rpartition("/")
             return next(
-                (
-                    one
-                    for one in overrides
-                    if one.partition("@")[0].partition("=")[0].strip("+/") == group and one.endswith(option)
-                ),
+                (one for one in overrides if typed_name(one) == group and one.endswith(option)),
                 None,
             )
         seen = seen.__cause__ or seen.__context__
     found = re.search(r"Could not override '([\w./@]+)'", str(error))
     return next((one for one in overrides if found and one.partition("=")[0] == found[1]), None)
+
+
+def typed_name(word: str) -> str:
+    """The setting or group that a word of a command line gives a value to."""
+    return word.partition("=")[0].partition("@")[0].strip("+~/")
+
+
+def inside(name: str, others: Iterable[str]) -> bool:
+    """Whether a setting is part of one of some others."""
+    return any(name.startswith(f"{other}.") for other in others)
+
+
+def wrong_values(composed: DictConfig, names: Iterable[str]) -> list[str]:
+    """What is wrong with the values of some settings of a config of which more is wrong than these."""
+    groups = composed.hydra.runtime.choices
+    settings = [name for name in names if name not in groups]
+    running = HydraConfig.instance()
+    before = running.cfg
+    running.set_config(composed)  # values may refer to it
+    try:
+        build(composed.get("job"))
+    except InvalidConfig as invalid:
+        # A person's hyperparameters are told of as `first attempt: batch_size=-1`.
+        told = [rf"{re.escape(name)}\b|.*\b{re.escape(name.rpartition('.')[2])}=" for name in settings]
+        return [fault for _, fault in invalid.faults if any(re.match(one, fault) for one in told)]
+    except OmegaConfBaseException:  # they refer to what is not known yet
+        pass
+    finally:
+        running.cfg = before
+    return []
 
 
 def check(composed: DictConfig) -> None:

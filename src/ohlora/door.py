@@ -32,6 +32,7 @@ from yaml import MarkedYAMLError, YAMLError
 from ohlora.build import build
 from ohlora.command_help import choices, command
 from ohlora.composition import added_settings, as_hydra_reads, checked_configs
+from ohlora.conf_files import CONF, known_keys, unknown_setting
 from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.positional import WORDS, as_settings
@@ -49,8 +50,6 @@ NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"} | {
     "ombre",
 }
 HERE = Path(__file__).resolve().parent
-# An installed package carries it, in a checkout it stands at the top.
-CONF = next(conf for conf in (HERE / "conf", HERE.parents[1] / "conf") if conf.is_dir())
 USER_MISTAKE = 2
 # A battle draws her with a renderer of her own, beside which that of the training faces finds no place.
 NO_CLASSES = "dataset=faces has no classes to tell apart: it is for python train.py model=face_*"
@@ -313,35 +312,3 @@ def being_read(error: BaseException) -> str:
         name = printable(getattr(opened, "name", name))
         trace = trace.tb_next
     return name
-
-
-def unknown_setting(name: str) -> str:
-    """A setting that is none, and those it may be meant for: of the same last word, or spelled like it."""
-    if (CONF / name).is_dir():
-        return f"{name} is a group of settings that this command does not use"
-    known = known_keys() - {name}
-    deeper = [key for key in known if key.endswith(f".{name}")]
-    deeper.sort(key=lambda key: (not key.startswith("params."), key.count("."), key))
-    hint = f" (did you mean {' | '.join(deeper[:3])}?)" if deeper else nearest(name, known)
-    return f"{name} is not a setting{hint}; --cfg job shows them all"
-
-
-def known_keys() -> set[str]:
-    """Every key written in a config file, dotted from its file's root, and every group."""
-    keys: set[str] = set()
-
-    def walk(node: Any, prefix: str) -> None:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                if isinstance(key, str) and key not in ("_target_", "defaults"):
-                    keys.update((key, f"{prefix}{key}"))
-                    walk(value, f"{prefix}{key}.")
-
-    for path in CONF.rglob("*.yaml"):
-        group = path.parent.relative_to(CONF).as_posix()
-        keys.add(group)
-        if not group.startswith("hydra/"):
-            rooted = group == "." or "@package _global_" in path.read_text(encoding="utf-8")
-            with suppress(YAMLError):  # a damaged file gives no hints
-                walk(OmegaConf.to_container(OmegaConf.load(path)), "" if rooted else f"{group}.")
-    return {*keys, *(f"params.{key}" for key in OmegaConf.load(CONF / "axes" / "cnn.yaml"))} - {"."}

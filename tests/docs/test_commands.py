@@ -27,7 +27,8 @@ from tests.docs.smaller import BENCHMARKS, LEFT_OUT
 import ohlora.build
 from ohlora.build import _Builder, build
 from ohlora.cli import VERBS, entered
-from ohlora.door import CONF, as_hydra_reads, known_keys
+from ohlora.composition import as_hydra_reads
+from ohlora.conf_files import CONF, known_keys
 from ohlora.errors import OhloraError
 from ohlora.positional import WITH_VALUE, WORDS, as_settings
 

@@ -1,0 +1,63 @@
+"""The settings that conf/ has, by name: what may have been meant by one that a command does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from yaml import YAMLError
+
+from ohlora.errors import nearest
+
+HERE = Path(__file__).resolve().parent
+# An installed package carries it, in a checkout it stands at the top.
+CONF = next(conf for conf in (HERE / "conf", HERE.parents[1] / "conf") if conf.is_dir())
+OWNERS = 4  # files named in a message, at most
+
+
+def unknown_setting(name: str) -> str:
+    """A setting that is none here, and what it may be meant for.
+
+    Files that have it and were not chosen, else settings of the same last word, or spelled like it.
+    """
+    if (CONF / name).is_dir():
+        return f"{name} is a group of settings that this command does not use"
+    if owners := sorted({owner for setting, owner in written_settings() if setting == name}):
+        more = " | …" if len(owners) > OWNERS else ""
+        return f"{name} is a setting of {' | '.join(owners[:OWNERS])}{more}, not of what is chosen here"
+    known = known_keys()
+    deeper = [key for key in known if key.endswith(f".{name}")]
+    deeper.sort(key=lambda key: (not key.startswith("params."), key.count("."), key))
+    hint = f" (did you mean {' | '.join(deeper[:3])}?)" if deeper else nearest(name, known - {name})
+    return f"{name} is not a setting{hint}; --cfg job shows them all"
+
+
+def known_keys() -> set[str]:
+    """Every key written in a config file, dotted and its last word alone, and every group."""
+    groups = {path.parent.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")} - {"."}
+    names = {name for name, _ in written_settings()}
+    free = {f"params.{key}" for key in OmegaConf.load(CONF / "axes" / "cnn.yaml")}
+    return groups | names | {name.rpartition(".")[2] for name in names} | free
+
+
+def written_settings() -> Iterator[tuple[str, str]]:
+    """(dotted name, file that has it: `dataset=folder`, or `fit` for what a command alone has)."""
+    for path in sorted(CONF.rglob("*.yaml")):
+        group = path.parent.relative_to(CONF).as_posix()
+        if group.startswith("hydra/"):
+            continue
+        rooted = group == "." or "@package _global_" in path.read_text(encoding="utf-8")
+        owner = path.stem if group == "." else f"{group}={path.stem}"
+        with suppress(YAMLError):  # a damaged file gives no hints
+            written = OmegaConf.to_container(OmegaConf.load(path))
+            yield from ((name, owner) for name in dotted(written, "" if rooted else f"{group}."))
+
+
+def dotted(node: Any, before: str) -> Iterator[str]:
+    for key, value in node.items() if isinstance(node, dict) else []:
+        if isinstance(key, str) and key not in ("_target_", "defaults"):
+            yield f"{before}{key}"
+            yield from dotted(value, f"{before}{key}.")
