@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ohlora.door import ASSETS
+from ohlora.conf_files import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.processes import SharedStatistics, process_count, share, summed, trainer_arguments
 from ohlora.records.journal import Journal

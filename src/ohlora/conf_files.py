@@ -1,21 +1,65 @@
-"""The settings that conf/ has, by name: what may have been meant by one that a command does not know."""
+"""conf/: where it lies, what stands for the `${name:...}` in it, and the settings it has, by name."""
 
 from __future__ import annotations
 
+import locale
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
+from ohlora.command_help import choices, command
 from ohlora.errors import nearest
 
 HERE = Path(__file__).resolve().parent
 # An installed package carries it, in a checkout it stands at the top.
 CONF = next(conf for conf in (HERE / "conf", HERE.parents[1] / "conf") if conf.is_dir())
+ASSETS = HERE / "assets"
 OWNERS = 4  # files named in a message, at most
+
+
+def user_language() -> str:
+    """ko where the system speaks Korean, else en."""
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
+    return "ko" if spoken.lower().startswith(("ko", "korean")) else "en"
+
+
+def chosen(group: str) -> str | None:
+    """What stands for a config group in the command that runs; null where it has no such group."""
+    if not HydraConfig.initialized():
+        return None
+    return HydraConfig.get().runtime.choices.get(group)
+
+
+OmegaConf.register_new_resolver("user_language", user_language, replace=True)
+OmegaConf.register_new_resolver("chosen", chosen, replace=True)
+OmegaConf.register_new_resolver("choices", choices, replace=True)
+OmegaConf.register_new_resolver("command", command, replace=True)
+OmegaConf.register_new_resolver("assets", lambda name="": str(ASSETS / name), replace=True)
+OmegaConf.register_new_resolver(
+    "user_data",
+    lambda name="": str(Path(platformdirs.user_data_dir("ohlora", appauthor=False)) / name),
+    replace=True,
+)
+OmegaConf.register_new_resolver(
+    "user_cache",
+    lambda name="": str(Path(platformdirs.user_cache_dir("ohlora", appauthor=False)) / name),
+    replace=True,
+)
+OmegaConf.register_new_resolver(
+    "if_given", lambda value, then, otherwise: otherwise if value is None else then, replace=True
+)
+OmegaConf.register_new_resolver(
+    "beside",
+    lambda file, otherwise: otherwise if file is None else str(Path(str(file)).expanduser().parent),
+    replace=True,
+)
 
 
 def unknown_setting(name: str) -> str:

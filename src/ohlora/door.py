@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import gc
 import json
-import locale
 import logging
 import os
 import re
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import hydra
-import platformdirs
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
@@ -30,7 +28,6 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from ohlora.build import build
-from ohlora.command_help import choices, command
 from ohlora.composition import added_settings, as_hydra_reads, checked_configs
 from ohlora.conf_files import CONF, known_keys, unknown_setting
 from ohlora.durable import owned, write_text
@@ -49,7 +46,6 @@ NOT_SETTINGS = {"job", "paths", "logger", "callbacks", "axes", "space"} | {
     "expressions",
     "ombre",
 }
-HERE = Path(__file__).resolve().parent
 USER_MISTAKE = 2
 # A battle draws her with a renderer of her own, beside which that of the training faces finds no place.
 NO_CLASSES = "dataset=faces has no classes to tell apart: it is for python train.py model=face_*"
@@ -65,49 +61,8 @@ CANNOT_USE = {
     errno.ENAMETOOLONG,
 }
 
-ASSETS = HERE / "assets"
 # New objects before garbage is looked for: importing leaves none, and takes a fifth longer with Python's own.
 COLLECTING, IMPORTING = gc.get_threshold(), 100_000
-
-
-def user_language() -> str:
-    """ko where the system speaks Korean, else en."""
-    spoken = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
-    return "ko" if spoken.lower().startswith(("ko", "korean")) else "en"
-
-
-def chosen(group: str) -> str | None:
-    """What stands for a config group in the command that runs; null where it has no such group."""
-    if not HydraConfig.initialized():
-        return None
-    return HydraConfig.get().runtime.choices.get(group)
-
-
-OmegaConf.register_new_resolver("user_language", user_language, replace=True)
-OmegaConf.register_new_resolver("chosen", chosen, replace=True)
-OmegaConf.register_new_resolver("choices", choices, replace=True)
-OmegaConf.register_new_resolver("command", command, replace=True)
-OmegaConf.register_new_resolver("assets", lambda name="": str(ASSETS / name), replace=True)
-OmegaConf.register_new_resolver(
-    "user_data",
-    lambda name="": str(Path(platformdirs.user_data_dir("ohlora", appauthor=False)) / name),
-    replace=True,
-)
-OmegaConf.register_new_resolver(
-    "user_cache",
-    lambda name="": str(Path(platformdirs.user_cache_dir("ohlora", appauthor=False)) / name),
-    replace=True,
-)
-
-
-OmegaConf.register_new_resolver(
-    "if_given", lambda value, then, otherwise: otherwise if value is None else then, replace=True
-)
-OmegaConf.register_new_resolver(
-    "beside",
-    lambda file, otherwise: otherwise if file is None else str(Path(str(file)).expanduser().parent),
-    replace=True,
-)
 
 
 def run_job(cfg: DictConfig) -> Any:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ohlora.build import build
-from ohlora.door import ASSETS
+from ohlora.conf_files import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.laboratory.sources import dataset as room
 from ohlora.laboratory.sources.dataset import (
