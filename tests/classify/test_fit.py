@@ -187,6 +187,17 @@ class TestWhereItIsKept:
             fit(named_job("fit", [f"folder={folder}", *QUICK, f"paths.run_dir={run}"]))
         assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
 
+    @pytest.mark.parametrize("place", [".", "a"])
+    def test_nor_takes_images_for_its_folder(self, class_folders, place):
+        """As `ohlora fit . hydra.run.dir=.` would."""
+        folder = class_folders({"a": 4, "b": 4})
+        (folder / place / ".hydra").mkdir()
+        (folder / place / ".hydra" / "config.yaml").touch()
+        with pytest.raises(OhloraError, match="would lie among the images"):
+            fit(named_job("fit", [f"folder={folder}", *QUICK, f"paths.run_dir={folder / place}"]))
+        assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+        assert [len(list((folder / name).iterdir())) for name in "ab"] == [4, 4]
+
     def test_in_place_of_an_earlier_classifier(self, photos, tmp_path):
         for seed in (1, 2):
             ohlora.fit(photos, tmp_path / "model", seed=seed, settings=QUICK)

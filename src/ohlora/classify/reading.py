@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,9 @@ from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
 from ohlora.text import printable
 
+# What Hydra and the door leave in a run's folder before its job runs.
+STARTED = (".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", ".run.lock")
+
 
 def read_folder(images: Folder, output_dir: Path) -> FolderData:
     """Every image of a folder; OhloraError for one that is none or from which nothing can be learned."""
@@ -23,12 +25,17 @@ def read_folder(images: Folder, output_dir: Path) -> FolderData:
 
 
 def keep_apart(root: Path, output_dir: Path) -> None:
-    """Raise OhloraError, and take the run's new folder away, where it lies among the images like a class."""
+    """Raise OhloraError where the run's folder lies among the images like a class, or is theirs.
+
+    What the run has put there so far goes, and its folder where nothing else is in it.
+    """
     root, out = root.resolve(), output_dir.resolve()
     if not out.is_relative_to(root):
         return
-    shutil.rmtree(out, ignore_errors=True)
-    for folder in out.parents:
+    for name in STARTED:
+        with suppress(OSError):
+            (out / name).unlink()
+    for folder in (out / ".hydra", out, *out.parents):
         if folder == root:
             break
         with suppress(OSError):  # what else is there stays
