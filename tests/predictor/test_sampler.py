@@ -13,7 +13,7 @@ from tests.predictor.conftest import true_f1
 
 from ohlora.errors import OhloraError
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.sampler import OhLoRASampler, suggest
+from ohlora.predictor.sampler import MOST, OhLoRASampler, Tried, best_and_latest, suggest
 from ohlora.predictor.search import search
 from ohlora.predictor.study_model import Scores
 from ohlora.predictor.study_space import Dimension, contains, encode
@@ -44,6 +44,22 @@ def usual(space: Space) -> Callable[[optuna.Trial], float]:
 
 def values(study: optuna.Study, name: str) -> list:
     return [trial.params[name] for trial in study.trials]
+
+
+def test_many_trials_are_looked_at_once_each():
+    tried = [Tried({}, {}, float(score)) for score in np.random.default_rng(0).random(130)]
+    looked_at = best_and_latest(tried)
+    assert len({id(one) for one in looked_at}) == len(looked_at) == MOST
+    assert max(tried, key=lambda one: one.score) in looked_at
+    assert tried[-1] in looked_at
+    assert best_and_latest(tried[:MOST]) == tried[:MOST]
+
+
+def test_a_trial_whose_process_is_gone_does_not_keep_her_choice(new_study, usual):
+    study = new_study()
+    study.ask()  # never told
+    study.optimize(usual, n_trials=3)
+    assert sum("ohlora:own_choice" in trial.system_attrs for trial in study.trials) == 1
 
 
 def test_the_first_trial_is_her_own_choice(new_study, usual, predictor, space):

@@ -24,7 +24,7 @@ from ohlora.predictor.study_space import Dimension, StudySpace, Translation, con
 from ohlora.space import Params, Real, Space
 
 OWN_CHOICE = "ohlora:own_choice"  # marks the trial that tries the choice made before any trial
-MOST = 120  # trials the model looks at: the best half and the latest
+MOST = 120  # trials the model looks at: half of them the best, half the latest of the others
 # Until this many trials every other one is drawn at random, after that every fourth follows the trials alone:
 # near her choice trials agree with her whether or not she is right, so only trials elsewhere tell.
 TESTING = 8
@@ -207,7 +207,7 @@ class OhLoRASampler(BaseSampler):
             [one.params for one in history],
         )
         rng = np.random.default_rng([self._seed, trial.number])
-        if not enqueued and not any(takes_own_choice(one, trial) for one in others):
+        if not enqueued and not any(takes_own_choice(one, trial, others) for one in others):
             study._storage.set_trial_system_attr(trial._trial_id, OWN_CHOICE, True)
             chosen = self._own_choice_in(space, rng)
         else:
@@ -247,8 +247,7 @@ class OhLoRASampler(BaseSampler):
         if not np.isfinite([one.score for one in scored]).any():  # nothing to compare with
             return few[np.argmax(self._points(*space.rows_at(few)).predicted)]
         ranked = sorted(scored, key=lambda one: -one.score)
-        if len(scored) > MOST:
-            scored = [*ranked[: MOST // 2], *scored[-MOST // 2 :]]
+        scored = best_and_latest(scored)
         pending = [one.params for one in history if np.isnan(one.score)]
         model = StudyModel(
             self._points(*space.rows([one.params for one in scored])),
@@ -332,14 +331,29 @@ def refuse_several_scores(study: Study) -> None:
         raise SeveralScores(f"OhLoRASampler has one score to better, not {len(study.directions)}")
 
 
-def takes_own_choice(other: FrozenTrial, trial: FrozenTrial) -> bool:
-    """Whether another trial has the predictor's own choice, or will have it: one that began before."""
+def takes_own_choice(other: FrozenTrial, trial: FrozenTrial, others: Sequence[FrozenTrial]) -> bool:
+    """Whether another trial has the predictor's own choice, or will have it.
+
+    It will where it began before and has drawn nothing yet, unless a later one has ended since: then its
+    process is gone.
+    """
     if OWN_CHOICE in other.system_attrs:
         return True
     begun = (
         other.state == TrialState.RUNNING and not other.params and "fixed_params" not in other.system_attrs
     )
-    return begun and other.number < trial.number
+    ended = any(one.state.is_finished() and one.number > other.number for one in others)
+    return begun and other.number < trial.number and not ended
+
+
+def best_and_latest(scored: Sequence[Tried]) -> Sequence[Tried]:
+    """The trials that the model looks at, in the order they came in: MOST of them, at most."""
+    if len(scored) <= MOST:
+        return scored
+    ranked = sorted(range(len(scored)), key=lambda i: -scored[i].score)
+    best = ranked[: MOST // 2]
+    latest = sorted(ranked[MOST // 2 :])[-MOST // 2 :]
+    return [scored[i] for i in sorted([*best, *latest])]
 
 
 def holds(plan: Mapping[str, Any], drawn: Mapping[str, Any], name: str, asked: BaseDistribution) -> bool:
