@@ -15,7 +15,7 @@ from tests.predictor.conftest import SETTINGS, made_table, true_f1
 from ohlora.assets import load_model, save_model
 from ohlora.errors import OhloraError
 from ohlora.predictor.fit import blind, boosted_trees, cross_predict, judge, predict_rows, source_folds
-from ohlora.predictor.predictor import KIND, Predictor, fit
+from ohlora.predictor.predictor import KIND, Predictor, fit, load
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.space import Space
 
@@ -226,3 +226,10 @@ def test_made_truth_is_what_the_tests_think(space: Space) -> None:
     row = frame.iloc[0]
     params = {name: row[f"params.{name}"] for name in space.within}
     assert row["test_f1"] == pytest.approx(true_f1(space, params, row["feature.ease"]), abs=0.03)
+
+
+def test_a_dataset_is_known_in_another_version():
+    shipped = load()
+    assert shipped.known_as("cifar10") == shipped.known_as("cifar10_jpeg") == "cifar10_jpeg"
+    assert shipped.known_as("mnist") == "mnist"
+    assert shipped.known_as("photos") is None

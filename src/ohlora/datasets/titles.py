@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+
+def source(dataset: str) -> str:
+    """What a dataset's name in records is a version of: CIFAR-10 as JPEG is CIFAR-10."""
+    return dataset.removesuffix("_jpeg")
+
+
 TITLES = {
     "mnist": "MNIST",
     "fashion": "Fashion-MNIST",

@@ -16,6 +16,7 @@ from ohlora.datasets.families import Family
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.readers import DatasetReader
 from ohlora.datasets.subset import TooFewImages
+from ohlora.datasets.titles import source
 from ohlora.durable import replace_file
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
@@ -44,7 +45,7 @@ def encoder_for(data: ImageData, folder: Path) -> Encoder:
     """The encoder trained on this dataset, else the one trained on the images most like it."""
     from ohlora.features.autoencoder import load_encoder
 
-    name = data.name.removesuffix("_jpeg")
+    name = source(data.name)
     if not (folder / f"{name}.safetensors").is_file():
         name = "cifar10" if data.channels == 3 else "fashion"
     return load_encoder(folder / name)

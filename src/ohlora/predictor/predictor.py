@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ohlora.assets import assets_dir, load_model, save_model
 from ohlora.config import Name, NotNegative, config
+from ohlora.datasets.titles import source
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION
 from ohlora.predictor.calibration import (
@@ -103,6 +104,11 @@ class Predictor:
     def on(self, vector: Tensor) -> Expectations:
         """What it expects on the subset that `vector` [1, features] describes."""
         return Expectations(self, vector)
+
+    def known_as(self, dataset: str) -> str | None:
+        """The name here of a dataset, or of another version of it; None where it is not known."""
+        names = {source(name): name for name in self.known_datasets}
+        return dataset if dataset in self.known_datasets else names.get(source(dataset))
 
     def check_space(self, space: Space) -> None:
         """Refuse a space whose axes are not those the predictor was fitted on."""

@@ -21,8 +21,7 @@ class BestOnAverage:
 
     def dataset(self, context: MatchContext) -> str | None:
         """The dataset whose part of the table counts; None: the whole table."""
-        name = context.subset.recipe.dataset
-        return name if self.per_dataset and name in context.predictor.known_datasets else None
+        return context.predictor.known_as(context.subset.recipe.dataset) if self.per_dataset else None
 
     def title(self, context: MatchContext, language: str) -> str:
         dataset = self.dataset(context)

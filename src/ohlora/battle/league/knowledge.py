@@ -20,9 +20,9 @@ import pandas as pd
 
 from ohlora.battle.contestants.base import MatchContext
 from ohlora.battle.league.jobs import PlayLeague
-from ohlora.battle.league.plan import source
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.subset import Subset
+from ohlora.datasets.titles import source
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
@@ -64,8 +64,8 @@ class Knowledge:
         return code_digest("features/*.py", "predictor/*.py")
 
     def known(self, dataset: str) -> str | None:
-        """The dataset where the table has a part of it, else None: the whole table."""
-        return dataset if dataset in self.predictor.known_datasets else None
+        """The dataset as the table names it where it has a part of it, else None: the whole table."""
+        return self.predictor.known_as(dataset)
 
     def fixed(self, dataset: str | None) -> Params:
         """The one set of params that is best on average over the table, or its part of `dataset`."""

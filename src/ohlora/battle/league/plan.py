@@ -16,6 +16,7 @@ from ohlora.datasets.families import Family, SubsetRecipe
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.readers import DatasetReader
 from ohlora.datasets.subset import draw_valid_seeds
+from ohlora.datasets.titles import source
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.progress import progress
@@ -57,11 +58,6 @@ class Plan:
     @cached_property
     def datasets(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(one.recipe.dataset for one in self.fixtures))
-
-
-def source(dataset: str) -> str:
-    """What a dataset's name in records is a version of: CIFAR-10 as JPEG is CIFAR-10."""
-    return dataset.removesuffix("_jpeg")
 
 
 def load_datasets(job: PlayLeague) -> dict[str, ImageData]:

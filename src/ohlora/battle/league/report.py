@@ -21,7 +21,7 @@ from ohlora.battle.league.entries import StudyEntry
 from ohlora.battle.league.figures import plot_against, plot_calibration, plot_regret
 from ohlora.battle.league.goals import goals
 from ohlora.battle.league.jobs import HERS, PlayLeague
-from ohlora.battle.league.plan import Plan, source
+from ohlora.battle.league.plan import Plan
 from ohlora.battle.league.played import read_played, versions_notes
 from ohlora.battle.league.tables import (
     ALL,
@@ -35,6 +35,7 @@ from ohlora.battle.league.tables import (
     trial_table,
     where,
 )
+from ohlora.datasets.titles import source
 from ohlora.durable import write_json
 from ohlora.provenance import current_commit
 from ohlora.records.parquet import write_parquet
