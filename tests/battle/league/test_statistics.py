@@ -173,6 +173,27 @@ class TestTables:
         assert met["trials of her own never make her worse by more than 0.002"]
         assert not met["break-even against tpe at 50 trials or more"], "level with 10 already"
 
+    def test_goals_of_one_dataset_are_judged(self) -> None:
+        scores = {("ohlora", 0): 0.8, ("static_dataset", 0): 0.7, ("tpe", 10): 0.7, ("tpe", 50): 0.75}
+        table = score_table([played("a", 1_000_000 + i, scores) for i in range(3)], [1, 2, 3], True)
+        against = pairs(table, BOOTSTRAP)
+        found = goals(table, against, break_evens(against), calibration(table, BOOTSTRAP), unseen=False)
+        (goal,) = [one for one in found if one["asked"].startswith("break-even against tpe at 50")]
+        assert goal["met"]
+
+    def test_on_unseen_datasets_there_must_be_eight_and_bias_does_not_count(self) -> None:
+        def judged(datasets: str) -> dict[str, str]:
+            scores = {("ohlora", 0): 0.8, ("static", 0): 0.7}
+            rows = [played(name, 1_000_000 + i, scores) for name in datasets for i in range(2)]
+            table = score_table(rows, [1, 2, 3], True)
+            against = pairs(table, BOOTSTRAP)
+            found = goals(table, against, break_evens(against), calibration(table, BOOTSTRAP), unseen=True)
+            return {one["asked"].partition(" ")[0]: one for one in found}
+
+        assert not judged("abcdefg")["without"]["met"]
+        assert judged("abcdefgh")["without"]["met"]
+        assert "bias" not in judged("ab")["expected"]["asked"]
+
 
 def test_other_versions_are_told() -> None:
     scores = {("ohlora", 0): 0.8, ("static", 0): 0.7}
