@@ -6,7 +6,7 @@ import json
 import os
 import warnings
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,19 @@ class TestJournal:
             assert len(other.records()) == i + 1
         assert list(other.records().values()) == [record(i) for i in range(3)]
         assert mine.records() == other.records() == Journal(tmp_path).records()
+
+    def test_a_trial_that_was_tested_since_counts_as_tested(self, tmp_path):
+        """Such as a league's choice whose training a trial was: `known` may come before or after."""
+        tested = record(0)
+        for order in ((None, tested.test_f1), (tested.test_f1, None)):
+            folder = tmp_path / str(order)
+            for i, test_f1 in enumerate(order):
+                shard = folder / "journal" / f"host-{i}-1.jsonl"
+                shard.parent.mkdir(parents=True, exist_ok=True)
+                shard.write_text(json.dumps(asdict(replace(tested, test_f1=test_f1))) + "\n")
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                assert list(Journal(folder).records().values()) == [tested]
 
     def test_a_torn_last_line_is_dropped_with_a_word_and_the_rest_kept(self, tmp_path):
         journal = Journal(tmp_path)

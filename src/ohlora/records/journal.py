@@ -132,7 +132,11 @@ class Journal:
                     break
                 raise OhloraError(f"{shard}, line {lines + 1}: not a trial record ({error})") from None
             known = self._appended.setdefault(record.key.digest, record)
-            if (known.val_f1, known.test_f1) != (record.val_f1, record.test_f1):
+            if known.test_f1 is None and record.test_f1 is not None and known.val_f1 == record.val_f1:
+                self._appended[record.key.digest] = record  # the same trial, tested since
+            elif record.test_f1 is None and known.val_f1 == record.val_f1:
+                pass  # before it was
+            elif (known.val_f1, known.test_f1) != (record.val_f1, record.test_f1):
                 # Two machines without locks between them trained it. A sweep goes on; what it cannot know is
                 # which of the two is wanted.
                 again.append(
