@@ -162,6 +162,20 @@ def test_what_cannot_be_is_said(read, roles, told):
     assert told in str(refused.value)
 
 
+def test_what_describes_a_dataset_is_the_same_in_all_its_rows(read):
+    theirs = their_trials(tasks=4)
+    theirs["meta_result"] = np.arange(len(theirs))
+    with pytest.raises(OhloraError, match=r"meta_result: .* differs between rows of one"):
+        read(theirs)
+
+
+def test_a_source_has_a_name(read):
+    theirs = their_trials(tasks=4)
+    theirs.loc[theirs["task"] == "t1", "origin"] = ""
+    with pytest.raises(OhloraError, match="origin: a source without a name"):
+        read(theirs)
+
+
 def test_every_fault_at_once(read):
     theirs = their_trials(tasks=4)
     theirs.loc[3, "booster"] = None

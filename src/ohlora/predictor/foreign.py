@@ -107,10 +107,22 @@ def read_foreign(tables: Sequence[str], columns: Path) -> ForeignTable:
         found[SCORE] = scaled(column(frame, roles.target.column), roles.target)
     except OhloraError as error:
         faults.append(str(error))
+    faults += [
+        f"{printable(name)}: a feature describes a dataset, and this differs between rows of one"
+        for name in varying(frame, features, column(found, "seed"))
+    ]
+    if roles.source and not column(frame, roles.source).astype(str).str.strip().all():
+        faults.append(f"{roles.source}: a source without a name")
     if faults:
         raise OhloraError(f"the table is not what {columns} says: {'; '.join(faults)}")
     described = frame[features].add_prefix(FEATURE)
     return ForeignTable(pd.concat([found, described], axis=1), Space(axes, axes))
+
+
+def varying(frame: pd.DataFrame, names: Sequence[str], dataset: pd.Series) -> list[str]:
+    """Columns with more than one value among the rows of a dataset."""
+    rows = frame.groupby(dataset.to_numpy(), sort=False)
+    return [name for name in names if np.max(rows[name].nunique(dropna=False)) > 1]
 
 
 def described_by(frame: pd.DataFrame, roles: ColumnRoles) -> list[str]:
