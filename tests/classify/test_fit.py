@@ -124,6 +124,23 @@ def test_a_lucky_early_validation_is_not_kept():
     assert stopping.diverged
 
 
+def test_a_trial_out_of_bounds_is_a_result(photos, monkeypatch):
+    def broken_first(*given, **settings):
+        training = real(*given, **settings)
+        if not trained:
+            with torch.no_grad():
+                training.module.head.weight.fill_(float("nan"))
+        trained.append(training)
+        return training
+
+    real, trained, told = fitting.train, [], []
+    monkeypatch.setattr(fitting, "train", broken_first)
+    fitted = fit(job(photos, "trials=2"), told.append)
+    assert fitted.tried[0].val_f1 == 0
+    assert any("trial 1: out of bounds" in line for line in told)
+    assert np.isfinite(fitted.test_f1)
+
+
 def test_a_training_out_of_bounds_is_one_line(photos, monkeypatch):
     def broken(*given, **settings):
         training = real(*given, **settings)

@@ -109,7 +109,11 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
     say(before_training(advice, job.trials, same_game))
 
     def trial(params: Params, number: int) -> float:
-        val_f1 = trained(job, params, subset, f"trial {number}").val_f1
+        training = trained(job, params, subset, f"trial {number}")
+        if is_lost(training):
+            say(f"trial {number}: out of bounds with {in_words(params, job)}, counts as 0")
+            return 0.0
+        val_f1 = training.val_f1
         say(f"trial {number}: validation macro-F1 {val_f1:.3f} with {in_words(params, job)}")
         return val_f1
 
@@ -120,11 +124,11 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
         say(f"chosen: {in_words(params, job)}")
     learned, longer = subset, scaled(job.protocol, job.longer)
     if job.all_images:  # first once with images set aside, to see how it goes
-        validated = trained(job, params, subset, "training")
+        validated = finite(trained(job, params, subset, "training"), params)
         learned = replace(subset, train=joined(subset.train, subset.val))
-        kept = trained(job, params, learned, "training on all images", unwatched(longer))
+        kept = finite(trained(job, params, learned, "training on all images", unwatched(longer)), params)
     else:
-        validated = kept = trained(job, params, subset, "training", longer)
+        validated = kept = finite(trained(job, params, subset, "training", longer), params)
     expected = (suggestion.predicted_f1, suggestion.predicted_sd) if same_game else None
     said = {
         "scales": dict(data.scales),
@@ -181,11 +185,11 @@ def unwatched(protocol: Protocol) -> Protocol:
 def trained(
     job: Fit, params: Params, subset: Subset, what: str, protocol: Protocol | None = None
 ) -> Training:
-    """A network trained to the end of the budget; OhloraError where its weights are no numbers."""
+    """A network trained to the end of the budget."""
     protocol = protocol or job.protocol
     steps = protocol.budget.steps(len(subset.train), int(params["batch_size"]))
     with progress(steps, what) as advance:
-        training = train(
+        return train(
             params,
             subset,
             protocol,
@@ -194,10 +198,19 @@ def trained(
             on_step=lambda step, steps: advance(),
             stopping=LastWeights(),
         )
+
+
+def is_lost(training: Training) -> bool:
+    """Whether the loss or a weight is no number any more."""
     weights = training.module.state_dict().values()
-    if training.stopping.diverged or not all(bool(torch.isfinite(t).all()) for t in weights):
+    return training.stopping.diverged or not all(bool(torch.isfinite(t).all()) for t in weights)
+
+
+def finite(training: Training, params: Params) -> Training:
+    """A training that ended well; OhloraError for one that is lost."""
+    if is_lost(training):
         raise OhloraError(
-            f"{what} went out of bounds after {training.steps} of {steps} steps with learning_rate"
+            f"the training went out of bounds after {training.steps} steps with learning_rate"
             f" {readable(params['learning_rate'])}: try a lower one, params.learning_rate=1e-3"
         )
     return training
