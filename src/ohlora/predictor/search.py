@@ -31,7 +31,8 @@ class Suggestion:
 
     params: Params
     predicted_f1: float  # 0 to 1
-    predicted_sd: float  # one standard deviation of a single trial's score
+    # One standard deviation of a single trial's score; once there are trials, no less than without: then a bound.
+    predicted_sd: float
 
 
 class Belief:
