@@ -31,7 +31,7 @@ class Suggestion:
 
     params: Params
     predicted_f1: float  # 0 to 1
-    # One standard deviation of a single trial's score; once there are trials, no less than without: then a bound.
+    # One standard deviation of a single trial's score; with trials no less than without, so then a bound.
     predicted_sd: float
 
 
