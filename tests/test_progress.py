@@ -56,6 +56,7 @@ def test_steps_that_end_together_took_as_long_as_the_bar_is_old(capsys):
         time.sleep(0.2)
         advance()
         advance()
+        capsys.readouterr()
         last = wait_for_lines(capsys, 2)[-1]
     left = last.rpartition(", ")[2]
     assert left in {f"{minutes} min left" for minutes in range(2, 10)}, "998 steps of a tenth of a second"

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ohlora import errors
-from ohlora.door import ASSETS
+from ohlora.conf_files import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.narrator import gemma
 from ohlora.narrator.language_model import LanguageModelNarrator

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
-from ohlora.door import ASSETS
+from ohlora.conf_files import ASSETS
 from ohlora.errors import OhloraError
 from ohlora.narrator.facts import Facts
 from ohlora.narrator.generation import load_model, load_tokenizer, turns
