@@ -44,7 +44,7 @@ def build(node: Any, added: Iterable[str] = ()) -> Any:
     `cfg.job` takes what its node does not give from the setting of the same name at the config's root.
     Config classes with a method `make` stand for what it makes (a logger, a callback). That is made last,
     when everything else has been found right; fields that a class lists in `makes`, it makes itself. Raises
-    InvalidConfig with every fault of the tree; one of them is a setting `added` to what conf has, by its
+    OhloraError with every fault of the tree; one of them is a setting `added` to what conf has, by its
     dotted name, that nothing takes.
     """
     if not isinstance(node, DictConfig | ListConfig):
@@ -62,8 +62,16 @@ def build(node: Any, added: Iterable[str] = ()) -> Any:
             if name not in check.taken and not any(fault.startswith(name) for fault in faults)
         ]
     if faults:
-        raise InvalidConfig([("", fault) for fault in faults])
+        raise OhloraError("; ".join(faults))
     return _Builder(made=True).value(node) if check.makes else built
+
+
+def faults_at_once(node: Any) -> list[str]:
+    """The faults of a config node that are found without importing torch; nothing is made of it."""
+    check = _Builder(made=False, light=True)
+    if isinstance(node, DictConfig | ListConfig):
+        check.value(node)
+    return list(check.faults)
 
 
 class _Builder:

@@ -16,7 +16,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
-from ohlora.build import RESERVED, TRUSTED, build
+from ohlora.build import RESERVED, TRUSTED, build, faults_at_once
 from ohlora.config import InvalidConfig, Name, config, shown
 from ohlora.errors import OhloraError
 
@@ -134,16 +134,14 @@ def wrong_values(composed: DictConfig, names: Iterable[str]) -> list[str]:
     before = running.cfg
     running.set_config(composed)  # values may refer to it
     try:
-        build(composed.get("job"))
-    except InvalidConfig as invalid:
-        # A person's hyperparameters are told of as `first attempt: batch_size=-1`.
-        told = [rf"{re.escape(name)}\b|.*\b{re.escape(name.rpartition('.')[2])}=" for name in settings]
-        return [fault for _, fault in invalid.faults if any(re.match(one, fault) for one in told)]
+        faults = faults_at_once(composed.get("job"))
     except OmegaConfBaseException:  # they refer to what is not known yet
-        pass
+        return []
     finally:
         running.cfg = before
-    return []
+    # A person's hyperparameters are told of as `first attempt: batch_size=-1`.
+    told = [rf"{re.escape(name)}\b|.*\b{re.escape(name.rpartition('.')[2])}=" for name in settings]
+    return [fault for fault in faults if any(re.match(one, fault) for one in told)]
 
 
 def check(composed: DictConfig) -> None:

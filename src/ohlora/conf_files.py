@@ -6,6 +6,7 @@ import locale
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,10 @@ def known_keys() -> set[str]:
     return groups | names | {name.rpartition(".")[2] for name in names} | free
 
 
-def written_settings() -> Iterator[tuple[str, str]]:
-    """(dotted name, file that has it: `dataset=folder`, or `fit` for what a command alone has)."""
+@cache
+def written_settings() -> tuple[tuple[str, str], ...]:
+    """(dotted name, file that has it: `dataset=folder`, or `fit` for what a command alone has), read once."""
+    found: list[tuple[str, str]] = []
     for path in sorted(CONF.rglob("*.yaml")):
         group = path.parent.relative_to(CONF).as_posix()
         if group.startswith("hydra/"):
@@ -97,7 +100,8 @@ def written_settings() -> Iterator[tuple[str, str]]:
         owner = path.stem if group == "." else f"{group}={path.stem}"
         with suppress(YAMLError):  # a damaged file gives no hints
             written = OmegaConf.to_container(OmegaConf.load(path))
-            yield from ((name, owner) for name in dotted(written, "" if rooted else f"{group}."))
+            found += [(name, owner) for name in dotted(written, "" if rooted else f"{group}.")]
+    return tuple(found)
 
 
 def dotted(node: Any, before: str) -> Iterator[str]:

@@ -182,7 +182,7 @@ class TestTables:
         assert goal["met"]
 
     def test_on_unseen_datasets_there_must_be_eight_and_bias_does_not_count(self) -> None:
-        def judged(datasets: str) -> dict[str, str]:
+        def judged(datasets: str) -> dict[str, dict[str, Any]]:
             scores = {("ohlora", 0): 0.8, ("static", 0): 0.7}
             rows = [played(name, 1_000_000 + i, scores) for name in datasets for i in range(2)]
             table = score_table(rows, [1, 2, 3], True)
