@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -228,14 +228,7 @@ def predict_rows(predictor: Predictor, table: PredictorTable) -> np.ndarray:
 
 def blind(table: PredictorTable) -> PredictorTable:
     """The same rows, nothing to be seen of their subsets."""
-    return PredictorTable(
-        ("nothing",),
-        np.zeros((len(table.target), 1)),
-        table.params,
-        table.target,
-        table.group,
-        table.datasets,
-    )
+    return replace(table, feature_names=("nothing",), features=np.zeros((len(table.target), 1)))
 
 
 def boosted_trees(train: PredictorTable, test: PredictorTable) -> np.ndarray:

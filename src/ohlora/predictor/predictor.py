@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
+from pydantic import Strict
 from torch import Tensor
 
 from ohlora.assets import assets_dir, load_model, save_model
@@ -38,6 +39,7 @@ from ohlora.space import Axis, Choice, Params, Real, Space
 
 KIND = "ohlora.hp_predictor"
 NAME = "hp_predictor"  # of the two files that it is
+UNSAID = {"bins": 1, "auxiliary_weight": 0.0}  # settings that cards of before December 2026 lack
 # Novelty below which a subset is taken for one of a known dataset: 94 % of the known subsets are that near to
 # another of their dataset, 5 % to one of another dataset.
 FAMILIAR = 0.5
@@ -136,6 +138,7 @@ class Predictor:
             "noise": self.noise,
             "known_datasets": list(self.known_datasets),
             "settings": asdict(self.ensemble.settings),
+            "auxiliary": list(self.ensemble.auxiliary),
         }
         return save_model(folder, name, tensors, card)
 
@@ -175,12 +178,13 @@ class Predictor:
     def of_card(cls, said: PredictorCard, tensors: Mapping[str, Tensor], card: dict[str, Any]) -> Predictor:
         """The predictor a card describes; raises where the tensors are not what it says."""
         axes = {name: read_axis(axis) for name, axis in said.axes.items()}
-        n_features, n_columns = len(said.feature_names), len(said.columns)
+        n_features = len(said.feature_names)
         check_tensors(tensors, n_features, len(said.known_datasets))
         if tuple(Space(axes, axes).columns) != said.columns:
             raise OhloraError("columns are not those of its axes")
         with torch.device("meta"):  # no memory for what a card merely says: shapes are compared first
-            ensemble = Ensemble(n_features, n_columns, PredictorSettings(**said.settings))
+            settings = PredictorSettings(**{**UNSAID, **said.settings})
+            ensemble = Ensemble(n_features, said.columns, settings, said.auxiliary)
         if said.calibration is not None:
             Calibration(**said.calibration)
         faults = [
@@ -280,6 +284,7 @@ class PredictorCard:
     noise: NotNegative
     known_datasets: Names
     settings: dict[str, Any]
+    auxiliary: Annotated[tuple[Name, ...], Strict(False)] = ()  # targets that were learned beside the score
     calibration: dict[Name, Any] | None = None
     fixed_answers: dict[Name, dict[Name, Any]] | None = None  # dataset -> the params best there on average
 
@@ -345,20 +350,18 @@ def fit(
     mean, std = per_group.mean(dim=0), per_group.std(dim=0)
     std = torch.where(std > 1e-6, std, torch.ones_like(std))
     generator = torch.Generator().manual_seed(seed)
-    draws = torch.randint(table.n_groups, (settings.members, table.n_groups), generator=generator)
-    weights = torch.zeros(settings.members, table.n_groups).scatter_add_(1, draws, torch.ones(draws.shape))
     batches = SubsetBatches(
         standardised(raw, mean, std),
         torch.from_numpy(table.params).float(),
-        torch.from_numpy(table.target).float(),
+        torch.from_numpy(np.column_stack([table.target, *table.auxiliary.values()])).float(),
         torch.from_numpy(table.group),
-        weights,
+        table.n_groups,
         settings.subsets_per_batch,
         generator,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        ensemble = Ensemble(raw.shape[1], table.params.shape[1], settings)
+        ensemble = Ensemble(raw.shape[1], space.columns, settings, tuple(table.auxiliary))
         # barebones: a step here takes a millisecond, and Trainer's bookkeeping would double it.
         Trainer(accelerator="cpu", devices=1, max_epochs=settings.epochs, barebones=True).fit(
             ensemble, batches
