@@ -127,13 +127,13 @@ class TestAuxiliary:
 
     def test_helps_where_the_score_is_noisy(self, frame: pd.DataFrame, space: Space) -> None:
         rng = np.random.default_rng(0)
-        noisy = (frame["test_f1"] + rng.normal(0, 0.1, len(frame))).clip(0, 1)
+        noisy = (frame["test_f1"] + rng.normal(0, 0.2, len(frame))).clip(0, 1)
         truth = predictor_table(frame, space, "test_f1", ["*"])
         held = folds(truth.group, 2, seed=0)[0]
         ranks = []
         for more in ({}, {"val_f1": frame["test_f1"]}):
             table = predictor_table(frame.assign(**more, test_f1=noisy), space, "test_f1", ["*"])
-            predictor = fit(table.rows(~held), space, SETTINGS, seed=0)
+            predictor = fit(table.rows(~held), space, replace(SETTINGS, auxiliary_weight=4.0), seed=0)
             ranks.append(judge(truth.rows(held), predict_rows(predictor, truth.rows(held))))
         assert ranks[1]["within_subset_rank"] > ranks[0]["within_subset_rank"] + 0.02
 
