@@ -5,10 +5,10 @@
 The ensemble that ships, the same without a part of it, gradient boosting, a Gaussian process with a deep
 kernel, and mixtures, fitted on one half and judged on the other: halves of the subsets, dataset by dataset,
 and halves of the datasets, which are then unseen. Judged by the trials of the other half (correlation, order
-within a subset, regret, order near the best) and by the choice: of CANDIDATES params each method takes the one
-it expects most of, and what that earns over the ensemble's best params on average is said by methods fitted on
-the other half, each kind in turn, as a judge may favour its own. Means over subsets with 95 % bootstrap
-intervals; `cpu_seconds` are of all that a method fits on one half (trees: three models). Writes
+within a subset, regret, order near the best) and by the choice: of CANDIDATES params each method takes the
+one it expects most of, and what that earns over the ensemble's best params on average is said by methods
+fitted on the other half, each kind in turn, as a judge may favour its own. Means over subsets with 95 %
+bootstrap intervals; `cpu_seconds` are of all that a method fits on one half (trees: three models). Writes
 docs/results/predictors.json when all were run.
 """
 

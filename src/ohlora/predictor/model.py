@@ -17,11 +17,12 @@ from ohlora.predictor.jobs import PredictorSettings
 class Ensemble(LightningModule):
     """`members` two-layer networks side by side as one stacked tensor; each gives a macro-F1, 0 to 1.
 
-    Inputs are standardised features [n, features] and encoded params [n, columns], of which the numeric ones
-    are seen as `piecewise_linear` too. Members differ by their start alone (a deep ensemble; Lakshminarayanan
-    et al. 2017), so their spread grows where the table says little. Targets named in `auxiliary` are learned
-    beside the score, from the same hidden layer, and asked for by nobody (multi-task learning; Caruana 1997):
-    they are what else a trial says of its params.
+    Inputs are standardised features [n, features] and encoded params [n, columns]. The second half of the
+    members see the numeric ones as `piecewise_linear` too: kinds that err differently are together less often
+    fooled by the best of many predictions. Members differ also by their start and by the subsets each is
+    trained on (a bootstrap over subsets), so their spread grows where the table says little. Targets named in
+    `auxiliary` are learned beside the score, from the same hidden layer, and asked for by nobody (multi-task
+    learning; Caruana 1997): they are what else a trial says of its params.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Ensemble(LightningModule):
         self.auxiliary = tuple(auxiliary)
         self.numeric = [i for i, name in enumerate(columns) if "=" not in name]  # others are one-hot
         m, w = settings.members, settings.width
-        pieces = settings.bins * len(self.numeric) if settings.bins > 1 else 0
+        in_pieces = m // 2 if settings.bins > 1 else 0
         self.feature_layer = Stacked(m, n_features, w)
-        self.param_layer = Stacked(m, len(columns) + pieces, w, bias=False)
+        self.param_layer = Stacked(m, len(columns), w, bias=False)
+        pieces = settings.bins * len(self.numeric)
+        self.piece_layer = Stacked(in_pieces, pieces, w, bias=False) if in_pieces else None
         self.hidden = Stacked(m, w, w)
         self.out = Stacked(m, w, 1 + len(self.auxiliary))
         self.dropout = nn.Dropout(settings.dropout)
@@ -52,15 +55,15 @@ class Ensemble(LightningModule):
 
     def outputs(self, features: Tensor, params: Tensor) -> Tensor:
         """The score and the auxiliary targets, 0 to 1, as `forward` [..., 1 + auxiliary]."""
-        if self.settings.bins > 1:
-            pieces = piecewise_linear(params[..., self.numeric], self.settings.bins)
-            params = torch.cat([params, pieces], dim=-1)
-        x = F.silu(self.feature_layer(features) + self.param_layer(params))
-        x = F.silu(self.hidden(self.dropout(x)))
+        x = self.feature_layer(features) + self.param_layer(params)
+        if self.piece_layer is not None:
+            seen = self.piece_layer(piecewise_linear(params[..., self.numeric], self.settings.bins))
+            x = x + F.pad(seen, (0, 0, 0, 0, self.settings.members - len(seen), 0))  # none for the first half
+        x = F.silu(self.hidden(self.dropout(F.silu(x))))
         return torch.sigmoid(self.out(self.dropout(x)))
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        features, params, targets, group = batch
+        features, params, targets, group, weight = batch
         # [members, rows, targets]; from what is missing nothing is learned
         error = torch.where(targets.isnan(), 0.0, self.outputs(features, params) - targets)
         n_groups = int(group.max()) + 1
@@ -69,7 +72,7 @@ class Ensemble(LightningModule):
         within = error - level[:, group]
         loss = error.square() + self.settings.within_weight * within.square()
         beside = self.settings.auxiliary_weight * loss[..., 1:].sum(dim=-1)
-        return (loss[..., 0] + beside).mean()
+        return (weight * (loss[..., 0] + beside)).mean()
 
     def configure_optimizers(self):
         s = self.settings
@@ -114,16 +117,22 @@ class SubsetBatches:
     params: Tensor  # [rows, columns]
     targets: Tensor  # [rows, 1 + auxiliary], nan where one is missing
     group: Tensor  # int64 [rows], 0 to groups - 1
-    n_groups: int
+    weights: Tensor  # [members, groups]: how often each member drew each subset
     subsets_per_batch: int
     generator: torch.Generator
 
     def __len__(self) -> int:
-        return math.ceil(self.n_groups / self.subsets_per_batch)
+        return math.ceil(self.weights.shape[1] / self.subsets_per_batch)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        order = torch.randperm(self.n_groups, generator=self.generator)
+        order = torch.randperm(self.weights.shape[1], generator=self.generator)
         for chosen in order.split(self.subsets_per_batch):
             rows = torch.isin(self.group, chosen).nonzero().flatten()
             group = torch.unique(self.group[rows], return_inverse=True)[1]
-            yield self.features[rows], self.params[rows], self.targets[rows], group
+            yield (
+                self.features[rows],
+                self.params[rows],
+                self.targets[rows],
+                group,
+                self.weights[:, self.group[rows]],
+            )

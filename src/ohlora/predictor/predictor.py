@@ -350,12 +350,14 @@ def fit(
     mean, std = per_group.mean(dim=0), per_group.std(dim=0)
     std = torch.where(std > 1e-6, std, torch.ones_like(std))
     generator = torch.Generator().manual_seed(seed)
+    draws = torch.randint(table.n_groups, (settings.members, table.n_groups), generator=generator)
+    weights = torch.zeros(settings.members, table.n_groups).scatter_add_(1, draws, torch.ones(draws.shape))
     batches = SubsetBatches(
         standardised(raw, mean, std),
         torch.from_numpy(table.params).float(),
         torch.from_numpy(np.column_stack([table.target, *table.auxiliary.values()])).float(),
         torch.from_numpy(table.group),
-        table.n_groups,
+        weights,
         settings.subsets_per_batch,
         generator,
     )
