@@ -88,7 +88,8 @@ def test_trials_improve_on_a_subset_the_predictor_misjudges(table: PredictorTabl
             found = search(predictor, space, vector, number, history, explore=bool(history))
             history.append((found.params, true_f1(space, found.params, 0.9)))
         gains.append(max(score for _, score in history) - history[0][1])
-    assert np.mean(gains) > 0.03
+    assert min(gains) > 0
+    assert np.mean(gains) > 0.01
 
 
 def test_a_space_with_nothing_free_has_one_answer(predictor: Predictor, space: Space) -> None:
