@@ -14,8 +14,7 @@ random    random trials; the best validation score is taken
 
 Told for 0 to 16 trials: mean macro-F1 over ohlora's without trials, with 95 % bootstrap intervals over
 subsets; regret as a share of the subset's range of test scores (0: its best trial, which chance has helped);
-mean rank among the four (1 is best); how often the test score of what ohlora takes lies inside one and two of
-the standard deviations that it states; for other margins in the place of WORTH_CHANGING the gain and the gain
+mean rank among the four (1 is best); for other margins in the place of WORTH_CHANGING the gain and the gain
 that a twentieth of the subsets stay below. Writes docs/results/few_shot.json.
 """
 
@@ -82,23 +81,23 @@ class Pool:
         return self.predictor.on(self.vector).familiar
 
     @cached_property
-    def expected(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Mean and deviation she expects of each trial [trials], by how many of them she has asked for."""
+    def means(self) -> dict[int, np.ndarray]:
+        """What she expects of each trial [trials], by how many of them she has asked for."""
         tried: list[int] = []
         found = {}
         for n in range(max(TRIALS) + 1):
             belief = self.belief(tried)
             if n in TRIALS:
-                found[n] = belief.of_a_trial(self.encoded)
+                found[n] = belief(self.encoded)[0]
             if n < max(TRIALS):
                 tried.append(untried(belief.improvement(self.encoded), tried))
         return found
 
     def followed(self, margin: float) -> dict[int, int]:
         """What she takes: the highest mean, where the dataset is known only if it promises `margin` more."""
-        first = int(self.expected[0][0].argmax())
+        first = int(self.means[0].argmax())
         taken = {}
-        for n, (mean, _) in self.expected.items():
+        for n, mean in self.means.items():
             best = int(mean.argmax())
             taken[n] = first if self.familiar and mean[best] - mean[first] <= margin else best
         return taken
@@ -204,18 +203,8 @@ def told(rows: list[dict]) -> dict:
         }
     pools = [row["pool"] for row in rows]
     found["familiar"] = round(float(np.mean([pool.familiar for pool in pools])), 3)
-    found["stated"] = {n: stated([(row["pool"], row["ohlora"][n]) for row in rows], n) for n in TRIALS[1:]}
     found["by_margin"] = {margin: gains(pools, margin) for margin in MARGINS}
     return found
-
-
-def stated(taken: list[tuple[Pool, int]], n: int) -> dict[str, float]:
-    """What she says after `n` trials of the one she takes, against its score on test."""
-    mean, sd = np.array([[values[i] for values in pool.expected[n]] for pool, i in taken]).T
-    error = np.array([pool.test[i] for pool, i in taken]) - mean
-    told = {f"inside_{k}_sd": np.mean(np.abs(error) <= k * sd) for k in (1, 2)}
-    told |= {"sd": np.mean(sd), "error": np.sqrt(np.mean(error**2)), "bias": -np.mean(error)}
-    return {name: round(float(value), 4) for name, value in told.items()}
 
 
 def gains(pools: list[Pool], margin: float) -> dict:
@@ -259,8 +248,6 @@ def main() -> None:
         print(part, report[part]["subsets"], "subsets")
         for n in TRIALS:
             print(f"  {n:2}", report[part][n], flush=True)
-        for n in TRIALS[1:]:
-            print(f"  stated after {n:2}", report[part]["stated"][n], flush=True)
         for margin in MARGINS:
             print(f"  margin {margin}", report[part]["by_margin"][margin], flush=True)
     write_json(OUT, report)

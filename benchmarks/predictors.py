@@ -2,14 +2,14 @@
 
     pip install lightgbm catboost gpytorch
 
-The ensemble that ships, the same without a part of it, gradient boosting, a Gaussian process with a deep
-kernel, and mixtures, fitted on one half and judged on the other: halves of the subsets, dataset by dataset,
-and halves of the datasets, which are then unseen. Judged by the trials of the other half (correlation, order
-within a subset, regret, order near the best) and by the choice: of CANDIDATES params each method takes the
-one it expects most of, and what that earns over the ensemble's best params on average is said by methods
-fitted on the other half, each kind in turn, as a judge may favour its own. Means over subsets with 95 %
-bootstrap intervals; `cpu_seconds` are of all that a method fits on one half (trees: three models). Writes
-docs/results/predictors.json when all were run.
+The ensemble that ships beside gradient boosting, a Gaussian process with a deep kernel, and mixtures, fitted
+on one half and judged on the other: halves of the subsets, dataset by dataset, and halves of the datasets,
+which are then unseen. Judged by the trials of the other half (correlation, order within a subset, regret,
+order near the best) and by the choice: of CANDIDATES params each method takes the one it expects most of, and
+what that earns over the ensemble's best params on average is said by methods fitted on the other half, each
+kind in turn, as a judge may favour its own. Means over subsets with 95 % bootstrap intervals; `cpu_seconds`
+are of all that a method fits on one half (trees: three models). Writes docs/results/predictors.json when all
+were run.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ from ohlora.durable import write_json
 from ohlora.predictor.calibration import NEAR_BEST, Known, best_rows, correlation, within
 from ohlora.predictor.fit import judge, own_table, source_folds
 from ohlora.predictor.jobs import FitPredictor
-from ohlora.predictor.predictor import Predictor, fit, standardised
+from ohlora.predictor.predictor import fit, standardised
 from ohlora.predictor.table import PredictorTable, predictor_table
 from ohlora.provenance import current_commit
 
@@ -39,9 +38,6 @@ CANDIDATES = 1024
 NEIGHBOURS = 32
 ROWS = 200_000  # predicted at a time
 OUT = Path("docs/results/predictors.json")
-
-# The settings that switch a part of the ensemble off.
-OFF: dict[str, dict[str, Any]] = {"pieces": {"bins": 1}, "auxiliary targets": {"auxiliary_weight": 0.0}}
 
 # (features [n, features], encoded params [n, columns]) -> macro-F1 [n]
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -53,27 +49,17 @@ def ensemble(job: FitPredictor, train: PredictorTable) -> dict[str, Predict]:
     fitted = fit(train, job.space, job.settings, job.seed)
     known = Known(fitted.known)
 
+    def own(features: np.ndarray, params: np.ndarray) -> np.ndarray:
+        vectors = standardised(torch.from_numpy(features).float(), fitted.mean, fitted.std)
+        return fitted.members(vectors, params).mean(0).double().numpy()
+
     def neighbours(features: np.ndarray, params: np.ndarray) -> np.ndarray:
         vectors = standardised(torch.from_numpy(features).float(), fitted.mean, fitted.std)
         each, place = torch.unique(vectors, dim=0, return_inverse=True)
         near = torch.cat([known.near(one[None], NEIGHBOURS) for one in each])
         return fitted.members(near[place], params).mean(0).double().numpy()
 
-    return {"ensemble": own(fitted), "neighbours": neighbours}
-
-
-def own(fitted: Predictor) -> Predict:
-    def predict(features: np.ndarray, params: np.ndarray) -> np.ndarray:
-        vectors = standardised(torch.from_numpy(features).float(), fitted.mean, fitted.std)
-        return fitted.members(vectors, params).mean(0).double().numpy()
-
-    return predict
-
-
-def without(part: str, job: FitPredictor, train: PredictorTable) -> dict[str, Predict]:
-    """The ensemble with one of its settings off."""
-    settings = replace(job.settings, **OFF[part])
-    return {f"ensemble without {part}": own(fit(train, job.space, settings, job.seed))}
+    return {"ensemble": own, "neighbours": neighbours}
 
 
 def trees(library: str, job: FitPredictor, train: PredictorTable) -> dict[str, Predict]:
@@ -179,7 +165,6 @@ def ridge(features: np.ndarray, target: np.ndarray) -> Callable[[np.ndarray], np
 
 METHODS: dict[str, Fit] = {
     "ensemble": ensemble,
-    **{f"ensemble without {part}": partial(without, part) for part in OFF},
     "lightgbm": partial(trees, "lightgbm"),
     "catboost": partial(trees, "catboost"),
     "gaussian process": deep_kernel,

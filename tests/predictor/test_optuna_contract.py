@@ -33,9 +33,7 @@ def untrained(*names: str) -> Predictor:
         members=2,
         width=4,
         dropout=0.0,
-        bins=1,
         within_weight=1.0,
-        auxiliary_weight=0.0,
         learning_rate=1e-3,
         weight_decay=0.0,
         epochs=1,
@@ -43,7 +41,7 @@ def untrained(*names: str) -> Predictor:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        ensemble = Ensemble(1, names, settings)
+        ensemble = Ensemble(1, len(names), settings)
     one = torch.ones(1)
     return Predictor(
         ("f",), names, axes, 0 * one, one, ensemble, 0.0, one[None], ("made",), torch.zeros(1, 2), {}

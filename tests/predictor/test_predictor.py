@@ -15,8 +15,7 @@ from tests.predictor.conftest import SETTINGS, made_table, true_f1
 from ohlora.assets import load_model, save_model
 from ohlora.errors import OhloraError
 from ohlora.predictor.fit import blind, boosted_trees, cross_predict, judge, predict_rows, source_folds
-from ohlora.predictor.model import piecewise_linear
-from ohlora.predictor.predictor import KIND, NAME, Predictor, fit, load, standardised
+from ohlora.predictor.predictor import KIND, Predictor, fit, load
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.space import Space
 
@@ -94,63 +93,6 @@ def test_saved_and_loaded_predicts_alike(
     assert again.noise == predictor.noise
     assert again.known_datasets == predictor.known_datasets
     again.check_space(space)
-
-
-def test_piecewise_linear_encoding() -> None:
-    x = torch.tensor([[0.0, 0.25], [0.6, 1.0]])
-    expected = [[0, 0, 0, 0, 1, 0, 0, 0], [1, 1, 0.4, 0, 1, 1, 1, 1]]
-    assert piecewise_linear(x, bins=4) == pytest.approx(torch.tensor(expected), abs=1e-6)
-
-
-def test_numbers_in_pieces_are_ranked_better(frame: pd.DataFrame, space: Space) -> None:
-    """Of a score that falls off a cliff at a learning rate; the same networks, trained as long."""
-    cliff = [space.within["learning_rate"].position(rate) > 0.6 for rate in frame["params.learning_rate"]]
-    table = predictor_table(
-        frame.assign(test_f1=frame["test_f1"] - 0.4 * np.array(cliff)), space, "test_f1", ["*"]
-    )
-    held = folds(table.group, 2, seed=0)[0]
-    errors = []
-    for bins in (1, 5):
-        predictor = fit(table.rows(~held), space, replace(SETTINGS, bins=bins), seed=0)
-        errors.append(np.abs(predict_rows(predictor, table.rows(held)) - table.target[held]).mean())
-    assert errors[1] < 0.9 * errors[0]
-
-
-class TestAuxiliary:
-    """Other results of a trial are learned beside its score."""
-
-    def test_comes_from_the_table(self, frame: pd.DataFrame, space: Space) -> None:
-        more = frame.assign(val_f1=0.5, val_loss=np.log(4.0))
-        found = predictor_table(more, space, "test_f1", ["*"]).auxiliary
-        assert {name: set(values) for name, values in found.items()} == {"val_f1": {0.5}, "val_loss": {0.25}}
-        assert set(predictor_table(more, space, "val_f1", ["*"]).auxiliary) == {"val_loss"}
-
-    def test_is_learned_beside_the_score(self, frame: pd.DataFrame, space: Space) -> None:
-        lower = predictor_table(frame.assign(val_f1=1 - frame["test_f1"]), space, "test_f1", ["*"])
-        held = folds(lower.group, 2, seed=0)[0]
-        predictor, unseen = fit(lower.rows(~held), space, SETTINGS, seed=0), lower.rows(held)
-        vectors = standardised(torch.from_numpy(unseen.features).float(), predictor.mean, predictor.std)
-        outputs = predictor.ensemble.outputs(vectors, torch.from_numpy(unseen.params).float())
-        score, val_f1 = outputs.detach().mean(dim=0).numpy().T
-        assert np.array_equal(score, predict_rows(predictor, unseen))
-        assert np.corrcoef(score, val_f1)[0, 1] < -0.9
-        assert np.corrcoef(unseen.target, val_f1)[0, 1] < -0.5
-
-    def test_what_is_missing_teaches_nothing(self, frame: pd.DataFrame, space: Space) -> None:
-        some = frame.assign(val_f1=np.where(frame.index % 2, np.nan, 0.5))
-        predictor = fit(predictor_table(some, space, "test_f1", ["*"]), space, SETTINGS, seed=0)
-        assert predict_rows(predictor, predictor_table(frame, space, "test_f1", ["*"])).min() > 0
-
-
-def test_a_card_of_before_pieces_and_auxiliary_targets(
-    table: PredictorTable, space: Space, tmp_path: Path
-) -> None:
-    before = fit(table, space, replace(SETTINGS, bins=1), seed=0)
-    before.save(tmp_path, NAME)
-    card = json.loads((tmp_path / f"{NAME}.json").read_text())
-    del card["auxiliary"], card["settings"]["bins"], card["settings"]["auxiliary_weight"]
-    (tmp_path / f"{NAME}.json").write_text(json.dumps(card))
-    assert np.array_equal(predict_rows(before, table), predict_rows(Predictor.load(tmp_path, NAME), table))
 
 
 class TestRefuses:

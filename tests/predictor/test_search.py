@@ -7,13 +7,12 @@ import time
 import numpy as np
 import pytest
 import torch
-from tests.predictor.conftest import SETTINGS, true_f1
+from tests.predictor.conftest import true_f1
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from ohlora.predictor.explain import swaps
-from ohlora.predictor.predictor import Predictor, fit, with_noise
+from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import Belief, best_on_average, expected, search
-from ohlora.predictor.table import PredictorTable
 from ohlora.space import Space
 
 
@@ -78,18 +77,13 @@ def test_belief_moves_to_what_was_seen(predictor: Predictor, space: Space) -> No
     assert after_sd[0] < before_sd[0]
 
 
-def test_trials_improve_on_a_subset_the_predictor_misjudges(table: PredictorTable, space: Space) -> None:
-    """Told ease 0.1 where it is 0.9: twelve trials find better params than the first guess, of three fits."""
-    gains = []
-    for seed in range(3):
-        predictor = with_noise(fit(table, space, SETTINGS, seed), 0.02, {})
-        vector, history = predictor.vector({"ease": 0.1, "noise": 0.5}), []
-        for number in range(12):
-            found = search(predictor, space, vector, number, history, explore=bool(history))
-            history.append((found.params, true_f1(space, found.params, 0.9)))
-        gains.append(max(score for _, score in history) - history[0][1])
-    assert min(gains) > 0
-    assert np.mean(gains) > 0.01
+def test_trials_improve_on_a_subset_the_predictor_misjudges(predictor: Predictor, space: Space) -> None:
+    """Told ease 0.1 where it is 0.9: twelve trials must find better params than the first guess."""
+    vector, history = predictor.vector({"ease": 0.1, "noise": 0.5}), []
+    for number in range(12):
+        found = search(predictor, space, vector, number, history, explore=bool(history))
+        history.append((found.params, true_f1(space, found.params, 0.9)))
+    assert max(score for _, score in history) > history[0][1] + 0.03
 
 
 def test_a_space_with_nothing_free_has_one_answer(predictor: Predictor, space: Space) -> None:

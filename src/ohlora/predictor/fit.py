@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -228,7 +228,14 @@ def predict_rows(predictor: Predictor, table: PredictorTable) -> np.ndarray:
 
 def blind(table: PredictorTable) -> PredictorTable:
     """The same rows, nothing to be seen of their subsets."""
-    return replace(table, feature_names=("nothing",), features=np.zeros((len(table.target), 1)))
+    return PredictorTable(
+        ("nothing",),
+        np.zeros((len(table.target), 1)),
+        table.params,
+        table.target,
+        table.group,
+        table.datasets,
+    )
 
 
 def boosted_trees(train: PredictorTable, test: PredictorTable) -> np.ndarray:

@@ -26,9 +26,7 @@ class PredictorSettings:
     members: Annotated[int, Ge(1), Le(1000)]
     width: Annotated[int, Ge(1), Le(10_000)]
     dropout: Annotated[float, Ge(0), Lt(1)]
-    bins: Annotated[int, Ge(1), Le(100)]  # intervals of a numeric hyperparameter's range; 1: seen as it is
     within_weight: NotNegative  # how much more the order inside a subset counts than its level
-    auxiliary_weight: NotNegative  # of each target that is learned beside the score
     learning_rate: Positive
     weight_decay: NotNegative
     epochs: Count

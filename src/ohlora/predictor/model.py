@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,33 +17,19 @@ from ohlora.predictor.jobs import PredictorSettings
 class Ensemble(LightningModule):
     """`members` two-layer networks side by side as one stacked tensor; each gives a macro-F1, 0 to 1.
 
-    Inputs are standardised features [n, features] and encoded params [n, columns]. The second half of the
-    members see the numeric ones as `piecewise_linear` too: kinds that err differently are together less often
-    fooled by the best of many predictions. Members differ also by their start and by the subsets each is
-    trained on (a bootstrap over subsets), so their spread grows where the table says little. Targets named in
-    `auxiliary` are learned beside the score, from the same hidden layer, and asked for by nobody (multi-task
-    learning; Caruana 1997): they are what else a trial says of its params.
+    Inputs are standardised features [n, features] and encoded params [n, columns]. Members differ by
+    their start and by the subsets each is trained on (a bootstrap over subsets), so their spread grows
+    where the table says little.
     """
 
-    def __init__(
-        self,
-        n_features: int,
-        columns: Sequence[str],
-        settings: PredictorSettings,
-        auxiliary: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, n_features: int, n_columns: int, settings: PredictorSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.auxiliary = tuple(auxiliary)
-        self.numeric = [i for i, name in enumerate(columns) if "=" not in name]  # others are one-hot
         m, w = settings.members, settings.width
-        in_pieces = m // 2 if settings.bins > 1 else 0
         self.feature_layer = Stacked(m, n_features, w)
-        self.param_layer = Stacked(m, len(columns), w, bias=False)
-        pieces = settings.bins * len(self.numeric)
-        self.piece_layer = Stacked(in_pieces, pieces, w, bias=False) if in_pieces else None
+        self.param_layer = Stacked(m, n_columns, w, bias=False)
         self.hidden = Stacked(m, w, w)
-        self.out = Stacked(m, w, 1 + len(self.auxiliary))
+        self.out = Stacked(m, w, 1)
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, features: Tensor, params: Tensor) -> Tensor:
@@ -51,28 +37,18 @@ class Ensemble(LightningModule):
 
         Features [subsets, 1, 1, features] are weighed against all the params: [subsets, members, n].
         """
-        return self.outputs(features, params)[..., 0]
-
-    def outputs(self, features: Tensor, params: Tensor) -> Tensor:
-        """The score and the auxiliary targets, 0 to 1, as `forward` [..., 1 + auxiliary]."""
-        x = self.feature_layer(features) + self.param_layer(params)
-        if self.piece_layer is not None:
-            seen = self.piece_layer(piecewise_linear(params[..., self.numeric], self.settings.bins))
-            x = x + F.pad(seen, (0, 0, 0, 0, self.settings.members - len(seen), 0))  # none for the first half
-        x = F.silu(self.hidden(self.dropout(F.silu(x))))
-        return torch.sigmoid(self.out(self.dropout(x)))
+        x = F.silu(self.feature_layer(features) + self.param_layer(params))
+        x = F.silu(self.hidden(self.dropout(x)))
+        return torch.sigmoid(self.out(self.dropout(x)).squeeze(-1))
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        features, params, targets, group, weight = batch
-        # [members, rows, targets]; from what is missing nothing is learned
-        error = torch.where(targets.isnan(), 0.0, self.outputs(features, params) - targets)
+        features, params, target, group, weight = batch
+        error = self(features, params) - target  # [members, rows]
         n_groups = int(group.max()) + 1
         count = torch.zeros(n_groups).index_add(0, group, torch.ones(len(group))).clamp_min(1)
-        level = torch.zeros(len(error), n_groups, error.shape[2]).index_add(1, group, error) / count[:, None]
+        level = torch.zeros(len(error), n_groups).index_add(1, group, error) / count
         within = error - level[:, group]
-        loss = error.square() + self.settings.within_weight * within.square()
-        beside = self.settings.auxiliary_weight * loss[..., 1:].sum(dim=-1)
-        return (weight * (loss[..., 0] + beside)).mean()
+        return (weight * (error.square() + self.settings.within_weight * within.square())).mean()
 
     def configure_optimizers(self):
         s = self.settings
@@ -83,16 +59,6 @@ class Ensemble(LightningModule):
             optimizer, lambda epoch: 0.5 * (1 + math.cos(math.pi * min(epoch / s.epochs, 1)))
         )
         return [optimizer], [scheduler]
-
-
-def piecewise_linear(x: Tensor, bins: int) -> Tensor:
-    """Piecewise linear encoding of numbers from 0 to 1: [..., n] -> [..., n * bins].
-
-    Each number is the share of every one of `bins` equal intervals that lies below it, so a linear layer on
-    it is a function with a kink at each interval's end (Gorishniy et al. 2022, On Embeddings for Numerical
-    Features in Tabular Deep Learning, eq. 1).
-    """
-    return (x[..., None] * bins - torch.arange(bins)).clamp(0, 1).flatten(-2)
 
 
 class Stacked(nn.Module):
@@ -115,7 +81,7 @@ class SubsetBatches:
 
     features: Tensor  # [rows, features]
     params: Tensor  # [rows, columns]
-    targets: Tensor  # [rows, 1 + auxiliary], nan where one is missing
+    target: Tensor  # [rows]
     group: Tensor  # int64 [rows], 0 to groups - 1
     weights: Tensor  # [members, groups]: how often each member drew each subset
     subsets_per_batch: int
@@ -132,7 +98,7 @@ class SubsetBatches:
             yield (
                 self.features[rows],
                 self.params[rows],
-                self.targets[rows],
+                self.target[rows],
                 group,
                 self.weights[:, self.group[rows]],
             )

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from pydantic import Strict
 from torch import Tensor
 
 from ohlora.assets import assets_dir, load_model, save_model
@@ -39,7 +38,6 @@ from ohlora.space import Axis, Choice, Params, Real, Space
 
 KIND = "ohlora.hp_predictor"
 NAME = "hp_predictor"  # of the two files that it is
-UNSAID = {"bins": 1, "auxiliary_weight": 0.0}  # settings that cards of before December 2026 lack
 # Novelty below which a subset is taken for one of a known dataset: 94 % of the known subsets are that near to
 # another of their dataset, 5 % to one of another dataset.
 FAMILIAR = 0.5
@@ -138,7 +136,6 @@ class Predictor:
             "noise": self.noise,
             "known_datasets": list(self.known_datasets),
             "settings": asdict(self.ensemble.settings),
-            "auxiliary": list(self.ensemble.auxiliary),
         }
         return save_model(folder, name, tensors, card)
 
@@ -178,13 +175,12 @@ class Predictor:
     def of_card(cls, said: PredictorCard, tensors: Mapping[str, Tensor], card: dict[str, Any]) -> Predictor:
         """The predictor a card describes; raises where the tensors are not what it says."""
         axes = {name: read_axis(axis) for name, axis in said.axes.items()}
-        n_features = len(said.feature_names)
+        n_features, n_columns = len(said.feature_names), len(said.columns)
         check_tensors(tensors, n_features, len(said.known_datasets))
         if tuple(Space(axes, axes).columns) != said.columns:
             raise OhloraError("columns are not those of its axes")
         with torch.device("meta"):  # no memory for what a card merely says: shapes are compared first
-            settings = PredictorSettings(**{**UNSAID, **said.settings})
-            ensemble = Ensemble(n_features, said.columns, settings, said.auxiliary)
+            ensemble = Ensemble(n_features, n_columns, PredictorSettings(**said.settings))
         if said.calibration is not None:
             Calibration(**said.calibration)
         faults = [
@@ -284,7 +280,6 @@ class PredictorCard:
     noise: NotNegative
     known_datasets: Names
     settings: dict[str, Any]
-    auxiliary: Annotated[tuple[Name, ...], Strict(False)] = ()  # targets that were learned beside the score
     calibration: dict[Name, Any] | None = None
     fixed_answers: dict[Name, dict[Name, Any]] | None = None  # dataset -> the params best there on average
 
@@ -355,7 +350,7 @@ def fit(
     batches = SubsetBatches(
         standardised(raw, mean, std),
         torch.from_numpy(table.params).float(),
-        torch.from_numpy(np.column_stack([table.target, *table.auxiliary.values()])).float(),
+        torch.from_numpy(table.target).float(),
         torch.from_numpy(table.group),
         weights,
         settings.subsets_per_batch,
@@ -363,7 +358,7 @@ def fit(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        ensemble = Ensemble(raw.shape[1], space.columns, settings, tuple(table.auxiliary))
+        ensemble = Ensemble(raw.shape[1], table.params.shape[1], settings)
         # barebones: a step here takes a millisecond, and Trainer's bookkeeping would double it.
         Trainer(accelerator="cpu", devices=1, max_epochs=settings.epochs, barebones=True).fit(
             ensemble, batches

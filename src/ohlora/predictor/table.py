@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
 
 import numpy as np
@@ -14,12 +14,6 @@ from ohlora.space import Space
 
 FEATURE, PARAM = "feature.", "params."
 GROUP = ["dataset", "family", "seed"]
-# Columns that are learned beside the score where a table has them, on its scale of 0 to 1: the geometric mean
-# of the right classes' probabilities for the loss.
-AUXILIARY: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "val_f1": lambda f1: f1,
-    "val_loss": lambda loss: np.exp(-loss),
-}
 SCORE_MAX = 1.000001  # a mean of float32 may end a digit above 1
 
 
@@ -33,8 +27,6 @@ class PredictorTable:
     target: np.ndarray  # float [rows], macro-F1, 0 to 1
     group: np.ndarray  # int64 [rows]
     datasets: np.ndarray  # str [rows]
-    # name -> float [rows], 0 to 1, nan where it is missing: learned beside the target
-    auxiliary: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_groups(self) -> int:
@@ -50,7 +42,6 @@ class PredictorTable:
             self.target[keep],
             group,
             self.datasets[keep],
-            {name: values[keep] for name, values in self.auxiliary.items()},
         )
 
 
@@ -92,13 +83,9 @@ def predictor_table(
     features = frame[[FEATURE + n for n in names]].to_numpy(float, copy=True)
     score = frame[target].to_numpy(float, copy=True)
     group = frame.groupby(list(group_columns), sort=False).ngroup().to_numpy(np.int64, copy=True)
-    datasets = frame[group_columns[0]].to_numpy(str)
-    beside = {
-        name: scaled(frame[name].to_numpy(float))
-        for name, scaled in AUXILIARY.items()
-        if name in frame and name != target
-    }
-    return PredictorTable(tuple(names), features, np.array(params), score, group, datasets, beside)
+    return PredictorTable(
+        tuple(names), features, np.array(params), score, group, frame[group_columns[0]].to_numpy(str)
+    )
 
 
 def value_faults(
