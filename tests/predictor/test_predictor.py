@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.predictor.conftest import SETTINGS, made_table, true_f1
 
-from ohlora.assets import load_model, save_model
+from ohlora.assets import assets_dir, load_model, save_model
 from ohlora.errors import OhloraError
 from ohlora.predictor.fit import blind, boosted_trees, cross_predict, judge, predict_rows, source_folds
 from ohlora.predictor.predictor import KIND, Predictor, fit, load
@@ -93,6 +93,16 @@ def test_saved_and_loaded_predicts_alike(
     assert again.noise == predictor.noise
     assert again.known_datasets == predictor.known_datasets
     again.check_space(space)
+
+
+def test_other_encoders_are_refused(tmp_path: Path) -> None:
+    """Features of other encoders have the same names, and mean something else."""
+    shipped = load()
+    shipped.check_encoders(assets_dir() / "encoders")
+    (tmp_path / "fashion.safetensors").write_bytes(b"others")
+    with pytest.raises(OhloraError, match=r"other encoders \(a3dfb19b\) than those in .* paths.encoders="):
+        shipped.check_encoders(tmp_path)
+    replace(shipped, card={}).check_encoders(tmp_path)  # a card that does not say
 
 
 class TestRefuses:

@@ -91,6 +91,7 @@ def load_predictor(match: PlayMatch) -> Predictor:
     match.narrator.check()
     predictor = Predictor.load(Path(match.predictor), NAME)
     predictor.check_space(match.space)
+    predictor.check_encoders(Path(match.encoders))
     return predictor
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +28,12 @@ class Encoder(Protocol):
     """Anything that turns uint8 images [n, channels, height, width] into codes [n, code]."""
 
     def encode(self, images: Tensor) -> Tensor: ...
+
+
+def encoders_digest(folder: Path) -> str:
+    """Eight hex digits of the weights of all encoders in `folder`."""
+    weights = [path.read_bytes() for path in sorted(folder.glob("*.safetensors"))]
+    return hashlib.sha256(b"".join(weights)).hexdigest()[:8]
 
 
 @one_thread()

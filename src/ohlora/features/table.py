@@ -19,7 +19,7 @@ from ohlora.datasets.subset import TooFewImages
 from ohlora.datasets.titles import source
 from ohlora.durable import replace_file
 from ohlora.errors import OhloraError
-from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
+from ohlora.features.describe import FEATURES_VERSION, Encoder, describe, encoders_digest
 from ohlora.progress import progress
 from ohlora.text import printable
 
@@ -28,8 +28,7 @@ RECIPE = ["dataset", "family", "seed"]
 
 def features_version(encoders: Path) -> str:
     """What made the features: the version of `describe` and a digest of the encoders' weights."""
-    weights = [path.read_bytes() for path in sorted(encoders.glob("*.safetensors"))]
-    return f"{FEATURES_VERSION}-{hashlib.sha256(b''.join(weights)).hexdigest()[:8]}"
+    return f"{FEATURES_VERSION}-{encoders_digest(encoders)}"
 
 
 def made_today(frame: pd.DataFrame, encoders: Path) -> bool:

@@ -122,6 +122,7 @@ def advise(folder: str | Path, image_size: int = 32) -> Advice:
 def advise_on(subset: Subset, data: ImageData, predictor: Predictor, space: Space, encoders: Path) -> Advice:
     """Advice for one subset of `data`, with what is fixed in `space` left as it is."""
     predictor.check_space(space)
+    predictor.check_encoders(encoders)
     features: dict[str, Any] = describe(subset, encoder_for(data, encoders))
     if odd := [name for name, value in features.items() if not math.isfinite(value)]:
         raise OhloraError(f"{subset.title}: {', '.join(odd[:3])} is not a number: too few images a class")

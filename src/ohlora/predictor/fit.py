@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
+from ohlora.features.describe import encoders_digest
 from ohlora.features.table import add_features, describable, made_today
 from ohlora.predictor.calibration import (
     VIEWS,
@@ -108,6 +109,8 @@ def fit_predictor(job: FitPredictor) -> float:
         "report": report,
         "protocol": frame["protocol"].iloc[0] if "protocol" in frame else job.protocol.fingerprint,
         "tables": [Path(t).name for t in job.tables],
+        # Somebody else's features are of no encoders of ours.
+        "encoders": None if job.columns else encoders_digest(Path(job.encoders)),
     }
     final = trusted(final, table, game.space, job.seed, known, (calibration, errors), card)
     final.save(out, NAME)

@@ -18,7 +18,7 @@ from ohlora.assets import assets_dir, load_model, save_model
 from ohlora.config import Name, NotNegative, config
 from ohlora.datasets.titles import source
 from ohlora.errors import OhloraError
-from ohlora.features.describe import FEATURES_VERSION
+from ohlora.features.describe import FEATURES_VERSION, encoders_digest
 from ohlora.predictor.calibration import (
     ERROR_NEIGHBOURS,
     MIN_SD,
@@ -120,6 +120,16 @@ class Predictor:
             ]
             raise OhloraError(
                 "the predictor was fitted on another space; " + "; ".join(faults or ["the order differs"])
+            )
+
+    def check_encoders(self, folder: Path) -> None:
+        """Refuse encoders other than those that made the features it was fitted on, where its card says."""
+        known, here = self.card.get("encoders"), encoders_digest(folder)
+        if known not in (None, here):
+            raise OhloraError(
+                f"the predictor was fitted on features of other encoders ({known}) than those in {folder}"
+                f" ({here}); take its own, or fit it on features of these: python train.py"
+                f" model=hp_predictor paths.encoders={folder.as_posix()}"
             )
 
     def save(self, folder: Path, name: str) -> Path:

@@ -29,7 +29,9 @@ def choose(chooser: NearBest, data: ImageData, subset: Subset, space: Space, cou
     """`count` params for one subset, always the same for the same predictor."""
     predictor = loaded(chooser.predictor)
     predictor.check_space(space)
-    vector = predictor.vector(describe(subset, encoder_for(data, Path(chooser.encoders))))
+    encoders = Path(chooser.encoders)
+    predictor.check_encoders(encoders)
+    vector = predictor.vector(describe(subset, encoder_for(data, encoders)))
     rng = np.random.default_rng(zlib.crc32(repr((subset.recipe, count)).encode()))
     chosen = []
     for i in range(count):

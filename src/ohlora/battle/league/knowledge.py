@@ -191,6 +191,7 @@ class Library:
         self.job = job
         self.shipped = Predictor.load(Path(job.predictor), NAME)
         self.shipped.check_space(job.space)
+        self.shipped.check_encoders(Path(job.encoders))
         self._known: dict[str, Knowledge] = {}  # by the source it is without
         self._encoders: dict[str, Encoder] = {}
 
