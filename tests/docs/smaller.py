@@ -77,6 +77,7 @@ BENCHMARKS: dict[str, tuple[dict[str, str], list[str]]] = {
     "few_shot": (FITTED, []),
     "promises": (FITTED, []),
     "choice_rules": (FITTED, []),
+    "noise": (FITTED, []),
     "learning_curves": ({**FITTED, "DRAWS = 3": "DRAWS = 1"}, []),
     "early_discarding": ({"PARAMS = 16": "PARAMS = 2"}, ["1"]),
     "face_speed": ({"RUNS, STARTS = 2, 3, 3": "RUNS, STARTS = 1, 1, 1"}, ["no-browser"]),
