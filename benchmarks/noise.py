@@ -60,6 +60,8 @@ def repeats(table: PredictorTable, val: np.ndarray) -> list[dict]:
     found = []
     for low, high in pairwise(BELOW_BEST):
         some = (below >= low) & (below < high)
+        if not some.any():
+            continue
         sd, luck = shared_sd(by_test[some], by_test[some]), shared_sd(by_test[some], by_val[some])
         told = rounded({"sd": sd, "shared_with_validation": luck})
         found.append({"below_best": [low, high], "trials": int(some.sum()), **told})
