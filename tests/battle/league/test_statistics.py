@@ -14,7 +14,7 @@ from ohlora.battle.league.jobs import Bootstrap
 from ohlora.battle.league.knowledge import evenly, greedy
 from ohlora.battle.league.plan import Fixture, in_order
 from ohlora.battle.league.played import Played, versions_notes
-from ohlora.battle.league.statistics import break_even, inside, mean_interval, resampled, wins
+from ohlora.battle.league.statistics import bracketed, break_even, inside, mean_interval, resampled, wins
 from ohlora.battle.league.tables import break_evens, calibration, pairs, score_table, standings, where
 from ohlora.datasets.families import SubsetRecipe
 
@@ -42,6 +42,16 @@ def test_differences_between_datasets_widen_no_interval() -> None:
     values = np.array([[0.0]] * 10 + [[1.0]] * 10)
     found = mean_interval(values, resampled(["a"] * 10 + ["b"] * 10, 200, 0), 0.95)[:, 0]
     assert found.tolist() == [0.5, 0.5, 0.5]
+
+
+def test_one_subset_of_a_dataset_has_no_interval() -> None:
+    """It has no spread to draw from: a point would look like certainty."""
+    values = np.array([[0.1], [0.2], [0.9]])
+    mean, low, high = mean_interval(values, resampled(["a", "a", "b"], 200, 0), 0.95)[:, 0]
+    assert mean == pytest.approx(0.4)
+    assert np.isnan([low, high]).all()
+    assert bracketed(low, high) == "[no interval: one subset of a dataset]"
+    assert bracketed(-0.01, 0.02) == "[-0.0100, +0.0200]"
 
 
 def test_equal_scores_are_half_a_win_each() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ohlora.battle.league.jobs import HERS
+from ohlora.battle.league.statistics import bracketed
 from ohlora.battle.league.tables import ALL, matrix, where
 
 TPE, STARTED = ("tpe", "tpe_univariate"), "tpe_from_static"
@@ -51,7 +52,8 @@ def fixed_answers(pairs: pd.DataFrame, unseen: bool, datasets: int) -> list[Goal
         better = row["low"] > 0 and (datasets >= SOURCES if unseen else row["win_rate"] > 0.55)
         asked = f"without trials against {rival}, {row['group']}: mean difference above 0, interval too"
         asked += f"; {SOURCES} datasets or more" if unseen else "; win rate above 0.55"
-        said = f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}], wins {row['win_rate']:.3f}"
+        ends = bracketed(row["low"], row["high"])
+        said = f"{row['difference']:+.4f} {ends}, wins {row['win_rate']:.3f}"
         found.append(Goal(asked, said, bool(better)))
     return found
 
@@ -99,14 +101,14 @@ def few_shot(scores: pd.DataFrame, pairs: pd.DataFrame, datasets: list[str]) -> 
             Goal(
                 "above every rival at equal trials (the portfolio has one more)",
                 f"least against {row['rival']} with {row['trials']}, she {row['her_trials']}:"
-                f" {row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]",
+                f" {row['difference']:+.4f} {bracketed(row['low'], row['high'])}",
                 bool(row["difference"] > 0),
             )
         )
     for dataset in datasets:
         part = where(pairs, group=group_of(pairs, dataset), her_trials=8, rival=TPE, trials=50)
         for row in part.to_dict("records"):
-            said = f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+            said = f"{row['difference']:+.4f} {bracketed(row['low'], row['high'])}"
             found.append(
                 Goal(f"with 8 trials above {row['rival']} with 50, {dataset}", said, row["difference"] > 0)
             )

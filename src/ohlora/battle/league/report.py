@@ -93,7 +93,7 @@ def report(job: PlayLeague, plan: Plan, console: Console) -> float:
     shown = shown_groups(scores, against)  # the others are in the Parquet files
     content |= {
         "goals": reached,
-        "published": own,
+        "published": records(pd.DataFrame(own)),
         "standings": records(where(tables["standings"], group=shown)),
         "glance": records(fewest(where(against, group=shown))),
         "break_even": records(fewest(tables["break_even"])) if len(tables["break_even"]) else [],
@@ -289,7 +289,7 @@ def group_table(job: PlayLeague, against: pd.DataFrame) -> Table:
             str(row["subsets"]),
             f"{row['win_rate']:.0%}",
             f"{row['difference']:+.4f}",
-            f"{row['low']:+.4f} to {row['high']:+.4f}",
+            "" if math.isnan(row["low"]) else f"{row['low']:+.4f} to {row['high']:+.4f}",
         )
     return table
 

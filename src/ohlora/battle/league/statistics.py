@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,8 @@ from ohlora.battle.verdict import DECIMALS
 def resampled(strata: Sequence[str], count: int, seed: int) -> np.ndarray:
     """How often each subset is drawn in each of `count` resamples [count, subsets].
 
-    With replacement within each stratum (a dataset), so that each keeps its number of subsets.
+    With replacement within each stratum (a dataset), so that each keeps its number of subsets. A single
+    subset says nothing of its dataset's spread: it is drawn nan times, and so no interval comes of it.
     """
     rng = np.random.default_rng(seed)
     strata_array = np.array(strata)
@@ -20,14 +22,24 @@ def resampled(strata: Sequence[str], count: int, seed: int) -> np.ndarray:
     for name in dict.fromkeys(strata):
         rows = np.flatnonzero(strata_array == name)
         drawn[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=count)
+        if len(rows) == 1:
+            drawn[:, rows] = np.nan
     return drawn
 
 
 def mean_interval(values: np.ndarray, drawn: np.ndarray, level: float) -> np.ndarray:
-    """Mean of `values` [subsets, columns] over subsets, and the ends of its interval: [3, columns]."""
+    """Mean of `values` [subsets, columns] over subsets, and the ends of its interval: [3, columns].
+
+    The ends are nan where a dataset has one subset only (`resampled`).
+    """
     means = drawn @ values / len(values)
     ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.stack([values.mean(0), *ends])
+
+
+def bracketed(low: float, high: float) -> str:
+    """An interval as it is printed."""
+    return "[no interval: one subset of a dataset]" if math.isnan(low) else f"[{low:+.4f}, {high:+.4f}]"
 
 
 def wins(hers: np.ndarray, theirs: np.ndarray) -> np.ndarray:
