@@ -259,8 +259,9 @@ def glance_table(against: pd.DataFrame) -> Table:
     part = fewest(where(against, group=ALL))
     there = set(part["trials"])
     columns = [number for number in (0, *COLUMNS) if number in there] or sorted(there)
-    table = Table(title="Oh-LoRA without trials against: her win rate, her macro-F1 less theirs")
-    table.add_column("rival")
+    title = "Oh-LoRA without trials against: her win rate, her macro-F1 less theirs"
+    table = Table(title=title, padding=0)  # with more, 80 columns cut digits off
+    table.add_column("rival", overflow="fold")
     for number in columns:
         table.add_column("no trials" if number == 0 else str(number), justify="right")
     for rival in dict.fromkeys(part["rival"]):
