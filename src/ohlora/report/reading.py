@@ -297,7 +297,8 @@ def league(folder: Path, marker: Path, told: dict[str, Any]) -> Found:
             "its trials": row["trials"],
             "her win rate": row["win_rate"],
             "her F1 less its": row["difference"],
-            "95 %": f"{row['low']:+.3f} to {row['high']:+.3f}",
+            # None where a dataset has one subset only.
+            "95 %": "" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}",
         }
         for row in most.values()
     ]
