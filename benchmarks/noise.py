@@ -24,7 +24,7 @@ from choice_rules import SEED, halves, job_of
 from few_shot import trials
 
 from ohlora.durable import write_json
-from ohlora.predictor.calibration import best_rows, log_spread, within
+from ohlora.predictor.calibration import best_rows, correlation, log_spread, within
 from ohlora.predictor.fit import predict_rows
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import fit
@@ -86,10 +86,9 @@ def near_best(job: FitPredictor, table: PredictorTable, val: np.ndarray) -> list
         rows = rows[np.bincount(table.group[rows], minlength=table.n_groups)[table.group[rows]] > 1]
         group = np.unique(table.group[rows], return_inverse=True)[1]
         test, by_val, guess = (around_mean(one[rows], group) for one in (table.target, val, predicted))
-        sd, sd_guess = shared_sd(test, test), shared_sd(guess, guess)
-        correlation = float(np.mean(test * guess)) / (sd * sd_guess)
-        told = {"sd": sd, "shared_with_validation": shared_sd(test, by_val), "predicted": correlation * sd}
-        found.append({"share": share, "trials": len(rows), **rounded({**told, "correlation": correlation})})
+        sd, alike = shared_sd(test, test), correlation(test, guess)
+        told = {"sd": sd, "shared_with_validation": shared_sd(test, by_val), "predicted": alike * sd}
+        found.append({"share": share, "trials": len(rows), **rounded({**told, "correlation": alike})})
     return found
 
 

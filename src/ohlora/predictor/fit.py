@@ -109,8 +109,8 @@ def fit_predictor(job: FitPredictor) -> float:
         "report": report,
         "protocol": frame["protocol"].iloc[0] if "protocol" in frame else job.protocol.fingerprint,
         "tables": [Path(t).name for t in job.tables],
-        # Somebody else's features are of no encoders of ours.
-        "encoders": None if job.columns else encoders_digest(Path(job.encoders)),
+        # Features that do not say what made them may be of any encoders.
+        "encoders": encoders_digest(Path(job.encoders)) if "features_version" in frame else None,
     }
     final = trusted(final, table, game.space, job.seed, known, (calibration, errors), card)
     final.save(out, NAME)
