@@ -20,4 +20,20 @@ class NearBest:
     predictor: Name  # folder of hp_predictor.safetensors
     encoders: Name  # folder
 
-    choose = deferred("ohlora.predictor.thompson", "choose")
+    choose = deferred("ohlora.predictor.thompson", "draw")
+
+
+@config
+class Favourites:
+    """Draws the fixed answer of the dataset, then the best params that a search by each member finds.
+
+    The fixed answer is what her choice is measured against, and a member's favourite is where it is most
+    likely too high: what they score teaches the order among the best, and takes back empty promises.
+    """
+
+    name: ClassVar[str] = "favourites"
+
+    predictor: Name  # folder of hp_predictor.safetensors
+    encoders: Name  # folder
+
+    choose = deferred("ohlora.predictor.thompson", "search_each")

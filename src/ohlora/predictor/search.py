@@ -131,8 +131,7 @@ def trusted(params: Params, safe: Params, space: Space, belief: Belief, margin: 
 
     Where the dataset is known they must promise `margin` more. Values that `space` does not have stay.
     """
-    free = space.free
-    there = {name: value for name, value in safe.items() if name in free and free[name].fault(value) is None}
+    there = within(space, safe)
     fallback = {**params, **there}
     promised, kept = belief(np.concatenate([space_row(space, params), space_row(space, fallback)]))[0]
     if belief.expected.familiar and promised - kept <= margin:
@@ -155,6 +154,12 @@ def plainer(params: Params, safe: Params, space: Space, belief: Belief) -> Param
         if means.max() < least:
             return params
         params = simpler[int(means.argmax())]
+
+
+def within(space: Space, params: Params) -> Params:
+    """Those of `params` that are free in `space` and in its ranges."""
+    free = space.free
+    return {name: value for name, value in params.items() if name in free and free[name].fault(value) is None}
 
 
 def space_row(space: Space, params: Params) -> np.ndarray:
