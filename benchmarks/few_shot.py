@@ -15,7 +15,8 @@ random    random trials; the best validation score is taken
 Told for 0 to 16 trials: mean macro-F1 over ohlora's without trials, with 95 % bootstrap intervals over
 subsets; regret as a share of the subset's range of test scores (0: its best trial, which chance has helped);
 mean rank among the four (1 is best); for other margins in the place of WORTH_CHANGING the gain and the gain
-that a twentieth of the subsets stay below. Writes docs/results/few_shot.json.
+that a twentieth of the subsets stay below. Writes docs/results/few_shot.json, and regret
+and rank as few_shot.png.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ import torch
 from choice_rules import MOST, SEED, halves, interval, job_of
 from scipy.stats import rankdata
 
+from ohlora.battle.league.figures import MARKS, trial_axis
 from ohlora.durable import write_json
+from ohlora.figures import plt, save_figure
 from ohlora.predictor.fit import own_table, source_folds
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import Predictor, fit, load, standardised, with_noise
@@ -43,6 +46,7 @@ LEAST = 16  # trials of a subset
 TRIALS = (0, 1, 2, 4, 8, 16)
 MARGINS = (0.0, 0.005, 0.01, 0.015, 0.03)
 OUT = Path("docs/results/few_shot.json")
+CURVES = {"regret": "regret, share of the subset's range", "rank": "mean rank (1 is best)"}
 
 
 @dataclass(frozen=True)
@@ -232,6 +236,26 @@ def trials(job: FitPredictor) -> tuple[PredictorTable, np.ndarray, list[dict]]:
     return table, frame["val_f1"].to_numpy(float), params
 
 
+def draw(report: dict, path: Path) -> Path:
+    """Regret and mean rank against trials, HPO-B's curves; `report` as written."""
+    parts = [name for name, part in report.items() if isinstance(part, dict)]
+    figure, axes = plt.subplots(
+        2, len(parts), figsize=(4.6 * len(parts), 6.4), layout="constrained", sharey="row", squeeze=False
+    )
+    for column, part in zip(axes.T, parts, strict=True):
+        for axis, (kind, label) in zip(column, CURVES.items(), strict=True):
+            for i, name in enumerate(METHODS):
+                after = [n for n in TRIALS[1:] if name in report[part][n]]
+                axis.plot(after, [report[part][n][name][kind] for n in after], label=name, marker=MARKS[i])
+            trial_axis(axis, list(TRIALS[1:]))
+            axis.set_ylabel(label)
+        column[0].set(title=f"{part.replace('_', ' ')} ({report[part]['subsets']} subsets)")
+        column[1].set_xlabel("trials")
+    axes[0][0].set_ylim(bottom=0)
+    axes[0][0].legend()
+    return save_figure(figure, path)
+
+
 def main() -> None:
     torch.set_num_threads(1)
     job = job_of([])
@@ -251,6 +275,7 @@ def main() -> None:
         for margin in MARGINS:
             print(f"  margin {margin}", report[part]["by_margin"][margin], flush=True)
     write_json(OUT, report)
+    draw(report, OUT.with_suffix(".png"))
 
 
 if __name__ == "__main__":
