@@ -76,6 +76,7 @@ BENCHMARKS: dict[str, tuple[dict[str, str], list[str]]] = {
     "kept_weights": (ONE_DATASET, ["1"]),
     "few_shot": (FITTED, []),
     "promises": (FITTED, []),
+    "favourites": ({}, []),
     "choice_rules": (FITTED, []),
     "noise": (FITTED, []),
     "learning_curves": ({**FITTED, "DRAWS = 3": "DRAWS = 1"}, []),
