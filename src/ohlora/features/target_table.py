@@ -26,9 +26,10 @@ COLUMNS = {
     "dataset, family, seed": "the subset's recipe; cifar10_jpeg is CIFAR-10 (JPEG)",
     "trial_seed": "of the network's start, the order of batches, dropout and augmentation; above each"
     " million the params are those of the trial a million below, under another seed",
-    "chooser, held_fixed": "who chose the params: evenly (over the space) or near_best (by the predictor of"
-    " the time); and the hyperparameters that stood fixed. Recorded by sweeps; in rows of commits 0fae2ef,"
-    " 5aa139e, 756cfe4 and e81fa74 told from trial seeds and repeated values, see ohlora/records/older.py",
+    "chooser, held_fixed": "who chose the params: evenly (over the space), near_best or favourites (by the"
+    " predictor of the time); and the hyperparameters that stood fixed. Recorded by sweeps; in rows of"
+    " commits 0fae2ef, 5aa139e, 756cfe4 and e81fa74 told from trial seeds and repeated values, see"
+    " ohlora/records/older.py",
     "subset_fingerprint, protocol, space": "of the family's settings, of network and budget, of the axes",
     "params.*": "hyperparameters, in the units of conf/axes/cnn.yaml",
     "status": "complete, or diverged: the loss stopped being finite",
