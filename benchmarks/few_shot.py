@@ -15,8 +15,8 @@ random    random trials; the best validation score is taken
 Told for 0 to 16 trials: mean macro-F1 over ohlora's without trials, with 95 % bootstrap intervals over
 subsets; regret as a share of the subset's range of test scores (0: its best trial, which chance has helped);
 mean rank among the four (1 is best); for other margins in the place of WORTH_CHANGING the gain and the gain
-that a twentieth of the subsets stay below. Writes docs/results/few_shot.json, and regret
-and rank as few_shot.png.
+that a twentieth of the subsets stay below. Writes docs/results/few_shot.json, and regret and
+rank as few_shot.png.
 """
 
 from __future__ import annotations
