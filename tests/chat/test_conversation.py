@@ -386,6 +386,7 @@ class TestTheCommand:
             check=False,
         )
 
+    @pytest.mark.slow
     def test_piped_lines_are_answered_and_kept(self, tmp_path):
         done = self.run(
             tmp_path, text="my name is Maya\n/nonsense\nwhat's my name?\n/forget user_name\n/memory\n"

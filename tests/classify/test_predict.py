@@ -117,6 +117,7 @@ class TestOnTheCommandLine:
         assert told in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
 
+    @pytest.mark.slow
     def test_advice_as_json_is_nothing_but_json(self, door, photos, tmp_path):
         done = door("advise", str(photos), "image_size=8", "format=json", "logger=wandb", cwd=tmp_path)
         assert done.returncode == 0, done.stderr

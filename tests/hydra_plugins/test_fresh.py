@@ -166,6 +166,7 @@ def launch(tmp_path_factory, python):
     return run
 
 
+@pytest.mark.slow
 def test_each_job_has_its_own_card_and_a_free_one_is_used_again(launch, tmp_path):
     words = ("number=0,1,2", "seconds=2.0", "hydra.launcher.gpus=[0,2]")
     done, seen = launch(*words, cwd=tmp_path, CUDA_VISIBLE_DEVICES="4,5,6", LOCAL_RANK="1", SLURM_NTASKS="1")
@@ -196,6 +197,7 @@ def test_a_killed_job_is_told_and_the_others_go_on(launch, tmp_path):
     assert {n: job["start"] for n, job in seen.items()} == stamps
 
 
+@pytest.mark.slow
 def test_the_same_sweep_directory_runs_only_what_is_not_finished(launch, tmp_path):
     """Finished, failed, killed before its end, and another job under the same number."""
     done, first = launch("number=1", "crash=0,7", cwd=tmp_path)
@@ -315,6 +317,7 @@ def test_a_sweep_without_jobs_is_refused(launch, tmp_path):
     assert not seen
 
 
+@pytest.mark.slow
 def test_jobs_side_by_side_say_where_they_are(launch, tmp_path, monkeypatch):
     """Into a file: at once how many there are, and then a line now and then with those that run."""
     site = tmp_path / "site"
@@ -332,6 +335,7 @@ def test_jobs_side_by_side_say_where_they_are(launch, tmp_path, monkeypatch):
     assert any(line.startswith("jobs: 2 of 3, 2 (number=2 seconds=1.5)") for line in lines), lines
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_no_job_outlives_its_launcher(number, launch, tmp_path):
@@ -361,6 +365,7 @@ def is_running(pid: int) -> bool:
     return exists(pid)
 
 
+@pytest.mark.slow
 def test_a_stubborn_job_is_ended(tmp_path):
     """A signal to the launcher alone: jobs are told, then made, to stop."""
     ready = tmp_path / "ready"

@@ -331,6 +331,7 @@ class TestFaults:
             Predictor.from_pretrained(tmp_path)
 
 
+@pytest.mark.slow
 def test_exit_codes_of_the_command(hub, job, tmp_path):
     """As it is typed, `--check` and a repository's name, in a process of its own."""
     job("only=[table]", "dry_run=false").run()

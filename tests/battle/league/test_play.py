@@ -85,6 +85,7 @@ def test_a_portfolio_follows_every_promise(
 
 
 class TestAWholeLeague:
+    @pytest.mark.slow
     def test_nothing_is_trained_twice_and_trainings_are_shared(self, played: Making) -> None:
         job = played()
         records = journal(job).records()

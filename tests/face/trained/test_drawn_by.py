@@ -79,6 +79,7 @@ def test_faces_of_the_bank_are_filmed(animate, tmp_path, capsys):
     assert capsys.readouterr().out.count(f"Drawn by a network at {SIDE} px") == 2
 
 
+@pytest.mark.slow
 def test_her_first_frame_does_not_wait_for_lightning():
     """Nor for torchmetrics: three seconds each, and only those who learn and judge need them."""
     heavy = "{'lightning', 'torchmetrics', 'torchvision'}"

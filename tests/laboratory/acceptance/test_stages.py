@@ -46,6 +46,7 @@ class TestRenderer:
         assert scores["r_hair_colour"] > 0.98
         assert scores["r_roll_low"] < scores["r_roll"] < scores["r_roll_high"] <= 1
 
+    @pytest.mark.slow
     def test_a_twin_whose_light_changed_is_none(self, evaluation):
         painter = evaluation.source.renderer
         assert true_twins(evaluation, people=2).all()
@@ -91,6 +92,7 @@ class TestPeopleAfterAnEdit:
 
 
 class TestLikeness:
+    @pytest.mark.slow
     def test_whoever_draws_one_person_is_told_by_recall(self, evaluation_with):
         painter = evaluation_with().source.renderer
 

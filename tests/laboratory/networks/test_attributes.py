@@ -33,6 +33,7 @@ def test_an_ensemble_says_the_mean_of_its_members():
     assert torch.allclose(Ensemble(members)(images), each.mean(dim=0))
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_learned_by_heart(batch, still, overfits):
     torch.manual_seed(0)
     network = PictureSettings((8, 16, 24), 24, 0.0).build(None)

@@ -20,6 +20,7 @@ def spread(batch):
     return batch.properties.mean(dim=0), batch.properties.std(dim=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.kind)
 def test_one_batch_can_be_learned_by_heart(shape, batch, still, overfits, spread, renderer):
     torch.manual_seed(0)
@@ -83,6 +84,7 @@ def test_a_run_leaves_a_regressor_of_raw_values(face_job, tmp_path, batch):
     assert ((told.mean(dim=0) - mean) / regressor.std).abs().max() < 2  # raw, not z-scored
 
 
+@pytest.mark.slow
 def test_b_finds_its_parts_with_segmenter_b_of_its_own_size(face_job, tmp_path, batch):
     face_job("face_seg", tmp_path, "role=examiner").run()
     here, run = f"paths.face={tmp_path}", tmp_path / "run"

@@ -74,6 +74,7 @@ def test_overlap_scores_by_hand():
     assert each.nonzero().tolist() == [[0, 0, 0], [0, 10, 3], [1, 1, 1], [1, 1, 2]]
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_learned_by_heart(batch, still, overfits):
     torch.manual_seed(0)
     overfits(SegmenterLearner(UNet(8), still, 0.5, **LESSON), batch, lr=1e-2)

@@ -262,6 +262,7 @@ def test_a_prior_that_is_too_narrow_is_widened_to_where_people_differ_as_they_do
     assert float(generator.network.prior.width) == pytest.approx(width)
 
 
+@pytest.mark.slow
 def test_an_adversarial_run(face_job, taught, tmp_path):
     face_job("face_vae", tmp_path, f"paths.face={taught}", "variant=v1", "job.watched=8").run()
     generator = load_generator(tmp_path, "generator_v1")

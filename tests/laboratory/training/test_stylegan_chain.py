@@ -134,6 +134,7 @@ def acts(job) -> None:
         assert (more - less).mean() > (most - least) / 3, name
 
 
+@pytest.mark.slow
 def test_a_stylegan_s_people_act(made, animate, tmp_path, composed):
     job = animate(made)
     acts(job)
