@@ -24,9 +24,10 @@ from ohlora.build import build
 from ohlora.conf_files import CONF
 from ohlora.predictor.calibration import Known
 from ohlora.predictor.fit import own_table
+from ohlora.predictor.fixed import best_on_average
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import Predictor, fit, standardised
-from ohlora.predictor.search import best_on_average, space_row
+from ohlora.predictor.search import space_row
 from ohlora.predictor.study_model import climb
 from ohlora.predictor.table import PredictorTable, predictor_table
 from ohlora.space import Space

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from ohlora.predictor.explain import swaps
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.search import Belief, best_on_average, expected, search
+from ohlora.predictor.search import Belief, expected, search
 from ohlora.space import Space
 
 
@@ -128,18 +128,6 @@ def test_trials_that_disagree_change_what_they_must(
     best, *others = belief(np.array([space.encode(one) for one in (found.params, *put_back)]))[0]
     assert all(other < best for other in others)
     assert len(changed) < len(space.free)
-
-
-def test_best_on_average_is_good_on_average_and_fixed(predictor: Predictor, space: Space) -> None:
-    params = best_on_average(predictor, space, seed=0)
-    assert params == best_on_average(predictor, space, seed=0)
-    rng = np.random.default_rng(0)
-    eases = np.linspace(0.05, 0.95, 7)
-
-    def mean_f1(p) -> float:
-        return float(np.mean([true_f1(space, p, e) for e in eases]))
-
-    assert mean_f1(params) > np.quantile([mean_f1(space.sample(rng)) for _ in range(200)], 0.95)
 
 
 def test_it_uses_one_thread_and_gives_the_others_back(

@@ -38,11 +38,11 @@ from ohlora.predictor.calibration import (
     order_near_the_best,
     predicted_views,
 )
+from ohlora.predictor.fixed import fixed_answers
 from ohlora.predictor.foreign import SCORE, read_foreign
 from ohlora.predictor.jobs import FitPredictor, PredictorSettings
 from ohlora.predictor.predictor import NAME, Predictor, fit, standardised, with_noise
 from ohlora.predictor.report import plot_scatter
-from ohlora.predictor.search import best_on_average
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
 from ohlora.progress import progress
@@ -111,8 +111,9 @@ def fit_predictor(job: FitPredictor) -> float:
         "tables": [Path(t).name for t in job.tables],
         # Features that do not say what made them may be of any encoders.
         "encoders": encoders_digest(Path(job.encoders)) if "features_version" in frame else None,
+        "fixed_answers": fixed_answers(final, game.space, job.seed, frame),
     }
-    final = trusted(final, table, game.space, job.seed, known, (calibration, errors), card)
+    final = trusted(final, table, known, (calibration, errors), card)
     final.save(out, NAME)
     if job.save_to:
         final.save(Path(job.save_to), NAME)
@@ -185,16 +186,13 @@ def source_folds(datasets: np.ndarray, count: int) -> list[np.ndarray]:
 def trusted(
     predictor: Predictor,
     table: PredictorTable,
-    space: Space,
-    seed: int,
     known: HeldOut,
     found: tuple[Calibration, Errors],
     card: dict[str, Any],
 ) -> Predictor:
-    """The predictor with what held-out subsets said of it and each dataset's fixed answer in its card."""
-    answers = {name: best_on_average(predictor, space, seed, name) for name in sorted(set(table.datasets))}
+    """The predictor with what held-out subsets said of it in its card."""
     calibration, errors = found
-    told = {**card, "calibration": asdict(calibration), "fixed_answers": answers}
+    told = {**card, "calibration": asdict(calibration)}
     noise = float(np.sqrt(np.mean((known.own - table.target) ** 2)))
     return with_noise(predictor, noise, told, errors)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ohlora.precision import one_thread
@@ -14,8 +13,6 @@ from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.study_model import Points, Scores, StudyModel, climb
 from ohlora.space import Params, Space
 
-CANDIDATES = 1024
-REFINED = 512
 NO_DIFFERENCE = 0.002  # macro-F1: a tenth of what chance alone does to a trial's score
 # Macro-F1 that params must promise over the fixed answer of a dataset that is known. The highest of thousands
 # of predictions is high by chance too: smaller promises earned nothing there (benchmarks/promises.py).
@@ -164,24 +161,3 @@ def within(space: Space, params: Params) -> Params:
 
 def space_row(space: Space, params: Params) -> np.ndarray:
     return np.array([space.encode(params)])
-
-
-@one_thread()
-def best_on_average(predictor: Predictor, space: Space, seed: int, dataset: str | None = None) -> Params:
-    """The one set of params with the highest mean prediction over the table's subsets (of `dataset`).
-
-    This is the fixed answer that looks at no data: the baseline every look at the data must beat.
-    """
-    rows = [i for i, name in enumerate(predictor.known_datasets) if dataset in (None, name)]
-    rng = np.random.default_rng(seed)
-    positions = rng.random((CANDIDATES, len(space.free)))
-    for reach in (0.15, 0.05, 0.0):
-        encoded = space.encode_positions(positions)
-        total = sum(predictor.members(predictor.known[i : i + 1], encoded).mean(0) for i in rows)
-        assert isinstance(total, Tensor)
-        best = positions[torch.argsort(-total)[:32].numpy()]
-        children = np.repeat(best, REFINED // 32, axis=0)
-        positions = np.concatenate([best, np.clip(children + rng.normal(0, reach, children.shape), 0, 1)])
-        if reach == 0.0:
-            return space.at(best[0])
-    raise AssertionError("the last reach is 0")

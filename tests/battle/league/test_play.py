@@ -24,8 +24,9 @@ from ohlora.battle.league.plan import known_plan
 from ohlora.battle.league.played import content_of, edition, read_played
 from ohlora.datasets.readers import DatasetUnavailable, Digits
 from ohlora.errors import OhloraError
+from ohlora.predictor.fixed import best_on_average
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.search import best_on_average, search
+from ohlora.predictor.search import search
 from ohlora.records.claims import Claims
 from ohlora.records.journal import Journal
 from ohlora.records.record import TrialRecord

@@ -29,10 +29,11 @@ from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
 from ohlora.features.table import add_features, describable, encoder_for, made_today
 from ohlora.precision import one_thread
 from ohlora.predictor.calibration import calibrate
+from ohlora.predictor.fixed import fixed_answer, fixed_answers
 from ohlora.predictor.jobs import PredictorSettings
 from ohlora.predictor.predictor import NAME, Predictor, fit
-from ohlora.predictor.search import best_on_average, search
-from ohlora.predictor.table import PredictorTable, folds, predictor_table
+from ohlora.predictor.search import search
+from ohlora.predictor.table import folds, predictor_table
 from ohlora.records.table import comparable_rows, read_table
 from ohlora.space import Params, Space
 
@@ -71,7 +72,7 @@ class Knowledge:
         """The one set of params that is best on average over the table, or its part of `dataset`."""
         return self._answer(
             f"fixed {dataset or ''}",
-            lambda: [best_on_average(self.predictor, self.space, seed=0, dataset=dataset)],
+            lambda: [fixed_answer(self.predictor, self.space, dataset)],
         )[0]
 
     def portfolio(self, count: int, dataset: str | None) -> list[Params]:
@@ -230,32 +231,40 @@ def fitted_without(job: PlayLeague, shipped: Predictor, without: str) -> Predict
     """The predictor as the one at hand was fitted, on its table less one source; kept in the cache."""
     frame = table_without(job, shipped, without)
     settings = shipped.ensemble.settings
-    fits = code_digest(*(f"predictor/{name}.py" for name in ("calibration", "fit", "model", "predictor")))
+    fits = code_digest(
+        *(f"predictor/{name}.py" for name in ("calibration", "fit", "fixed", "model", "predictor"))
+    )
     said = [without, FEATURES_VERSION, settings, shipped.feature_names, TARGET, FOLDS, FIT_SEED, fits]
     hashed = hashlib.sha256(repr(said).encode())
     hashed.update(frame.to_csv(index=False).encode())
     folder = Path(job.cache_dir) / f"predictor-without-{without}-{hashed.hexdigest()[:12]}"
     if (folder / f"{NAME}.json").is_file():
         return Predictor.load(folder, NAME)
-    table = predictor_table(frame, job.space, TARGET, shipped.feature_names)
-    card = {"report": {"without": without, "trials": len(frame)}, "protocol": shipped.card.get("protocol")}
-    calibrated_fit(table, job.space, settings, card).save(folder, NAME)
+    report = {"without": without, "trials": len(frame)}
+    card = {"report": report, "protocol": shipped.card.get("protocol")}
+    calibrated_fit(frame, job.space, shipped.feature_names, settings, card).save(folder, NAME)
     return Predictor.load(folder, NAME)
 
 
 def calibrated_fit(
-    table: PredictorTable, space: Space, settings: PredictorSettings, card: dict[str, Any]
+    frame: pd.DataFrame,
+    space: Space,
+    features: Sequence[str],
+    settings: PredictorSettings,
+    card: dict[str, Any],
 ) -> Predictor:
     """A predictor that knows from held-out subsets and sources how far to trust itself."""
     from ohlora.predictor import fit as fitting  # scikit-learn: only where something is fitted
 
+    table = predictor_table(frame, space, TARGET, features)
     views = partial(fitting.predict_views, space, settings, FIT_SEED)
     known = fitting.cross_views(views, table, folds(table.group, FOLDS, FIT_SEED))
     sources = fitting.source_folds(table.datasets, FOLDS)
     unseen = fitting.cross_views(views, table, sources) if len(sources) > 1 else None
     predictor = fit(table, space, settings, FIT_SEED)
     found = calibrate(table, predictor.known_subsets, known, unseen)
-    return fitting.trusted(predictor, table, space, FIT_SEED, known, found, card)
+    card = {**card, "fixed_answers": fixed_answers(predictor, space, FIT_SEED, frame)}
+    return fitting.trusted(predictor, table, known, found, card)
 
 
 def table_without(job: PlayLeague, shipped: Predictor, without: str) -> pd.DataFrame:
