@@ -28,7 +28,7 @@ def test_it_explains_itself(advice):
         assert name in told
         assert (f"{value:.3g}" if isinstance(value, float) else str(value)) in told
     assert "95 % from" in told
-    assert "21,700 trainings" in told
+    assert "25,159 trainings" in told
     assert "note: 15 test images: one is worth 0.067" in told
     assert "nan" not in told.lower()
 

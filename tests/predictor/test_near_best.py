@@ -66,7 +66,7 @@ def test_favourites_are_the_fixed_answer_and_what_each_member_likes_best(
     by_chance = expected.members(np.array([space.encode(p) for p in space.points(2048, seed=3)]))
     liked = expected.members(np.array([space.encode(p) for p in rest]))
     assert (liked.diagonal() > by_chance.amax(dim=1)).all()
-    assert len({params["learning_rate"] for params in rest}) == 8
+    assert len({tuple(params.items()) for params in rest}) == 8
 
 
 def test_favourites_are_the_same_each_time_and_stay_in_a_narrower_space(
