@@ -1,62 +1,60 @@
-"""What promises earn where they were trained: python benchmarks/favourites.py [TABLE ...]
+"""What promises earn where they were trained: python benchmarks/favourites.py
 
-Trials of `chooser=favourites` on subsets that no table had: the fixed answer of the dataset and what single
-members of a predictor like best, one training each. Of a subset's trials the predictor that ships prefers the
-one it expects most of. Told are what that one promises over the fixed answer and what it earned, macro-F1 on
-test, where only promises above a margin are followed: mean, 95 % bootstrap interval over subsets, share
-followed, share won (not followed: half); and by dataset, size and batch size what it expects too much.
-Subsets that it has learned from, or without the fixed answer, are left out. Writes
-docs/results/favourites.json.
+Trials of `chooser=favourites` in the table that ships: the fixed answer of the dataset and what single
+members of a predictor like best, one training each. A predictor fitted without half of each dataset's subsets
+judges that half, both ways round. Of a subset's trials it prefers the one it expects most of. Told are what
+that one promises over the fixed answer and what it earned, macro-F1 on test, where only promises above a
+margin are followed: mean, 95 % bootstrap interval over subsets, share followed, share won (not followed:
+half); and by dataset, size and batch size what is expected too much. The fixed answer is the params that most
+subsets of the dataset share. Writes docs/results/favourites.json.
 """
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from choice_rules import interval, job_of
-from few_shot import trials
+from choice_rules import halves, interval, job_of
+from few_shot import Pool, pools, trials
 
 from ohlora.durable import write_json
-from ohlora.predictor.predictor import Predictor, load, standardised
-from ohlora.predictor.table import PredictorTable
 from ohlora.provenance import current_commit
 
 MARGINS = (0.0, 0.005, 0.01, 0.015, 0.02)
 SIZES = (0, 300, 1000, 10_000)  # training images
 SMALL = 64  # batch size from which on a batch is a large one
+LEAST, MOST = 2, 10_000  # trials of a subset, subsets of a dataset
+SHARED = 10  # subsets with the same params: no sweep draws those by chance
 OUT = Path("docs/results/favourites.json")
 
 
-def judged(predictor: Predictor, table: PredictorTable, params: list[dict]) -> pd.DataFrame:
-    """A row a trial: what was expected and scored; of subsets that `predictor` has not learned from."""
-    images = np.exp(table.features[:, table.feature_names.index("counts.log_images")])
-    rows = []
-    for group in range(table.n_groups):
-        own = np.flatnonzero(table.group == group)
-        raw = torch.from_numpy(table.features[own[:1]]).float()
-        vector = standardised(raw, predictor.mean, predictor.std)
-        dataset = str(table.datasets[own[0]])
-        fixed = [params[i] == predictor.card["fixed_answers"].get(dataset) for i in own]
-        if torch.isclose(predictor.known, vector, atol=1e-4).all(1).any() or not any(fixed):
-            continue
-        expected = predictor.on(vector).members(table.params[own]).mean(0).numpy()
-        rows += [
-            {
-                "subset": group,
-                "dataset": dataset,
-                "images": float(images[i]),
-                "batch_size": params[i]["batch_size"],
-                "fixed": is_fixed,
-                "expected": float(f1),
-                "scored": float(table.target[i]),
-            }
-            for i, is_fixed, f1 in zip(own, fixed, expected, strict=True)
-        ]
-    return pd.DataFrame(rows)
+def shared_most(datasets: np.ndarray, params: list[dict]) -> dict[str, dict]:
+    """Of each dataset, the params on most of its subsets, if that is at least SHARED of them."""
+    counts: dict[str, Counter[tuple]] = {}
+    for dataset, some in zip(datasets, params, strict=True):
+        counts.setdefault(str(dataset), Counter())[tuple(some.items())] += 1
+    most = {dataset: counter.most_common(1)[0] for dataset, counter in counts.items()}
+    return {dataset: dict(some) for dataset, (some, subsets) in most.items() if subsets >= SHARED}
+
+
+def judged(pool: Pool, fixed: dict) -> Iterator[dict]:
+    """A row a trial of a subset: what was expected and scored."""
+    predicted = pool.predictor.on(pool.vector).members(pool.encoded).mean(0)
+    images = np.exp(pool.features[pool.predictor.feature_names.index("counts.log_images")])
+    for params, expected, scored in zip(pool.params, predicted.tolist(), pool.test.tolist(), strict=True):
+        yield {
+            "subset": pool.seed,
+            "dataset": pool.dataset,
+            "images": float(images),
+            "batch_size": params["batch_size"],
+            "fixed": params == fixed,
+            "expected": expected,
+            "scored": scored,
+        }
 
 
 def preferred(trials: pd.DataFrame) -> dict:
@@ -96,12 +94,17 @@ def parts(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def main(tables: list[str]) -> None:
+def main() -> None:
     torch.set_num_threads(1)
-    table, _, params = trials(job_of(tables))
-    frame = judged(load(), table, params)
-    if frame.empty:
-        sys.exit("no subset has the fixed answer and is new to the predictor")
+    job = job_of([])
+    table, val, params = trials(job)
+    fixed = shared_most(table.datasets, params)
+    rows: list[dict] = []
+    for half in halves(table):
+        for pool in pools(job, table, half, val, params, LEAST, MOST):
+            if fixed.get(pool.dataset) in pool.params:
+                rows += judged(pool, fixed[pool.dataset])
+    frame = pd.DataFrame(rows)
     subsets = pd.DataFrame([preferred(some) for _, some in frame.groupby("subset")])
     frame["too_much"] = frame.expected - frame.scored
     frame["batch"] = np.where(frame.batch_size >= SMALL, f"{SMALL} and more", f"below {SMALL}")
@@ -127,4 +130,4 @@ def main(tables: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["docs/results/target_table/favourites.parquet"])
+    main()

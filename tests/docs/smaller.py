@@ -66,7 +66,6 @@ ADDED = {
 # What is put in place of what in a copy of the benchmarks, and what follows the file's name in the command.
 ONE_DATASET = {'("mnist", "fashion", "cifar10")': '("mnist",)'}
 FITTED = {'"model=hp_predictor"': f'"model=hp_predictor", "size=smoke", "paths.target_table={FEW_TRIALS}"'}
-FAVOURITES = "docs/results/target_table/favourites.parquet"
 BENCHMARKS: dict[str, tuple[dict[str, str], list[str]]] = {
     # At size=default, and two seeds: it ends well only where the goals are met, and tells a spread.
     "accuracy": ({"500_005": "500_002", "in GOALS.items()": 'in [("mnist", GOALS["mnist"])]'}, []),
@@ -77,7 +76,7 @@ BENCHMARKS: dict[str, tuple[dict[str, str], list[str]]] = {
     "kept_weights": (ONE_DATASET, ["1"]),
     "few_shot": (FITTED, []),
     "promises": (FITTED, []),
-    "favourites": ({f'"{FAVOURITES}"': f'"{(ROOT / FAVOURITES).as_posix()}"'}, []),
+    "favourites": (FITTED, []),
     "choice_rules": (FITTED, []),
     "noise": (FITTED, []),
     "learning_curves": ({**FITTED, "DRAWS = 3": "DRAWS = 1"}, []),
