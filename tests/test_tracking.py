@@ -92,6 +92,7 @@ class TestWandb:
     def installed(self):
         pytest.importorskip("wandb", reason="pip install 'ohlora[wandb]'")
 
+    @pytest.mark.slow
     def test_an_offline_run_is_read_back(self, tmp_path):
         use(wandb_logs(tmp_path).make(), tmp_path)
         run = only_run(tmp_path)

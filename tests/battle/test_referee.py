@@ -62,6 +62,7 @@ def test_house_rules_score_every_attempt(judge: Referee, good_params: Params, he
     assert again == [hers, first]
 
 
+@pytest.mark.slow
 def test_fair_rules_take_the_best_by_validation_to_fresh_seeds(judge: Referee, heard: Heard) -> None:
     challenger = RandomSearch(trials=3)
     hers, theirs = judge.play(OhLora(), challenger)

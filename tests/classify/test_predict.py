@@ -78,6 +78,7 @@ def test_what_is_missing_or_no_image(classifier, photos, tmp_path):
 
 
 class TestOnTheCommandLine:
+    @pytest.mark.slow
     def test_csv(self, door, model, photos, tmp_path):
         files = (str(photos / "dog" / "1.png"), str(photos / "개"))
         done = door("predict", str(model), *files, "logger=wandb", cwd=tmp_path)

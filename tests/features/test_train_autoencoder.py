@@ -52,6 +52,7 @@ def test_no_batch_is_left_with_a_single_image(n: int) -> None:
     assert steps >= 10
 
 
+@pytest.mark.slow
 def test_the_whole_dataset_is_the_default_and_subsets_stay_possible(
     composed: Callable[..., DictConfig],
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_card_has_the_numbers_as_they_were_typed(job: Callable[..., TrainAutoe
     assert '"epochs": 0.02,' in json.dumps(written(job().lesson))
 
 
+@pytest.mark.slow
 def test_a_run_leaves_an_encoder_and_its_report(
     job: Callable[..., TrainAutoencoder], tmp_path: Path, digits: ImageData
 ) -> None:

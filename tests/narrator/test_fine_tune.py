@@ -60,6 +60,7 @@ def test_examples_hold_every_line_as_often_as_asked():
     assert not times.keys() & {row["completion"] for row in held}
 
 
+@pytest.mark.slow
 def test_without_held_out_cases_unseen_splices_are_evaluated_on():
     train, held = examples(draws=1, splices=0.03, held_out=False, seed=0)
     trained = {row["completion"] for row in train}
@@ -134,6 +135,7 @@ def test_a_card_tells_every_stage(door, parrot, tmp_path):
         assert words in card
 
 
+@pytest.mark.slow
 def test_the_loss_on_a_cpu_is_trl_s_own(babbler, tmp_path):
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer

@@ -133,6 +133,7 @@ class TestADryRun:
 
 
 class TestThereAndBack:
+    @pytest.mark.slow
     def test_predictor_and_encoders_are_the_same(self, hub, job, capsys, monkeypatch, digits):
         job("only=[predictor,encoders]", "dry_run=false", "private=true").run()
         assert capsys.readouterr().out.count(": sent ") == 2
@@ -164,6 +165,7 @@ class TestThereAndBack:
         cached = Predictor.from_pretrained(f"{USER}/ohlora-hp-predictor")
         assert torch.equal(cached.mean, ours.mean)
 
+    @pytest.mark.slow
     def test_what_is_there_is_not_sent_again(self, hub, job, capsys):
         job("only=[table]", "dry_run=false", "owner=lights").run()
         table = hub.files["datasets/lights/ohlora-target-table"]

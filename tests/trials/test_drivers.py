@@ -86,6 +86,7 @@ def test_the_same_seed_repeats_and_another_does_not(train):
     assert not torch.equal(one.test_logits, other.test_logits)
 
 
+@pytest.mark.slow
 def test_digits_are_learned(train, short):
     long = dataclasses.replace(short, budget=Budget(epochs=20, min_steps=200, checks=10, patience=5))
     record = train(protocol=long).record

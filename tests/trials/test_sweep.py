@@ -365,6 +365,7 @@ def test_subsets_can_be_looked_at(sweep, tmp_path):
         assert picture.size == (8, 8)
 
 
+@pytest.mark.slow
 def test_one_trial_watched_leaves_everything_to_look_at(sweep, tmp_path, capsys):
     watched = dataclasses.replace(sweep, trials=1, driver="auto")
     value = watched.run()

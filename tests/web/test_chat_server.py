@@ -78,6 +78,7 @@ def site(composed: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory)
         opened.stream.close()
 
 
+@pytest.mark.slow
 def test_a_line_is_answered_in_pieces_and_whole(site: Site) -> None:
     (begun,) = site.until("begun")
     assert begun["hello"]

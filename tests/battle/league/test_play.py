@@ -170,6 +170,7 @@ class TestGoingOn:
         for file, league in kept(job).items():
             assert {**before[0][file], "static": league["static"]} == league
 
+    @pytest.mark.slow
     def test_a_run_that_was_ended_goes_on_where_it_was(
         self, league: Making, whole: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

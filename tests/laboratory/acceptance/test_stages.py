@@ -164,6 +164,7 @@ class TestExpression:
 
 
 class TestAnimation:
+    @pytest.mark.slow
     @pytest.mark.parametrize("look", ["portrait", "renderer"])
     def test_frame_rates_of_both_sizes_and_equal_frames(self, evaluation, look):
         measure = {subject: ask for stage, subject, ask in subjects(evaluation) if stage == "animation"}

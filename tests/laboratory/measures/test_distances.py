@@ -86,6 +86,7 @@ class TestPixelGaussian:
         assert torch.equal(drawn[:5], pixel_gaussian(images, 4000, components=2)[:5])
         assert not torch.equal(drawn, pixel_gaussian(images, 4000, components=2, seed=1))
 
+    @pytest.mark.slow
     def test_fewer_components_vary_less(self, some_faces):
         few, many = (pixel_gaussian(some_faces.images, 60, n).float().var(0).mean() for n in (2, 60))
         assert few < 0.8 * many

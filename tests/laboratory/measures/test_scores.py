@@ -46,6 +46,7 @@ class TestUpstreamScores:
         expected = [slow(m.numpy(), i.numpy()) for m, i in zip(maps, images, strict=True)]
         assert torch.allclose(fast(maps, images).double(), torch.tensor(expected).double(), atol=1e-3)
 
+    @pytest.mark.slow
     def test_equals_them_on_faces(self, fast, slow, make_renderer, population):
         draws = population.sample(11, range(2))
         renderer = make_renderer(resolution=224, supersample=1)

@@ -46,6 +46,7 @@ class TestRegions:
         torch.manual_seed(0)
         return UNet(4)
 
+    @pytest.mark.slow
     def test_one_batch_can_be_learned_by_heart(self, batch, still, overfits, finder):
         network = Ensemble([RegionSettings(2, 24, 0.0).build(finder)], finder)
         overfits(AttributeLearner(network, still, "gender", **LESSON), batch, lr=5e-3)
@@ -113,6 +114,7 @@ def test_a_run_leaves_an_ensemble_and_its_learning_curve(judged, batch):
         load_judge(judged / "nowhere", "gender")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_trains_no_fold_twice(face_job, judged, tmp_path):
     folder = judged / "quality"
     members = sorted(folder.glob("*/member.safetensors"))
