@@ -5,13 +5,12 @@ members of a predictor like best, one training each. A predictor fitted without 
 judges that half, both ways round. Of a subset's trials it prefers the one it expects most of. Told are what
 that one promises over the fixed answer and what it earned, macro-F1 on test, where only promises above a
 margin are followed: mean, 95 % bootstrap interval over subsets, share followed, share won (not followed:
-half); and by dataset, size and batch size what is expected too much. The fixed answer is the params that most
-subsets of the dataset share. Writes docs/results/favourites.json.
+half); and by dataset, size and batch size what is expected too much. The fixed answer is the params tried on
+most subsets of the dataset. Writes docs/results/favourites.json.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,23 +21,15 @@ from choice_rules import halves, interval, job_of
 from few_shot import Pool, pools, trials
 
 from ohlora.durable import write_json
+from ohlora.predictor.fit import own_table
+from ohlora.predictor.fixed import tried_most
 from ohlora.provenance import current_commit
 
 MARGINS = (0.0, 0.005, 0.01, 0.015, 0.02)
 SIZES = (0, 300, 1000, 10_000)  # training images
 SMALL = 64  # batch size from which on a batch is a large one
 LEAST, MOST = 2, 10_000  # trials of a subset, subsets of a dataset
-SHARED = 10  # subsets with the same params: no sweep draws those by chance
 OUT = Path("docs/results/favourites.json")
-
-
-def shared_most(datasets: np.ndarray, params: list[dict]) -> dict[str, dict]:
-    """Of each dataset, the params on most of its subsets, if that is at least SHARED of them."""
-    counts: dict[str, Counter[tuple]] = {}
-    for dataset, some in zip(datasets, params, strict=True):
-        counts.setdefault(str(dataset), Counter())[tuple(some.items())] += 1
-    most = {dataset: counter.most_common(1)[0] for dataset, counter in counts.items()}
-    return {dataset: dict(some) for dataset, (some, subsets) in most.items() if subsets >= SHARED}
 
 
 def judged(pool: Pool, fixed: dict) -> Iterator[dict]:
@@ -98,12 +89,14 @@ def main() -> None:
     torch.set_num_threads(1)
     job = job_of([])
     table, val, params = trials(job)
-    fixed = shared_most(table.datasets, params)
+    learned = own_table(job)
+    fixed = {str(name): tried_most(learned, job.space, name) for name in np.unique(table.datasets)}
     rows: list[dict] = []
     for half in halves(table):
         for pool in pools(job, table, half, val, params, LEAST, MOST):
-            if fixed.get(pool.dataset) in pool.params:
-                rows += judged(pool, fixed[pool.dataset])
+            answer = fixed[pool.dataset]
+            if answer in pool.params:
+                rows += judged(pool, answer)
     frame = pd.DataFrame(rows)
     subsets = pd.DataFrame([preferred(some) for _, some in frame.groupby("subset")])
     frame["too_much"] = frame.expected - frame.scored
