@@ -20,6 +20,7 @@ from ohlora.predictor.calibration import (
     calibrate,
     log_spread,
     neutral,
+    normal_scale,
     order_near_the_best,
     spread_basis,
 )
@@ -143,6 +144,27 @@ def test_spread_follows_what_it_depends_on():
     assert log_spread(x, residual)[:2] == pytest.approx([-3, -0.5], abs=0.05)
 
 
+def test_a_few_that_are_far_off_hardly_widen_the_rest():
+    """Errors of Student's t, four degrees of freedom: their own deviation holds 0.77 of them, not 0.68."""
+    error = np.random.default_rng(1).standard_t(4, 3000)
+    scale = normal_scale(error / error.std()) * error.std()
+    assert [(np.abs(error) < times * scale).mean() for times in (1, 2)] == pytest.approx([0.73, 0.94], abs=0.01)
+    table, held_out = held_out_world(0.0, 0.0, noise=0.0)
+    found, errors = calibrate(replace(table, target=table.target + 0.01 * error), SUBSETS, held_out, None)
+    assert sd_at(found, 0.8, float(errors.rms.mean())) == pytest.approx(0.01 * scale, rel=0.1)
+    assert scale < 0.92 * error.std()
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 7.0])
+def test_errors_of_a_normal_are_scaled_by_what_they_are_off(scale):
+    in_sds = scale * np.random.default_rng(0).normal(size=20_000)
+    assert normal_scale(in_sds) == pytest.approx(scale, rel=0.02)
+
+
+def test_no_error_at_all_is_no_scale_of_zero():
+    assert normal_scale(np.zeros(5)) > 0
+
+
 class TestKnown:
     known = Known(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [10.0, 10.0]]))
 
@@ -195,7 +217,7 @@ class TestPredictor:
         assert torch.allclose(found, predictor.members(vector, encoded) - 0.1, atol=1e-6)
 
     def test_the_card_keeps_it(self, predictor, vector, space, tmp_path):
-        ours = calibrated(predictor, own_share=0.5, log_sd=(-3.0, 0.1, 0.2, 0.3, 0.4))
+        ours = calibrated(predictor, own_share=0.5, log_sd=(-3.0, 0.1, 0.2, 0.3, 0.4, 0.5))
         ours.card["fixed_answers"] = {"made": space.at([0.5] * len(space.free))}
         ours.save(tmp_path, "p")
         again = Predictor.load(tmp_path, "p")
@@ -220,7 +242,7 @@ class TestPredictor:
 
     @given(share=st.floats(0, 1), bias=st.floats(-0.5, 0.5), spread=st.floats(-20, 20))
     def test_what_is_expected_stays_a_score(self, share, bias, spread, predictor, space):
-        ours = calibrated(predictor, own_share=share, bias=(bias,) * 4, log_sd=(spread,) * 5)
+        ours = calibrated(predictor, own_share=share, bias=(bias,) * 4, log_sd=(spread,) * 6)
         found = search(ours, space, ours.vector({"ease": 3.0, "noise": -9.0}), seed=0)
         assert 0 <= found.predicted_f1 <= 1
         assert 0 < found.predicted_sd <= 0.5

@@ -26,10 +26,11 @@ ERROR_NEIGHBOURS = 32  # nearest known subsets whose errors say how far off a pr
 SHRINKAGE = 20.0  # rows' worth of doubt in each coefficient
 USUAL = 0.35  # novelty of four of five known subsets, held out: up to there it widens no spread
 MIN_SD = 0.005
+NORMAL = (0.6827, 0.9545)  # shares of a normal distribution within one and within two standard deviations
 
 Numbers = np.ndarray | float
 BiasCoefficients = Annotated[tuple[Finite, Finite, Finite, Finite], Strict(False)]
-SpreadCoefficients = Annotated[tuple[Finite, Finite, Finite, Finite, Finite], Strict(False)]
+SpreadCoefficients = Annotated[tuple[Finite, Finite, Finite, Finite, Finite, Finite], Strict(False)]
 
 
 @config
@@ -39,8 +40,8 @@ class Calibration:
     The prediction is `own_share` of the subset's own plus the rest of what is predicted for the mean of the
     nearest known subsets: a subset's own wishes count as much as such wishes came true elsewhere. To that is
     added `bias`, and its standard deviation is exp(`log_sd`): coefficients of 1, the subset's size, the
-    predicted level, how far off predictions on the nearest known subsets were, and for the spread how new the
-    subset is (`bias_basis`, `spread_basis`).
+    predicted level, how far off predictions on the nearest known subsets were, and for the spread how near
+    the level is to 1 and how new the subset is (`bias_basis`, `spread_basis`).
     """
 
     own_share: Annotated[float, Ge(0), Le(1)]
@@ -51,7 +52,7 @@ class Calibration:
 
 def neutral(noise: float) -> Calibration:
     """Predictions as they are, `noise` off whatever the subset."""
-    return Calibration(1.0, 1, (0.0, 0.0, 0.0, 0.0), (math.log(max(noise, MIN_SD)), 0.0, 0.0, 0.0, 0.0))
+    return Calibration(1.0, 1, (0.0, 0.0, 0.0, 0.0), (math.log(max(noise, MIN_SD)), 0.0, 0.0, 0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,14 @@ def bias_basis(size: Numbers, level: Numbers, nearby: Errors) -> np.ndarray:
 
 
 def spread_basis(size: Numbers, level: Numbers, nearby: Errors, novelty: Numbers) -> np.ndarray:
-    """Rows [n, 5] of what a spread depends on.
+    """Rows [n, 6] of what a spread depends on.
 
     They are 1, size and level as in `bias_basis`, the log of the root mean square error of the nearest known
-    subsets over 0.05, and novelty beyond what is usual.
+    subsets over 0.05, the log of what the level leaves to go up to 1.02 (scores of 1 spread too), and novelty
+    beyond what is usual.
     """
-    return rows_of(size, level, np.log((nearby.rms + MIN_SD) / 0.05), np.maximum(novelty - USUAL, 0))
+    errors = np.log((nearby.rms + MIN_SD) / 0.05)
+    return rows_of(size, level, errors, np.log(1.02 - np.minimum(level, 1)), np.maximum(novelty - USUAL, 0))
 
 
 def rows_of(size: Numbers, level: Numbers, *more: Numbers) -> np.ndarray:
@@ -189,7 +192,9 @@ def calibrate(
     for_bias, for_spread, residual = inputs(known, np.arange(table.n_groups))
     # Few sources say how far off one is, not which way the next will be.
     bias = shrunk_least_squares(for_bias, residual)
-    log_sd = log_spread(for_spread[:, :-1], residual - for_bias @ bias)
+    left = residual - for_bias @ bias
+    log_sd = log_spread(for_spread[:, :-1], left)
+    log_sd[0] += math.log(normal_scale(left / np.exp(for_spread[:, :-1] @ log_sd)))
     wider = 0.0
     if unseen is not None:
         first = np.unique(table.group, return_index=True)[1]
@@ -286,6 +291,17 @@ def shrunk_least_squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Ridge regression; the constant is free."""
     penalty = SHRINKAGE * np.diag([0.0, *[1.0] * (x.shape[1] - 1)])
     return np.linalg.solve(x.T @ x + penalty, x.T @ y)
+
+
+def normal_scale(in_sds: np.ndarray) -> float:
+    """What standard deviations are to be multiplied by so that one and two of them hold what a normal's do.
+
+    `in_sds` [n] are errors in standard deviations. Few errors are far off, which a maximum of the likelihood
+    makes up for by a spread that is too wide for the rest. The two demands seldom agree: the mean of both, on
+    a log scale.
+    """
+    held = [np.quantile(np.abs(in_sds), share) / sds for sds, share in enumerate(NORMAL, start=1)]
+    return float(np.exp(np.log(np.maximum(held, 1e-3)).mean()))
 
 
 def log_spread(x: np.ndarray, residual: np.ndarray) -> np.ndarray:

@@ -170,7 +170,7 @@ class Predictor:
             why = f"{type(error).__name__}: " * (not isinstance(error, OhloraError)) + " ".join(
                 str(error).split()
             )
-            raise OhloraError(f"{place} is not a whole predictor: {why}") from None
+            raise OhloraError(f"{place} is not a whole predictor: {why}{again}") from None
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Predictor:
