@@ -175,11 +175,12 @@ def patch_embedding(images: Tensor) -> Callable[[Tensor], Tensor]:
         pixels.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-3),
     )
     kernel = whitening_filters(pixels.sub_(mean).div_(std), patch=5)[:16]
-    kernel = torch.cat([kernel, -kernel])
 
     def embed(batch: Tensor) -> Tensor:
         maps = F.conv2d(as_fractions(batch).sub_(mean).div_(std), kernel, stride=2, padding=2)
-        return F.adaptive_avg_pool2d(maps.relu_(), 4).flatten(1)
+        # Each filter and its negative, as in the CNN; one map at a time, as new memory is what costs here.
+        bright = F.adaptive_avg_pool2d(maps.relu(), 4)
+        return torch.cat([bright, F.adaptive_avg_pool2d(maps.neg_().relu_(), 4)], dim=1).flatten(1)
 
     return embed
 
