@@ -148,7 +148,8 @@ def test_a_few_that_are_far_off_hardly_widen_the_rest():
     """Errors of Student's t, four degrees of freedom: their own deviation holds 0.77 of them, not 0.68."""
     error = np.random.default_rng(1).standard_t(4, 3000)
     scale = normal_scale(error / error.std()) * error.std()
-    assert [(np.abs(error) < times * scale).mean() for times in (1, 2)] == pytest.approx([0.73, 0.94], abs=0.01)
+    held = [(np.abs(error) < times * scale).mean() for times in (1, 2)]
+    assert held == pytest.approx([0.73, 0.94], abs=0.01)
     table, held_out = held_out_world(0.0, 0.0, noise=0.0)
     found, errors = calibrate(replace(table, target=table.target + 0.01 * error), SUBSETS, held_out, None)
     assert sd_at(found, 0.8, float(errors.rms.mean())) == pytest.approx(0.01 * scale, rel=0.1)
@@ -219,10 +220,12 @@ class TestPredictor:
     def test_the_card_keeps_it(self, predictor, vector, space, tmp_path):
         ours = calibrated(predictor, own_share=0.5, log_sd=(-3.0, 0.1, 0.2, 0.3, 0.4, 0.5))
         ours.card["fixed_answers"] = {"made": space.at([0.5] * len(space.free))}
+        ours.card["fixed_answer"] = space.at([0.4] * len(space.free))
         ours.save(tmp_path, "p")
         again = Predictor.load(tmp_path, "p")
         assert again.calibration == ours.calibration == Calibration(**asdict(ours.calibration))
-        assert again.on(vector).fixed_answer() == ours.card["fixed_answers"]["made"]
+        assert again.on(again.known[:1]).fixed_answer() == ours.card["fixed_answers"]["made"]
+        assert again.on(again.known[:1] + 9).fixed_answer() == ours.card["fixed_answer"]
 
     @pytest.mark.parametrize(
         ("card", "told"),
@@ -233,6 +236,7 @@ class TestPredictor:
                 {"fixed_answers": {"made": {"learning_rate": 9}}},
                 "fixed_answers.made: .*learning_rate=9 is outside",
             ),
+            ({"fixed_answer": {"learning_rate": 9}}, "fixed_answer: .*learning_rate=9 is outside"),
         ],
     )
     def test_a_card_that_says_nonsense(self, card, told, predictor, tmp_path):
@@ -248,18 +252,26 @@ class TestPredictor:
         assert 0 < found.predicted_sd <= 0.5
 
 
-def test_what_makes_no_difference_stays_at_the_fixed_answer(predictor: Predictor, space: Space):
-    """Only the learning rate and the last dropout count in the world of these tests."""
+@pytest.mark.parametrize(("far", "known"), [(0.0, True), (3.0, False)], ids=["known", "unknown"])
+def test_what_makes_no_difference_stays_at_the_fixed_answer(predictor: Predictor, space: Space, far, known):
+    """Only the learning rate and the last dropout count in the world of these tests.
+
+    It is the dataset's fixed answer where that is known, else the one for all datasets.
+    """
     fixed = {**space.at([0.3] * len(space.free)), "dropout_fc": 0.5, "learning_rate": 1e-4}
-    vector = predictor.vector({"ease": 0.9, "noise": 0.5})
+    other = {**space.at([0.7] * len(space.free)), "dropout_fc": 0.5, "learning_rate": 1e-4}
+    vector = predictor.known[:1] + far
     free = search(predictor, space, vector, seed=0)
-    ours = replace(predictor, card={**predictor.card, "fixed_answers": {"made": fixed}})
+    of_made, of_all = (fixed, other) if known else (other, fixed)
+    answers = {"fixed_answers": {"made": of_made}, "fixed_answer": of_all}
+    ours = replace(predictor, card={**predictor.card, **answers})
+    assert ours.on(vector).fixed_answer() == fixed
     plain = search(ours, space, vector, seed=0)
     before, same = (
         {name for name in space.free if found.params[name] == fixed[name]} for found in (free, plain)
     )
     assert {"learning_rate", "dropout_fc"}.isdisjoint(same)
-    assert len(same) >= len(before) + 3
+    assert len(same) >= len(before) + 2
     assert plain.predicted_f1 > free.predicted_f1 - NO_DIFFERENCE - 1e-6
 
 

@@ -95,10 +95,13 @@ class TestFixedAnswers:
 
 class TestWhatIsPlayed:
     def test_the_card_s(self, predictor: Predictor, space: Space, dataset: str) -> None:
-        said = space.sample(np.random.default_rng(3))
+        said, for_all = (space.sample(np.random.default_rng(seed)) for seed in (3, 4))
         predictor = replace(predictor, card={**predictor.card, "fixed_answers": {dataset: said}})
         assert fixed_answer(predictor, space, dataset) == said
         assert fixed_answer(predictor, space, None) == best_on_average(predictor, space, 0)
+        predictor = replace(predictor, card={**predictor.card, "fixed_answer": for_all})
+        assert fixed_answer(predictor, space, dataset) == said
+        assert fixed_answer(predictor, space, None) == for_all
 
     def test_a_space_that_has_it_not_whole_is_searched(
         self, predictor: Predictor, space: Space, classic_space: Space, dataset: str

@@ -38,7 +38,7 @@ from ohlora.predictor.calibration import (
     order_near_the_best,
     predicted_views,
 )
-from ohlora.predictor.fixed import fixed_answers
+from ohlora.predictor.fixed import best_on_average, fixed_answers
 from ohlora.predictor.foreign import SCORE, read_foreign
 from ohlora.predictor.jobs import FitPredictor, PredictorSettings
 from ohlora.predictor.predictor import NAME, Predictor, fit, standardised, with_noise
@@ -111,6 +111,7 @@ def fit_predictor(job: FitPredictor) -> float:
         "tables": [Path(t).name for t in job.tables],
         # Features that do not say what made them may be of any encoders.
         "encoders": encoders_digest(Path(job.encoders)) if "features_version" in frame else None,
+        "fixed_answer": best_on_average(final, game.space, job.seed),
         "fixed_answers": fixed_answers(final, game.space, job.seed, frame),
     }
     final = trusted(final, table, known, (calibration, errors), card)

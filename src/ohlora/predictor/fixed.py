@@ -52,8 +52,12 @@ def tried_most(frame: pd.DataFrame, space: Space, dataset: str) -> Params | None
 
 
 def fixed_answer(predictor: Predictor, space: Space, dataset: str | None) -> Params:
-    """The dataset's fixed answer, by the predictor's card; None, or one that `space` has not: a search."""
-    known = predictor.card.get("fixed_answers", {}).get(dataset)
+    """The fixed answer of a dataset, or (None) of all, by the predictor's card.
+
+    One that the card or `space` has not is searched for.
+    """
+    card = predictor.card
+    known = card.get("fixed_answers", {}).get(dataset) if dataset else card.get("fixed_answer")
     if known is not None:
         try:
             return space.check(known)

@@ -195,9 +195,11 @@ class Predictor:
             ensemble = Ensemble(n_features, n_columns, PredictorSettings(**said.settings))
         if said.calibration is not None:
             Calibration(**said.calibration)
+        answers = {f"fixed_answers.{name}": params for name, params in (said.fixed_answers or {}).items()}
+        answers |= {"fixed_answer": said.fixed_answer} if said.fixed_answer else {}
         faults = [
-            f"fixed_answers.{dataset}: {error}"
-            for dataset, params in (said.fixed_answers or {}).items()
+            f"{name}: {error}"
+            for name, params in answers.items()
             if (error := fault_of(params, Space(axes, axes)))
         ]
         if faults:
@@ -246,8 +248,10 @@ class Expectations:
         return float(np.clip(np.exp(log_sd), MIN_SD, 0.5))
 
     def fixed_answer(self) -> Params | None:
-        """The params that are best on average for the dataset that the subset is most like."""
-        return self.predictor.card.get("fixed_answers", {}).get(self.nearest_dataset())
+        """The params that are best on average for the known dataset it looks like; else, for all datasets."""
+        if self.familiar:
+            return self.predictor.card.get("fixed_answers", {}).get(self.nearest_dataset())
+        return self.predictor.card.get("fixed_answer")
 
     def nearest_dataset(self) -> str:
         """The dataset most of the nearest known subsets are of."""
@@ -293,7 +297,8 @@ class PredictorCard:
     known_datasets: Names
     settings: dict[str, Any]
     calibration: dict[Name, Any] | None = None
-    fixed_answers: dict[Name, dict[Name, Any]] | None = None  # dataset -> the params best there on average
+    fixed_answer: dict[Name, Any] | None = None  # the params best on average over all datasets
+    fixed_answers: dict[Name, dict[Name, Any]] | None = None  # dataset -> those best there
 
     @classmethod
     def read(cls, card: Mapping[str, Any]) -> PredictorCard:

@@ -88,9 +88,10 @@ def search(
 
     `history` holds (params, validation macro-F1) of earlier trials on the subset. With `explore` the
     params most likely to better the best of them (expected improvement), else the highest mean. Without
-    trials, what promises no more than `margin` (macro-F1) over a known dataset's fixed answer is that. With
-    trials and without `explore`, the choice made without them changes on a known dataset only for a mean that
-    is more than WORTH_CHANGING higher, and anywhere only in hyperparameters that make a difference.
+    trials, what promises no more than `margin` (macro-F1) over a known dataset's fixed answer is that, and on
+    other datasets only hyperparameters that make a difference leave the fixed answer of all. With trials and
+    without `explore`, the choice made without them changes on a known dataset only for a mean that is more
+    than WORTH_CHANGING higher, and anywhere only in hyperparameters that make a difference.
     Thousands of random params are weighed in one batch, then the neighbourhood of the best ones.
     """
     belief = Belief(predictor, space, vector, history)

@@ -29,7 +29,7 @@ from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
 from ohlora.features.table import add_features, describable, encoder_for, made_today
 from ohlora.precision import one_thread
 from ohlora.predictor.calibration import calibrate
-from ohlora.predictor.fixed import fixed_answer, fixed_answers
+from ohlora.predictor.fixed import best_on_average, fixed_answer, fixed_answers
 from ohlora.predictor.jobs import PredictorSettings
 from ohlora.predictor.predictor import NAME, Predictor, fit
 from ohlora.predictor.search import search
@@ -263,7 +263,11 @@ def calibrated_fit(
     unseen = fitting.cross_views(views, table, sources) if len(sources) > 1 else None
     predictor = fit(table, space, settings, FIT_SEED)
     found = calibrate(table, predictor.known_subsets, known, unseen)
-    card = {**card, "fixed_answers": fixed_answers(predictor, space, FIT_SEED, frame)}
+    card = {
+        **card,
+        "fixed_answer": best_on_average(predictor, space, FIT_SEED),
+        "fixed_answers": fixed_answers(predictor, space, FIT_SEED, frame),
+    }
     return fitting.trusted(predictor, table, known, found, card)
 
 
