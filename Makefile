@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints/newest.txt
+# Container images often set this; every start would then compile 4,000 files anew, 10 seconds of it.
+export PYTHONDONTWRITEBYTECODE =
 
 # uv takes the build of PyTorch that suits the machine (without a GPU 1.8 GB instead of 6.5). It is used where it
 # is installed and its index of those builds answers, pip everywhere else. Neither compiles 20,000 files that are

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["model", "table"]
+LINEAGE = "lineage.json"  # in the folder of every run that read or made a model or a table
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,13 @@ from PIL import Image
 
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
-from ohlora.lineage import Asset, Lineage, digest, recorded
+from ohlora.lineage import LINEAGE, Asset, Lineage, digest, recorded
 from ohlora.loggers import CsvLogs, TensorboardLogs, WandbLogs
 from ohlora.processes import is_main
 from ohlora.text import printable
 
 WANDB_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # words that W&B knows
 SETTINGS = "settings.json"  # of a run that can be resumed
-LINEAGE = "lineage.json"  # of every run that read or made a model or a table
 # Most seconds that a lost network may cost: until somebody answers, at the start of a run, and at its end.
 ANSWER_S, INIT_S, FINISH_S = 3, 15, 60
 LOST: WeakSet[WandbLogger] = WeakSet()  # whose network went while they ran

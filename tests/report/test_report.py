@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -167,6 +169,11 @@ class TestTheVerb:
         done = door("report", "empty", "out=r.html", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (2, "ohlora: no results below empty\n")
         assert not (tmp_path / "r.html").exists()
+
+    def test_reading_results_needs_no_torch(self):
+        code = "import sys, ohlora.report.writing\nassert not {'torch', 'lightning'} & set(sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ohlora.durable import write_text
 from ohlora.errors import OhloraError
+from ohlora.lineage import LINEAGE
 from ohlora.provenance import current_commit
 from ohlora.report.job import WriteReport
 from ohlora.report.page import page
 from ohlora.report.reading import DAMAGED, SECTIONS, read_folder
 from ohlora.report.results import Fault, Result
-from ohlora.tracking import LINEAGE
 
 # Folders that belong to a run and hold no results of their own.
 INSIDE = {"checkpoints", "wandb", "tensorboard", "journal", "claims", ".hydra", "member"}
