@@ -5,9 +5,9 @@ method asks for the validation score of one trial after the other and says which
 test score counts. The predictor was fitted on other subsets (halves, dataset by dataset), or on other
 datasets (halves of the datasets); how far it trusts itself is from the card of the one that ships.
 
-ohlora    predictor and Gaussian process: next by expected improvement, taken by mean, on a known dataset only
-          where that is WORTH_CHANGING above the first choice's; the first choice is the highest prediction,
-          not held to a fixed answer, and a later one keeps all its own values: the margin alone is measured
+ohlora    predictor and Gaussian process: next by expected improvement; of the trials and the first choice
+          the highest mean is taken, on a known dataset only if it is WORTH_CHANGING above the first's; the
+          first choice is the highest prediction, not held to a fixed answer
 prior     the predictor's order; the best validation score is taken
 gp        the same Gaussian process without the predictor; its first two trials are random
 random    random trials; the best validation score is taken
@@ -85,25 +85,26 @@ class Pool:
         return self.predictor.on(self.vector).familiar
 
     @cached_property
-    def means(self) -> dict[int, np.ndarray]:
-        """What she expects of each trial [trials], by how many of them she has asked for."""
+    def asked(self) -> dict[int, tuple[list[int], np.ndarray]]:
+        """What she has asked for, and what she then expects of each trial [trials], by the number of them."""
         tried: list[int] = []
         found = {}
         for n in range(max(TRIALS) + 1):
             belief = self.belief(tried)
             if n in TRIALS:
-                found[n] = belief(self.encoded)[0]
+                found[n] = (tried.copy(), belief(self.encoded)[0])
             if n < max(TRIALS):
                 tried.append(untried(belief.improvement(self.encoded), tried))
         return found
 
     def followed(self, margin: float) -> dict[int, int]:
-        """What she takes: the highest mean, where the dataset is known only if it promises `margin` more."""
-        first = int(self.means[0].argmax())
+        """What she takes, as `best_trained` does, with another margin for datasets that are known."""
+        first = int(self.asked[0][1].argmax())
+        least = margin if self.familiar else 0.0
         taken = {}
-        for n, mean in self.means.items():
-            best = int(mean.argmax())
-            taken[n] = first if self.familiar and mean[best] - mean[first] <= margin else best
+        for n, (tried, mean) in self.asked.items():
+            best = max(tried, key=lambda i: mean[i], default=first)
+            taken[n] = best if mean[best] - mean[first] > least else first
         return taken
 
     def best_tried(self, tried: list[int]) -> int:

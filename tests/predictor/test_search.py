@@ -114,20 +114,31 @@ def test_trials_that_agree_with_her_change_nothing(
     assert search(predictor, space, known, 0, history).params == first.params
 
 
-def test_trials_that_disagree_change_what_they_must(
-    predictor: Predictor, space: Space, known: torch.Tensor
+def test_she_stands_by_nothing_that_nobody_has_trained(predictor: Predictor, space: Space) -> None:
+    vector = predictor.vector({"ease": 0.1, "noise": 0.5})
+    first = search(predictor, space, vector, 0).params
+    rng = np.random.default_rng(0)
+    history, taken = [(first, true_f1(space, first, 0.9))], []
+    for _ in range(12):
+        params = space.at(rng.random(len(space.free)))
+        history.append((params, true_f1(space, params, 0.9)))
+        taken.append(search(predictor, space, vector, 0, history).params)
+        assert taken[-1] in [params for params, _ in history]
+    assert taken[-1] != first
+
+
+def test_a_trial_must_promise_more_where_the_dataset_is_known(
+    predictor: Predictor, space: Space, known: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = search(predictor, space, known, 0)
     slower = {**first.params, "learning_rate": 1e-4}
-    history = [(first.params, first.predicted_f1 - 0.3), (slower, first.predicted_f1)] * 2
-    found = search(predictor, space, known, 0, history)
-    changed = {name for name, value in found.params.items() if value != first.params[name]}
-    assert "learning_rate" in changed
-    belief = Belief(predictor, space, known, history)
-    put_back = [{**found.params, name: first.params[name]} for name in changed]
-    best, *others = belief(np.array([space.encode(one) for one in (found.params, *put_back)]))[0]
-    assert all(other < best for other in others)
-    assert len(changed) < len(space.free)
+    history = [(first.params, first.predicted_f1 - 0.1), (slower, first.predicted_f1)] * 2
+    rows = np.array([space.encode(params) for params in (first.params, slower)])
+    kept, promised = Belief(predictor, space, known, history)(rows)[0]
+    assert promised > kept
+    for margin, taken in ((promised - kept - 1e-4, slower), (promised - kept + 1e-4, first.params)):
+        monkeypatch.setattr("ohlora.predictor.search.WORTH_CHANGING", margin)
+        assert search(predictor, space, known, 0, history).params == taken
 
 
 def test_it_uses_one_thread_and_gives_the_others_back(

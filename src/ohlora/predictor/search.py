@@ -17,9 +17,9 @@ NO_DIFFERENCE = 0.002  # macro-F1: a tenth of what chance alone does to a trial'
 # Macro-F1 that params must promise over the fixed answer of a dataset that is known. The highest of thousands
 # of predictions is high by chance too: of smaller promises little comes (benchmarks/favourites.py).
 WORTH_LEAVING = 0.01
-# What her trials on a subset of a known dataset must promise over her choice without them: less is as likely
-# chance, and costs more where it is (benchmarks/few_shot.py).
-WORTH_CHANGING = 0.01
+# What one of her trials on a subset of a known dataset must promise over her choice without them: less is as
+# likely chance, and costs more where it is (benchmarks/few_shot.py).
+WORTH_CHANGING = 0.015
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,21 @@ def search(
     """Return the best params for the subset that `vector` describes, in 25 to 45 ms of a CPU core.
 
     `history` holds (params, validation macro-F1) of earlier trials on the subset. With `explore` the
-    params most likely to better the best of them (expected improvement), else the highest mean. Without
-    trials, what promises no more than `margin` (macro-F1) over a known dataset's fixed answer is that, and on
-    other datasets only hyperparameters that make a difference leave the fixed answer of all. With trials and
-    without `explore`, the choice made without them changes on a known dataset only for a mean that is more
-    than WORTH_CHANGING higher, and anywhere only in hyperparameters that make a difference.
+    params most likely to better the best of them (expected improvement), without it what she stands by, see
+    `best_trained`. Without trials, what promises no more than `margin` (macro-F1) over a known dataset's
+    fixed answer is that, and on other datasets only hyperparameters that make a difference leave the fixed
+    answer of all.
     Thousands of random params are weighed in one batch, then the neighbourhood of the best ones.
     """
     belief = Belief(predictor, space, vector, history)
+    if history and not explore:
+        first = search(predictor, space, vector, seed, margin=margin).params
+        return suggestion(
+            belief, space, best_trained(first, [params for params, _ in history], space, belief)
+        )
 
     def worth(positions: np.ndarray) -> np.ndarray:
-        encoded = space.encode_positions(positions)
-        return belief.improvement(encoded) if explore else belief(encoded)[0]
+        return belief.improvement(space.encode_positions(positions))
 
     starts = np.array([space.positions(params) for params, _ in history]).reshape(
         len(history), len(space.free)
@@ -106,9 +109,6 @@ def search(
     params = space.at(climb(worth, starts, np.random.default_rng(seed + len(history))))
     if not history and (fixed := belief.expected.fixed_answer()):
         params = trusted(params, fixed, space, belief, margin)
-    elif history and not explore:
-        first = search(predictor, space, vector, seed, margin=margin).params
-        params = trusted(params, first, space, belief, WORTH_CHANGING)
     return suggestion(belief, space, params)
 
 
@@ -122,6 +122,18 @@ def suggestion(belief: Belief, space: Space, params: Params) -> Suggestion:
     mean, sd = belief(space_row(space, params))
     noise = belief.expected.trial_sd(float(mean[0]))
     return Suggestion(params, float(np.clip(mean[0], 0, 1)), float(max(noise, sd[0] if belief.model else 0)))
+
+
+def best_trained(first: Params, trained: Sequence[Params], space: Space, belief: Belief) -> Params:
+    """Of the params that were trained those of the highest mean, or `first`, the choice made without trials.
+
+    Nothing that nobody has trained, however high its mean. Where the dataset is known the mean must lie
+    more than WORTH_CHANGING above that of `first`.
+    """
+    kept, *means = belief(np.array([space.encode(params) for params in (first, *trained)]))[0]
+    best = int(np.argmax(means))
+    least = WORTH_CHANGING if belief.expected.familiar else 0.0
+    return trained[best] if means[best] - kept > least else first
 
 
 def trusted(params: Params, safe: Params, space: Space, belief: Belief, margin: float) -> Params:
