@@ -234,6 +234,21 @@ class TestCtrlC:
         assert "Traceback" not in errors
 
 
+TWICE = """
+import atexit, signal
+from ohlora.door import one_line_errors
+atexit.register(signal.raise_signal, signal.SIGINT)
+with one_line_errors():
+    raise KeyboardInterrupt
+"""
+
+
+def test_ctrl_c_twice_is_no_traceback():
+    """An impatient second one, or one that a shell hands on, comes while Python shuts down."""
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "\nohlora: stopped; what was finished is kept\n")
+
+
 def test_a_warning_is_one_line_without_source(capsys):
     one_line_warning("two\n  lines \x1b[31m", UserWarning, "/somewhere/journal.py", 17)
     assert capsys.readouterr().err == "ohlora: two lines \ufffd[31m\n"

@@ -33,7 +33,7 @@ from ohlora.conf_files import CONF, known_keys, unknown_setting
 from ohlora.durable import owned, write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.positional import WORDS, as_settings
-from ohlora.signals import INTERRUPTED, end_told, end_with_parent, mean_ctrl_c
+from ohlora.signals import INTERRUPTED, end_at_once, end_told, end_with_parent, mean_ctrl_c
 from ohlora.streams import make_steady
 from ohlora.text import printable
 
@@ -198,6 +198,7 @@ def one_line_errors() -> Iterator[None]:
             raise
         if (exit_code := end_told()) is not None:
             sys.exit(exit_code)
+        end_at_once()
         with suppress(OSError):  # the terminal may be gone
             print("\nohlora: stopped; what was finished is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
