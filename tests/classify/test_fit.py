@@ -84,6 +84,20 @@ def test_trials_are_proposed_one_after_the_other(photos):
     assert [one["val_f1"] for one in trials] == [one.val_f1 for one in fitted.tried]
 
 
+def test_what_a_trial_has_trained_is_not_trained_again(photos, monkeypatch):
+    done, train = [], fitting.trained
+
+    def counted(*given):
+        done.append(given[3])
+        return train(*given)
+
+    monkeypatch.setattr(fitting, "trained", counted)
+    fitted = fit(job(photos, "trials=2"))
+    assert done == ["trial 1", "trial 2", "training on all images"]
+    taken = [one.params for one in fitted.tried].index(fitted.params)
+    assert fitted.classifier.card["scores"]["val_f1"] == fitted.tried[taken].val_f1
+
+
 def test_trials_learn_from_those_before(photos):
     advice = ohlora.advise(photos, image_size=8)
     good = choose(advice, 3, lambda params, number: 0.9)

@@ -108,8 +108,11 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
     same_game = predictor.card.get("protocol") in (None, job.protocol.fingerprint)
     say(before_training(advice, job.trials, same_game))
 
+    trainings: list[Training] = []
+
     def trial(params: Params, number: int) -> float:
         training = trained(job, params, subset, f"trial {number}")
+        trainings.append(training)
         if is_lost(training):
             say(f"trial {number}: out of bounds with {in_words(params, job)}, counts as 0")
             return 0.0
@@ -124,7 +127,8 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
         say(f"chosen: {in_words(params, job)}")
     learned, longer = subset, scaled(job.protocol, job.longer)
     if job.all_images:  # first once with images set aside, to see how it goes
-        validated = finite(trained(job, params, subset, "training"), params)
+        again = (one for trial, one in zip(tried, trainings, strict=True) if trial.params == params)
+        validated = finite(next(again, None) or trained(job, params, subset, "training"), params)
         learned = replace(subset, train=joined(subset.train, subset.val))
         kept = finite(trained(job, params, learned, "training on all images", unwatched(longer)), params)
     else:
