@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints/newest.txt
-# Container images often set this; every start would then compile 4,000 files anew, 10 seconds of it.
+# Container images often set this; every start would then compile 4,000 files anew, for 8 seconds of a core.
 export PYTHONDONTWRITEBYTECODE =
 
 # uv takes the build of PyTorch that suits the machine (without a GPU 1.8 GB instead of 6.5). It is used where it
