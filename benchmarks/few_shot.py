@@ -34,7 +34,8 @@ from scipy.stats import rankdata
 from ohlora.battle.league.figures import MARKS, trial_axis
 from ohlora.durable import write_json
 from ohlora.figures import plt, save_figure
-from ohlora.predictor.fit import own_table, source_folds
+from ohlora.predictor.cross_fit import source_folds
+from ohlora.predictor.fit import own_table
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import Predictor, fit, load, standardised, with_noise
 from ohlora.predictor.search import WORTH_CHANGING, Belief

@@ -19,7 +19,8 @@ from choice_rules import SEED, halves, job_of
 
 from ohlora.durable import write_json
 from ohlora.predictor.calibration import NEAR_BEST, best_rows, correlation, within
-from ohlora.predictor.fit import judge, own_table, predict_rows, source_folds
+from ohlora.predictor.cross_fit import predict_rows, source_folds
+from ohlora.predictor.fit import judge, own_table
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import fit
 from ohlora.predictor.table import PredictorTable, predictor_table

@@ -25,7 +25,7 @@ from few_shot import trials
 
 from ohlora.durable import write_json
 from ohlora.predictor.calibration import best_rows, correlation, log_spread, within
-from ohlora.predictor.fit import predict_rows
+from ohlora.predictor.cross_fit import predict_rows
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import fit
 from ohlora.predictor.table import PredictorTable

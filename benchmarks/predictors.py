@@ -28,7 +28,8 @@ from torch import Tensor, nn
 
 from ohlora.durable import write_json
 from ohlora.predictor.calibration import NEAR_BEST, Known, best_rows, correlation, within
-from ohlora.predictor.fit import judge, own_table, source_folds
+from ohlora.predictor.cross_fit import source_folds
+from ohlora.predictor.fit import judge, own_table
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import fit, standardised
 from ohlora.predictor.table import PredictorTable, predictor_table

@@ -25,7 +25,7 @@ from choice_rules import halves, interval, job_of
 from few_shot import Pool, pools, trials
 
 from ohlora.durable import write_json
-from ohlora.predictor.fit import source_folds
+from ohlora.predictor.cross_fit import source_folds
 from ohlora.provenance import current_commit
 
 LEAST, MOST = 8, 10_000  # trials of a subset, subsets of a dataset

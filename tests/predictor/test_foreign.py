@@ -13,7 +13,8 @@ from tests.offline_runs import shows
 from tests.reported import reported
 
 from ohlora.errors import OhloraError
-from ohlora.predictor.fit import boosted_trees, cross_predict, judge, predict_rows
+from ohlora.predictor.cross_fit import cross_predict, predict_rows
+from ohlora.predictor.fit import boosted_trees, judge
 from ohlora.predictor.foreign import SCORE, read_foreign
 from ohlora.predictor.predictor import Predictor, fit
 from ohlora.predictor.table import PredictorTable, folds, predictor_table

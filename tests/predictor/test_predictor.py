@@ -14,7 +14,8 @@ from tests.predictor.conftest import SETTINGS, made_table, true_f1
 
 from ohlora.assets import assets_dir, load_model, save_model
 from ohlora.errors import OhloraError
-from ohlora.predictor.fit import blind, boosted_trees, cross_predict, judge, predict_rows, source_folds
+from ohlora.predictor.cross_fit import cross_predict, predict_rows, source_folds
+from ohlora.predictor.fit import blind, boosted_trees, judge
 from ohlora.predictor.predictor import KIND, Predictor, fit, load
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
 from ohlora.space import Space

@@ -40,6 +40,20 @@ def made_today(frame: pd.DataFrame, encoders: Path) -> bool:
     return said <= {features_version(encoders)}
 
 
+def with_features(
+    frame: pd.DataFrame,
+    datasets: Mapping[str, DatasetReader],
+    families: Mapping[str, Family],
+    encoders: Path,
+    cache_dir: Path,
+) -> pd.DataFrame:
+    """The table as it is where its features are `made_today`, else the rows that can be described, anew."""
+    if made_today(frame, encoders):
+        return frame
+    frame = describable(frame, datasets, families)
+    return add_features(frame, datasets, families, encoders, cache_dir)
+
+
 def encoder_for(data: ImageData, folder: Path) -> Encoder:
     """The encoder trained on this dataset, else the one trained on the images most like it."""
     from ohlora.features.autoencoder import load_encoder

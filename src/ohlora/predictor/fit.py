@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,39 +16,22 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
-from torch import Tensor
 
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import encoders_digest
-from ohlora.features.table import add_features, describable, made_today
-from ohlora.predictor.calibration import (
-    VIEWS,
-    Calibration,
-    Errors,
-    HeldOut,
-    Known,
-    as_views,
-    calibrate,
-    correlation,
-    of_views,
-    order_near_the_best,
-    predicted_views,
-)
-from ohlora.predictor.fixed import best_on_average, fixed_answers
+from ohlora.features.table import with_features
+from ohlora.predictor.calibration import HeldOut, correlation, order_near_the_best
+from ohlora.predictor.cross_fit import Method, cross_fit, cross_predict_each, ensemble_predictions
 from ohlora.predictor.foreign import SCORE, read_foreign
-from ohlora.predictor.jobs import FitPredictor, PredictorSettings
-from ohlora.predictor.predictor import NAME, Predictor, fit, standardised, with_noise
+from ohlora.predictor.jobs import FitPredictor
+from ohlora.predictor.predictor import NAME
 from ohlora.predictor.report import plot_scatter
 from ohlora.predictor.table import PredictorTable, folds, predictor_table
-from ohlora.processes import is_main, process_count, rank, start_processes, summed, world_size
-from ohlora.progress import progress
+from ohlora.processes import process_count, start_processes
 from ohlora.records.table import comparable_rows, read_table
 from ohlora.space import Space
 from ohlora.tracking import log_picture, log_table
-
-# Fits on some rows, predicts others: (train, test) -> macro-F1 [test rows].
-Method = Callable[[PredictorTable, PredictorTable], np.ndarray]
 
 
 def fit_predictor(job: FitPredictor) -> float:
@@ -74,23 +54,19 @@ def fit_predictor(job: FitPredictor) -> float:
         "gradient-boosted trees": boosted_trees,
         "mean": lambda a, b: np.full(len(b.target), a.target.mean()),
     }
-    held_out = folds(table.group, job.folds, job.seed)
-    sources = source_folds(table.datasets, job.folds)
     weighed = {name: (method, table) for name, method in methods.items()}
     for name, patterns in (job.ablation or {}).items():
         part = predictor_table(frame, game.space, game.target, patterns)
         weighed[f"features: {name}"] = (ensemble, part)
     start_processes(processes)
-    final = fit(table, game.space, job.settings, job.seed) if is_main() else None
-    views = partial(predict_views, game.space, job.settings, job.seed)
-    known = cross_views(views, table, held_out)
-    unseen = cross_views(views, table, sources) if len(sources) > 1 else None
-    predictions = cross_predict_each(weighed, held_out)
-    if final is None:
+    fitted = cross_fit(table, game.space, job.settings, job.seed, job.folds)
+    predictions = cross_predict_each(weighed, folds(table.group, job.folds, job.seed))
+    if fitted is None:
         return math.nan  # the first process reports what all have fitted
+    known, unseen = fitted.known, fitted.unseen
     scores = {"predictor": judge(table, known.own)}
     scores |= {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
-    calibration, errors = calibrate(table, final.known_subsets, known, unseen)
+    calibration, _ = fitted.calibration
     report = {
         "trials": len(frame),
         "subsets": table.n_groups,
@@ -111,10 +87,8 @@ def fit_predictor(job: FitPredictor) -> float:
         "tables": [Path(t).name for t in job.tables],
         # Features that do not say what made them may be of any encoders.
         "encoders": encoders_digest(Path(job.encoders)) if "features_version" in frame else None,
-        "fixed_answer": best_on_average(final, game.space, job.seed),
-        "fixed_answers": fixed_answers(final, game.space, job.seed, frame),
     }
-    final = trusted(final, table, known, (calibration, errors), card)
+    final = fitted.calibrated(game.space, job.seed, frame, card)
     final.save(out, NAME)
     if job.save_to:
         final.save(Path(job.save_to), NAME)
@@ -154,10 +128,7 @@ def own_table(job: FitPredictor) -> pd.DataFrame:
     drawn = {name: family.fingerprint for name, family in job.families.items()}
     frame = read_table(job.tables)
     frame = comparable_rows(frame, protocol_to_fit(frame, job.protocol.fingerprint), drawn)
-    if made_today(frame, Path(job.encoders)):
-        return frame
-    frame = describable(frame, job.datasets, job.families)
-    return add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
+    return with_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
 
 
 def protocol_to_fit(frame: pd.DataFrame, today: str) -> str:
@@ -177,57 +148,6 @@ def protocol_to_fit(frame: pd.DataFrame, today: str) -> str:
     return found[0]
 
 
-def source_folds(datasets: np.ndarray, count: int) -> list[np.ndarray]:
-    """At most `count` boolean masks of held-out rows, whole datasets each, the large ones apart."""
-    names, sizes = np.unique(datasets, return_counts=True)
-    by_size = names[np.argsort(-sizes, kind="stable")]
-    return [np.isin(datasets, by_size[i::count]) for i in range(min(count, len(names)))]
-
-
-def trusted(
-    predictor: Predictor,
-    table: PredictorTable,
-    known: HeldOut,
-    found: tuple[Calibration, Errors],
-    card: dict[str, Any],
-) -> Predictor:
-    """The predictor with what held-out subsets said of it in its card."""
-    calibration, errors = found
-    told = {**card, "calibration": asdict(calibration)}
-    noise = float(np.sqrt(np.mean((known.own - table.target) ** 2)))
-    return with_noise(predictor, noise, told, errors)
-
-
-def cross_views(views: Method, table: PredictorTable, held_out: list[np.ndarray]) -> HeldOut:
-    """What fits without a part of the subsets say of that part."""
-    return of_views(cross_predict_each({"": (views, table)}, held_out, columns=VIEWS)[""])
-
-
-def predict_views(
-    space: Space, settings: PredictorSettings, seed: int, train: PredictorTable, test: PredictorTable
-) -> np.ndarray:
-    """As columns, what the ensemble fitted on `train` says of `test`: by own features, by neighbours'."""
-    fitted = fit(train, space, settings, seed)
-    vectors = standardised(torch.from_numpy(test.features).float(), fitted.mean, fitted.std)
-
-    def mean(vector: Tensor, params: np.ndarray) -> np.ndarray:
-        return fitted.members(vector, params).mean(dim=0).numpy()
-
-    return as_views(predicted_views(mean, Known(fitted.known), vectors, test))
-
-
-def ensemble_predictions(
-    space: Space, settings: PredictorSettings, seed: int, train: PredictorTable, test: PredictorTable
-) -> np.ndarray:
-    return predict_rows(fit(train, space, settings, seed), test)
-
-
-def predict_rows(predictor: Predictor, table: PredictorTable) -> np.ndarray:
-    """Expected macro-F1 of every row."""
-    vectors = standardised(torch.from_numpy(table.features).float(), predictor.mean, predictor.std)
-    return predictor.members(vectors, table.params).mean(dim=0).numpy()
-
-
 def blind(table: PredictorTable) -> PredictorTable:
     """The same rows, nothing to be seen of their subsets."""
     return PredictorTable(
@@ -245,36 +165,6 @@ def boosted_trees(train: PredictorTable, test: PredictorTable) -> np.ndarray:
     model.set_params(early_stopping=False)
     model.fit(np.hstack([train.features, train.params]), train.target)
     return model.predict(np.hstack([test.features, test.params]))
-
-
-def cross_predict(method: Method, table: PredictorTable, held_out: list[np.ndarray]) -> np.ndarray:
-    """Each row predicted by a fit that saw no trial of its subset."""
-    return cross_predict_each({"": (method, table)}, held_out)[""]
-
-
-def cross_predict_each(
-    weighed: Mapping[str, tuple[Method, PredictorTable]],
-    held_out: list[np.ndarray],
-    columns: int | None = None,
-) -> dict[str, np.ndarray]:
-    """Each row's prediction by each method on its table; with `columns`, that many of each row.
-
-    Several processes deal the fits out, so that each fit is the one a single process would make: one
-    takes a second or so, and gradients sent to and fro at every step would cost more than they save.
-    """
-    wide = () if columns is None else (columns,)
-    predictions = {name: np.zeros((len(table.target), *wide)) for name, (_, table) in weighed.items()}
-    # The first process has the fit on all rows behind it, so the second is served first.
-    turns = enumerate(itertools.product(weighed, held_out), start=1)
-    mine = [fold for turn, fold in turns if turn % world_size() == rank()]
-    shown = progress(len(mine), "fits without a part of the subsets") if is_main() else nullcontext(None)
-    with shown as advance:
-        for name, mask in mine:
-            method, table = weighed[name]
-            predictions[name][mask] = method(table.rows(~mask), table.rows(mask))
-            if advance:
-                advance()
-    return {name: summed(torch.from_numpy(part)).numpy() for name, part in predictions.items()}
 
 
 def judge(table: PredictorTable, prediction: np.ndarray) -> dict[str, float]:

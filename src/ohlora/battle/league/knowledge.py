@@ -11,9 +11,8 @@ import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,14 +25,13 @@ from ohlora.datasets.titles import source
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
-from ohlora.features.table import add_features, describable, encoder_for, made_today
+from ohlora.features.table import encoder_for, with_features
 from ohlora.precision import one_thread
-from ohlora.predictor.calibration import calibrate
-from ohlora.predictor.fixed import best_on_average, fixed_answer, fixed_answers
-from ohlora.predictor.jobs import PredictorSettings
-from ohlora.predictor.predictor import NAME, Predictor, fit
+from ohlora.predictor.cross_fit import cross_fit
+from ohlora.predictor.fixed import fixed_answer
+from ohlora.predictor.predictor import NAME, Predictor
 from ohlora.predictor.search import search
-from ohlora.predictor.table import folds, predictor_table
+from ohlora.predictor.table import predictor_table
 from ohlora.records.table import comparable_rows, read_table
 from ohlora.space import Params, Space
 
@@ -232,7 +230,7 @@ def fitted_without(job: PlayLeague, shipped: Predictor, without: str) -> Predict
     frame = table_without(job, shipped, without)
     settings = shipped.ensemble.settings
     fits = code_digest(
-        *(f"predictor/{name}.py" for name in ("calibration", "fit", "fixed", "model", "predictor"))
+        *(f"predictor/{name}.py" for name in ("calibration", "cross_fit", "fixed", "model", "predictor"))
     )
     said = [without, FEATURES_VERSION, settings, shipped.feature_names, TARGET, FOLDS, FIT_SEED, fits]
     hashed = hashlib.sha256(repr(said).encode())
@@ -242,33 +240,11 @@ def fitted_without(job: PlayLeague, shipped: Predictor, without: str) -> Predict
         return Predictor.load(folder, NAME)
     report = {"without": without, "trials": len(frame)}
     card = {"report": report, "protocol": shipped.card.get("protocol")}
-    calibrated_fit(frame, job.space, shipped.feature_names, settings, card).save(folder, NAME)
+    table = predictor_table(frame, job.space, TARGET, shipped.feature_names)
+    fitted = cross_fit(table, job.space, settings, FIT_SEED, FOLDS)
+    assert fitted  # one process
+    fitted.calibrated(job.space, FIT_SEED, frame, card).save(folder, NAME)
     return Predictor.load(folder, NAME)
-
-
-def calibrated_fit(
-    frame: pd.DataFrame,
-    space: Space,
-    features: Sequence[str],
-    settings: PredictorSettings,
-    card: dict[str, Any],
-) -> Predictor:
-    """A predictor that knows from held-out subsets and sources how far to trust itself."""
-    from ohlora.predictor import fit as fitting  # scikit-learn: only where something is fitted
-
-    table = predictor_table(frame, space, TARGET, features)
-    views = partial(fitting.predict_views, space, settings, FIT_SEED)
-    known = fitting.cross_views(views, table, folds(table.group, FOLDS, FIT_SEED))
-    sources = fitting.source_folds(table.datasets, FOLDS)
-    unseen = fitting.cross_views(views, table, sources) if len(sources) > 1 else None
-    predictor = fit(table, space, settings, FIT_SEED)
-    found = calibrate(table, predictor.known_subsets, known, unseen)
-    card = {
-        **card,
-        "fixed_answer": best_on_average(predictor, space, FIT_SEED),
-        "fixed_answers": fixed_answers(predictor, space, FIT_SEED, frame),
-    }
-    return fitting.trusted(predictor, table, known, found, card)
 
 
 def table_without(job: PlayLeague, shipped: Predictor, without: str) -> pd.DataFrame:
@@ -281,7 +257,4 @@ def table_without(job: PlayLeague, shipped: Predictor, without: str) -> pd.DataF
     if not kept.any():
         raise OhloraError(f"{job.target_table} has nothing but {without}: nothing is left to learn from")
     frame = frame.loc[kept].reset_index(drop=True)
-    if made_today(frame, Path(job.encoders)):
-        return frame
-    frame = describable(frame, job.datasets, job.families)
-    return add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
+    return with_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
