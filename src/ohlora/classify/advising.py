@@ -6,7 +6,8 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+
+from lightning.pytorch.loggers import Logger
 
 from ohlora.classify.jobs import Advise
 from ohlora.classify.reading import read_folder, whole_subset
@@ -15,6 +16,7 @@ from ohlora.durable import write_json
 from ohlora.predictor.advice import Advice, advise_on
 from ohlora.predictor.advice_report import advice_rows
 from ohlora.predictor.predictor import NAME, Predictor
+from ohlora.tracking import log_picture, log_table
 
 
 def run_advise(job: Advise) -> None:
@@ -33,10 +35,8 @@ def run_advise(job: Advise) -> None:
     print(f"a classifier with these: {command('fit', str(job.folder), 'save_to=my_model')}")
 
 
-def log_advice(logger: Any, advice: Advice, picture: Path) -> None:
+def log_advice(logger: Logger, advice: Advice, picture: Path) -> None:
     """The advice for whoever keeps it: numbers, a row a hyperparameter, the picture."""
-    from ohlora.tracking import log_picture, log_table  # Lightning takes seconds that advice does not
-
     low, high = advice.interval
     logger.log_metrics({"expected_f1": advice.predicted_f1, "expected_f1_low": low, "expected_f1_high": high})
     log_table(logger, "advice", advice_rows(advice))

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
+from lightning.pytorch.loggers import Logger
 from PIL import Image
 
 from ohlora.classify.jobs import Predict
 from ohlora.durable import write_text
+from ohlora.tracking import log_table
 from ohlora.trials.classifier import Prediction, image_files, load_classifier
 
 SHOWN, SIDE = 500, 96  # images in the run's table, and their pixels a side
@@ -38,12 +40,8 @@ def run_predict(job: Predict) -> None:
     print(f"{len(seen)} images: {path}")
 
 
-def log_predictions(logger: Any, seen: Sequence[Prediction]) -> None:
+def log_predictions(logger: Logger, seen: Sequence[Prediction]) -> None:
     """A row an image for whoever keeps it, of the first SHOWN, and how sure the classifier was."""
-    import pandas as pd
-
-    from ohlora.tracking import log_table  # Lightning takes seconds that a prediction does not
-
     some = seen[:SHOWN]
     rows = [{"file": one.file, "class": one.label, "probability": one.probability} for one in some]
     log_table(logger, "predicted", pd.DataFrame(rows), [thumbnail(one.file) for one in some])

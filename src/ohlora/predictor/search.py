@@ -17,8 +17,8 @@ NO_DIFFERENCE = 0.002  # macro-F1: a tenth of what chance alone does to a trial'
 # Macro-F1 that params must promise over the fixed answer of a dataset that is known. The highest of thousands
 # of predictions is high by chance too: of smaller promises little comes (benchmarks/favourites.py).
 WORTH_LEAVING = 0.01
-# What one of her trials on a subset of a known dataset must promise over her choice without them. Trials are to
-# help and not to harm: at half of it one subset in twenty loses 0.01 (benchmarks/few_shot.py).
+# What one of her trials on a subset of a known dataset must promise over her choice without them. Trials are
+# to help and not to harm: at half of it one subset in twenty loses 0.01 (benchmarks/few_shot.py).
 WORTH_CHANGING = 0.03
 
 
