@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
@@ -21,8 +23,8 @@ from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import encoders_digest
 from ohlora.features.table import with_features
-from ohlora.predictor.calibration import HeldOut, correlation, order_near_the_best
-from ohlora.predictor.cross_fit import Method, cross_fit, cross_predict_each, ensemble_predictions
+from ohlora.predictor.calibration import correlation, order_near_the_best
+from ohlora.predictor.cross_fit import CrossFit, Method, cross_fit, cross_predict_each, ensemble_predictions
 from ohlora.predictor.foreign import SCORE, read_foreign
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import NAME
@@ -63,10 +65,8 @@ def fit_predictor(job: FitPredictor) -> float:
     predictions = cross_predict_each(weighed, folds(table.group, job.folds, job.seed))
     if fitted is None:
         return math.nan  # the first process reports what all have fitted
-    known, unseen = fitted.known, fitted.unseen
-    scores = {"predictor": judge(table, known.own)}
+    scores = {"predictor": judge(table, fitted.known.own)}
     scores |= {name: judge(weighed[name][1], prediction) for name, prediction in predictions.items()}
-    calibration, _ = fitted.calibration
     report = {
         "trials": len(frame),
         "subsets": table.n_groups,
@@ -74,12 +74,7 @@ def fit_predictor(job: FitPredictor) -> float:
         "features": list(game.features),
         "held_out": f"{job.folds} folds by subset, seed {job.seed}",
         "scores": scores,
-        "scores_on_sources_held_out": judge(table, unseen.own) if unseen else None,
-        "order_near_the_best": {
-            name: order_near_the_best(table, held, calibration)
-            for name, held in (("subsets held out", known), ("sources held out", unseen))
-            if held is not None
-        },
+        **held_out_report(fitted),
     }
     card = {
         "report": report,
@@ -89,22 +84,16 @@ def fit_predictor(job: FitPredictor) -> float:
         "encoders": encoders_digest(Path(job.encoders)) if "features_version" in frame else None,
     }
     final = fitted.calibrated(game.space, job.seed, frame, card)
-    final.save(out, NAME)
-    if job.save_to:
-        final.save(Path(job.save_to), NAME)
+    for folder in filter(None, (out, job.save_to)):
+        final.save(Path(folder), NAME)
     write_json(out / "report.json", report)
-    picture = plot_scatter(table, known.own, out / "scatter.png")
-    log_picture(job.logger, "predictor_scatter", picture)
-    rows = pd.DataFrame([{"method": name, **values} for name, values in scores.items()])
-    log_table(job.logger, "predictor_report", rows)
-    log_table(job.logger, "predictor_predictions", prediction_rows(table, known, unseen))
-    own, on_sources = scores["predictor"], report["scores_on_sources_held_out"] or {}
-    job.logger.log_metrics({**own, **{f"sources/{name}": value for name, value in on_sources.items()}})
+    picture = plot_scatter(table, fitted.known.own, out / "scatter.png")
+    log_report(job.logger, report, fitted, picture)
     console.print(report_table(scores))
     console.print(f"predictor: {out / 'hp_predictor.safetensors'}")
     if job.columns is None:
         console.print(f"play with it: python battle.py paths.predictor={out.as_posix()}")
-    return own["within_subset_rank"]
+    return scores["predictor"]["within_subset_rank"]
 
 
 @dataclass(frozen=True)
@@ -197,12 +186,38 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     return correlation(rankdata(a), rankdata(b))
 
 
-def prediction_rows(table: PredictorTable, known: HeldOut, unseen: HeldOut | None) -> pd.DataFrame:
+def held_out_report(fitted: CrossFit) -> dict[str, Any]:
+    """How fits do on sources they did not see, and how well they order what is near the best."""
+    found, _ = fitted.calibration
+    parts = {"subsets held out": fitted.known, "sources held out": fitted.unseen}
+    return {
+        "scores_on_sources_held_out": judge(fitted.table, fitted.unseen.own) if fitted.unseen else None,
+        "order_near_the_best": {
+            name: order_near_the_best(fitted.table, held_out, found)
+            for name, held_out in parts.items()
+            if held_out is not None
+        },
+    }
+
+
+def log_report(logger: Logger, report: Mapping[str, Any], fitted: CrossFit, picture: Path) -> None:
+    """The report for whoever keeps it: scores, a row a method, a row a trial, the picture."""
+    log_picture(logger, "predictor_scatter", picture)
+    rows = pd.DataFrame([{"method": name, **values} for name, values in report["scores"].items()])
+    log_table(logger, "predictor_report", rows)
+    log_table(logger, "predictor_predictions", prediction_rows(fitted))
+    on_sources = report["scores_on_sources_held_out"] or {}
+    told = {f"sources/{name}": value for name, value in on_sources.items()}
+    logger.log_metrics({**report["scores"]["predictor"], **told})
+
+
+def prediction_rows(fitted: CrossFit) -> pd.DataFrame:
     """What each trial earned, and what fits said of it that saw no trial of its subset, or of its source."""
+    table = fitted.table
     columns = {"dataset": table.datasets, "subset": table.group, "earned": table.target}
-    columns["predicted"] = known.own
-    if unseen:
-        columns["predicted_source_unseen"] = unseen.own
+    columns["predicted"] = fitted.known.own
+    if fitted.unseen:
+        columns["predicted_source_unseen"] = fitted.unseen.own
     return pd.DataFrame(columns)
 
 
