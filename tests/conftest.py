@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,10 @@ from ohlora.trials.protocol import Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_S = 600  # most a command may take: two processes on a busy machine took 280
+
+# A shell's background job ignores Ctrl-C, and so would every command that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Importing leaves no garbage, and what was imported stays: collections need not look through it.
 gc.disable()
