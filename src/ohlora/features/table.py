@@ -40,20 +40,6 @@ def made_today(frame: pd.DataFrame, encoders: Path) -> bool:
     return said <= {features_version(encoders)}
 
 
-def with_features(
-    frame: pd.DataFrame,
-    datasets: Mapping[str, DatasetReader],
-    families: Mapping[str, Family],
-    encoders: Path,
-    cache_dir: Path,
-) -> pd.DataFrame:
-    """The table as it is where its features are `made_today`, else the rows that can be described, anew."""
-    if made_today(frame, encoders):
-        return frame
-    frame = describable(frame, datasets, families)
-    return add_features(frame, datasets, families, encoders, cache_dir)
-
-
 def encoder_for(data: ImageData, folder: Path) -> Encoder:
     """The encoder trained on this dataset, else the one trained on the images most like it."""
     from ohlora.features.autoencoder import load_encoder
@@ -90,7 +76,7 @@ def add_features(
     encoders: Path,
     cache_dir: Path,
 ) -> pd.DataFrame:
-    """Return `frame` with `feature.*` columns; what was described before comes from the cache.
+    """The rows that are `describable`, with `feature.*` columns; what was described before is in the cache.
 
     A recipe drawn by other settings than today's cannot be described and raises OhloraError; one that has
     too few images today (a digit without a test image in the sweeps' half) is left out, and counted.
@@ -100,6 +86,7 @@ def add_features(
             "the table has neither all features of its subsets nor subset_fingerprint, which says how to draw"
             " them again"
         )
+    frame = describable(frame, datasets, families)
     frame = frame.loc[:, [c for c in frame.columns if not c.startswith("feature.")]]
     version = features_version(encoders)
     stamp = " ".join([version, *sorted({family.fingerprint for family in families.values()})])
@@ -138,8 +125,6 @@ def described(
     with progress(len(recipes), "describing subsets") as advance:
         for dataset, family, seed, _ in recipes:
             if dataset not in loaded:
-                if dataset not in datasets:
-                    raise OhloraError(f"dataset {dataset} in the table is not one of {' | '.join(datasets)}")
                 data = datasets[dataset].load()
                 if data.name != dataset:
                     raise OhloraError(f"the table was made on {dataset}, but only {data.title} is at hand")

@@ -13,7 +13,7 @@ from ohlora import lineage
 from ohlora.durable import replacing, write_json
 from ohlora.errors import OhloraError
 from ohlora.features.jobs import ShipTable
-from ohlora.features.table import add_features, describable
+from ohlora.features.table import add_features
 from ohlora.features.table_report import chosen, held_fixed, noise_floor, plot_effects, plot_scores
 from ohlora.provenance import current_commit
 from ohlora.records.table import comparable_rows, read_table
@@ -55,7 +55,6 @@ def ship_table(job: ShipTable) -> float:
         raise OhloraError(
             f"a table to be shipped says how its trials were trained; missing: {', '.join(missing)}"
         )
-    frame = describable(frame, job.datasets, job.families)
     frame = add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
     folder = Path(job.save_to)
     path = folder / "target_table.parquet"
