@@ -38,9 +38,11 @@ from ohlora.trials.protocol import Protocol
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_S = 600  # most a command may take: two processes on a busy machine took 280
 
-# A shell's background job ignores Ctrl-C, and so would every command that the tests start and interrupt.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's background job ignores Ctrl-C, one under nohup a closed terminal, and so would every command that
+# the tests start and interrupt.
+for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, name), handler)
 
 # Importing leaves no garbage, and what was imported stays: collections need not look through it.
 gc.disable()
