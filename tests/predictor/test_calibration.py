@@ -16,13 +16,15 @@ from ohlora.predictor.calibration import (
     Errors,
     HeldOut,
     Known,
+    TopTrials,
     bias_basis,
     calibrate,
+    held_within,
     log_spread,
     neutral,
-    normal_scale,
     order_near_the_best,
     spread_basis,
+    widening,
 )
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import NO_DIFFERENCE, WORTH_LEAVING, Belief, search, trusted
@@ -144,26 +146,49 @@ def test_spread_follows_what_it_depends_on():
     assert log_spread(x, residual)[:2] == pytest.approx([-3, -0.5], abs=0.05)
 
 
-def test_a_few_that_are_far_off_hardly_widen_the_rest():
-    """Errors of Student's t, four degrees of freedom: their own deviation holds 0.77 of them, not 0.68."""
-    error = np.random.default_rng(1).standard_t(4, 3000)
-    scale = normal_scale(error / error.std()) * error.std()
-    held = [(np.abs(error) < times * scale).mean() for times in (1, 2)]
-    assert held == pytest.approx([0.73, 0.94], abs=0.01)
+def test_the_intervals_hold_what_they_are_to_hold_though_few_are_far_off():
+    """Errors of Student's t, four degrees of freedom: its own deviation holds 0.77 of them, not 0.68."""
+    error = 0.02 * np.random.default_rng(1).standard_t(4, 3000)
     table, held_out = held_out_world(0.0, 0.0, noise=0.0)
-    found, errors = calibrate(replace(table, target=table.target + 0.01 * error), SUBSETS, held_out, None)
-    assert sd_at(found, 0.8, float(errors.rms.mean())) == pytest.approx(0.01 * scale, rel=0.1)
-    assert scale < 0.92 * error.std()
+    found, errors = calibrate(replace(table, target=table.target + error), SUBSETS, held_out, None)
+    sd = sd_at(found, 0.8, float(errors.rms.mean()))
+    held = [(np.abs(error) < times * sd).mean() for times in found.reach]
+    assert held == pytest.approx([0.68, 0.95], abs=0.03)
+    assert found.reach[0] * sd < 0.9 * error.std()
+    assert found.reach[1] > 2.2 * found.reach[0]
+
+
+def test_the_intervals_hold_as_much_where_novelty_widens_them():
+    """A third of the known subsets is new to the others, and no worse predicted than those."""
+    table, held_out = held_out_world(0.02, 0.02, noise=0.02)
+    new = replace(held_out, novelty=np.where(table.group % 3 == 0, 1.5, 0.0))
+    wrong = replace(held_out, own=held_out.own + 0.1, near=held_out.near + 0.1, novelty=held_out.novelty + 2)
+    alone, found = fitted(table, new), fitted(table, new, wrong)
+    assert found.log_sd[-1] > 0 == alone.log_sd[-1]
+    assert found.reach[0] < 0.9 * alone.reach[0]
+
+
+def test_a_source_of_many_trials_widens_as_much_as_one_of_few():
+    def far(trials: tuple[int, int]) -> TopTrials:
+        source = np.repeat(["right", "wrong"], trials)
+        residual = np.where(source == "wrong", 0.3, 0.03)
+        return TopTrials(source, np.ones((len(source), 1)), np.ones((len(source), 2)), residual)
+
+    near = TopTrials(np.repeat("known", 50), np.ones((50, 1)), np.zeros((50, 2)), np.zeros(50))
+    log_sd = np.array([np.log(0.03), 0.0])
+    few, many = (widening(near, far(trials), np.zeros(1), log_sd) for trials in ((50, 50), (95, 5)))
+    assert few == pytest.approx(many, rel=1e-3)
+    assert few == pytest.approx(np.log((0.5 * (1 + 100)) ** 0.5), rel=1e-2)
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 7.0])
-def test_errors_of_a_normal_are_scaled_by_what_they_are_off(scale):
+def test_errors_of_a_normal_reach_as_far_as_a_normal(scale):
     in_sds = scale * np.random.default_rng(0).normal(size=20_000)
-    assert normal_scale(in_sds) == pytest.approx(scale, rel=0.02)
+    assert held_within(in_sds) == pytest.approx((0.994 * scale, 1.96 * scale), rel=0.02)
 
 
-def test_no_error_at_all_is_no_scale_of_zero():
-    assert normal_scale(np.zeros(5)) > 0
+def test_no_error_at_all_is_no_reach_of_zero():
+    assert min(held_within(np.zeros(5))) > 0
 
 
 class TestKnown:
@@ -205,7 +230,20 @@ class TestPredictor:
 
     def test_without_calibration_it_is_the_networks_word(self, predictor, vector, encoded):
         assert torch.equal(predictor.on(vector).members(encoded), predictor.members(vector, encoded))
-        assert predictor.on(vector).trial_sd(0.8) == pytest.approx(predictor.noise)
+        expected = (predictor.noise, 1.96 * predictor.noise)
+        assert predictor.on(vector).half_widths(0.8) == pytest.approx(expected)
+
+    def test_a_card_of_before_the_reach_was_told_says_a_normal(self, predictor, vector):
+        said = asdict(neutral(predictor.noise))
+        del said["reach"]
+        old = replace(predictor, card={**predictor.card, "calibration": said})
+        assert old.on(vector).half_widths(0.8) == predictor.on(vector).half_widths(0.8)
+
+    def test_the_reach_is_what_the_intervals_hold(self, predictor, vector, space):
+        found = search(calibrated(predictor, reach=(0.5, 3.0)), space, vector, seed=0)
+        assert (found.predicted_sd, found.predicted_95) == pytest.approx(
+            (0.5 * predictor.noise, 3 * predictor.noise)
+        )
 
     def test_a_share_is_the_neighbours(self, predictor, vector, encoded):
         near = Known(predictor.known).near(vector, 4)
@@ -218,7 +256,7 @@ class TestPredictor:
         assert torch.allclose(found, predictor.members(vector, encoded) - 0.1, atol=1e-6)
 
     def test_the_card_keeps_it(self, predictor, vector, space, tmp_path):
-        ours = calibrated(predictor, own_share=0.5, log_sd=(-3.0, 0.1, 0.2, 0.3, 0.4, 0.5))
+        ours = calibrated(predictor, own_share=0.5, log_sd=(-3.0, 0.1, 0.2, 0.3, 0.4, 0.5), reach=(0.9, 2.2))
         ours.card["fixed_answers"] = {"made": space.at([0.5] * len(space.free))}
         ours.card["fixed_answer"] = space.at([0.4] * len(space.free))
         ours.save(tmp_path, "p")
@@ -232,6 +270,7 @@ class TestPredictor:
         [
             ({"calibration": {"own_share": 2}}, "own_share=2 is not .*neighbours is missing"),
             ({"calibration": 5}, "calibration=5"),
+            ({"calibration": {**asdict(neutral(0.1)), "reach": [0, 2]}}, "reach.*0"),
             (
                 {"fixed_answers": {"made": {"learning_rate": 9}}},
                 "fixed_answers.made: .*learning_rate=9 is outside",
@@ -249,7 +288,7 @@ class TestPredictor:
         ours = calibrated(predictor, own_share=share, bias=(bias,) * 4, log_sd=(spread,) * 6)
         found = search(ours, space, ours.vector({"ease": 3.0, "noise": -9.0}), seed=0)
         assert 0 <= found.predicted_f1 <= 1
-        assert 0 < found.predicted_sd <= 0.5
+        assert 0 < found.predicted_sd <= 0.5 < 1 >= found.predicted_95 > found.predicted_sd
 
 
 @pytest.mark.parametrize(("far", "known"), [(0.0, True), (3.0, False)], ids=["known", "unknown"])

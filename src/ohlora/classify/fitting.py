@@ -44,7 +44,7 @@ class Fitted:
 
     classifier: ImageClassifier
     advice: Advice
-    expected: tuple[float, float] | None  # macro-F1 and its SD; None: not of a training like this
+    expected_f1: float | None  # None: not of a training like this
     params: Params
     tried: tuple[Tried, ...]
     subset: Subset
@@ -75,8 +75,8 @@ def log_fitted(job: Fit, fitted: Fitted, folder: Path) -> None:
         logger.log_metrics(numbers, step=int(point["step"]))
     low, high = fitted.interval
     scores = {"test_f1": fitted.test_f1, "test_f1_low": low, "test_f1_high": high}
-    if fitted.expected is not None:
-        scores["expected_f1"] = fitted.expected[0]
+    if fitted.expected_f1 is not None:
+        scores["expected_f1"] = fitted.expected_f1
     logger.log_metrics(scores, step=int(fitted.curve[-1]["step"]))
     for name in ("curve", "confusion", "mistakes"):
         if (picture := folder / f"{name}.png").is_file():
@@ -133,7 +133,7 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
         kept = finite(trained(job, params, learned, "training on all images", unwatched(longer)), params)
     else:
         validated = kept = finite(trained(job, params, subset, "training", longer), params)
-    expected = (suggestion.predicted_f1, suggestion.predicted_sd) if same_game else None
+    expected_f1 = suggestion.predicted_f1 if same_game else None
     said = {
         "scales": dict(data.scales),
         "training": {
@@ -154,13 +154,13 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
         "val_f1": validated.val_f1,
         "test_f1": test_f1,
         "test_f1_95": list(interval),
-        "expected_f1": None if expected is None else expected[0],
+        "expected_f1": expected_f1,
         "images": {"train": len(subset.train), "val": len(subset.val), "test": len(subset.test)},
     }
     return Fitted(
         classifier,
         advice,
-        expected,
+        expected_f1,
         params,
         tuple(tried),
         subset,

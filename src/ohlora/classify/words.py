@@ -45,7 +45,7 @@ def outcome(fitted: Fitted, folder: Path, left: list[str]) -> str:
     low, high = fitted.interval
     n = len(fitted.test_labels)
     wrong = int((fitted.test_logits.argmax(dim=1) != fitted.test_labels).sum())
-    expected = "" if fitted.expected is None else f" (expected {fitted.expected[0]:.2f})"
+    expected = "" if fitted.expected_f1 is None else f" (expected {fitted.expected_f1:.2f})"
     lines = [
         f"test macro-F1 {fitted.test_f1:.3f}{expected}, 95 % from {low:.2f} to {high:.2f}: {n - wrong} of {n}"
         f" test images right, one is worth {1 / n:.2g}"

@@ -60,7 +60,8 @@ class Advice:
 
     params: Params
     predicted_f1: float  # macro-F1 on unseen images, 0 to 1
-    predicted_sd: float  # how far off such a prediction tends to be
+    predicted_sd: float  # 68 of 100 such predictions are off by no more
+    predicted_95: float  # and 95 by no more than that
     features: dict[str, float]
     predictor: Predictor
     space: Space
@@ -83,8 +84,8 @@ class Advice:
     @property
     def interval(self) -> tuple[float, float]:
         """Where the score should lie in 95 of 100 cases, as such predictions go on unseen subsets."""
-        reach = 1.96 * self.predicted_sd
-        return max(self.predicted_f1 - reach, 0.0), min(self.predicted_f1 + reach, 1.0)
+        low, high = self.predicted_f1 - self.predicted_95, self.predicted_f1 + self.predicted_95
+        return max(low, 0.0), min(high, 1.0)
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
@@ -128,5 +129,12 @@ def advise_on(subset: Subset, data: ImageData, predictor: Predictor, space: Spac
         raise OhloraError(f"{subset.title}: {', '.join(odd[:3])} is not a number: too few images a class")
     found = search(predictor, space, predictor.vector(features), SEARCH_SEED)
     return Advice(
-        found.params, found.predicted_f1, found.predicted_sd, features, predictor, space, Counts.of(subset)
+        found.params,
+        found.predicted_f1,
+        found.predicted_sd,
+        found.predicted_95,
+        features,
+        predictor,
+        space,
+        Counts.of(subset),
     )

@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from pydantic import Strict
 from torch import Tensor
 
-from ohlora.config import Count, config
+from ohlora.config import Count, Positive, config
 from ohlora.predictor.table import PredictorTable
 from ohlora.space import Finite
 
@@ -26,11 +26,13 @@ ERROR_NEIGHBOURS = 32  # nearest known subsets whose errors say how far off a pr
 SHRINKAGE = 20.0  # rows' worth of doubt in each coefficient
 USUAL = 0.35  # novelty of four of five known subsets, held out: up to there it widens no spread
 MIN_SD = 0.005
-NORMAL = (0.6827, 0.9545)  # shares of a normal distribution within one and within two standard deviations
+HELD = (0.68, 0.95)  # shares of scores that the two stated intervals are to hold
+LEAST = 1e-3  # of a reach: errors may all be 0
 
 Numbers = np.ndarray | float
 BiasCoefficients = Annotated[tuple[Finite, Finite, Finite, Finite], Strict(False)]
 SpreadCoefficients = Annotated[tuple[Finite, Finite, Finite, Finite, Finite, Finite], Strict(False)]
+Reach = Annotated[tuple[Positive, Positive], Strict(False)]
 
 
 @config
@@ -42,12 +44,16 @@ class Calibration:
     added `bias`, and its standard deviation is exp(`log_sd`): coefficients of 1, the subset's size, the
     predicted level, how far off predictions on the nearest known subsets were, and for the spread how near
     the level is to 1 and how new the subset is (`bias_basis`, `spread_basis`).
+
+    Errors have heavier tails than a normal distribution: `reach` standard deviations to each side hold 68 and
+    95 of 100 scores, by the quantiles of held-out errors (normalized conformal prediction, Lei et al. 2018).
     """
 
     own_share: Annotated[float, Ge(0), Le(1)]
     neighbours: Count
     bias: BiasCoefficients
     log_sd: SpreadCoefficients
+    reach: Reach = (1.0, 1.96)  # where a card does not tell: a normal distribution's
 
 
 def neutral(noise: float) -> Calibration:
@@ -180,35 +186,58 @@ def calibrate(
     share, count = fitted_share(table, known)
     errors = errors_by_subset(table, known, share, count)
 
-    def inputs(held_out: HeldOut, apart: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the top trials: what bias and spread depend on, and the error; `apart` as `nearest_others`."""
+    def top(held_out: HeldOut, apart: np.ndarray) -> TopTrials:
+        """The top trials by the prediction; `apart` as `nearest_others`."""
         level = corrected_level(held_out, share, count)
         rows = best_rows(table, level, TOP)
         nearby = errors.of(subsets.nearest_others(apart, ERROR_NEIGHBOURS)[table.group[rows]])
         said = held_out.size[rows], level[rows], nearby
         for_spread = spread_basis(*said, held_out.novelty[rows])
-        return bias_basis(*said), for_spread, table.target[rows] - level[rows]
+        return TopTrials(
+            table.datasets[rows], bias_basis(*said), for_spread, table.target[rows] - level[rows]
+        )
 
-    for_bias, for_spread, residual = inputs(known, np.arange(table.n_groups))
-    # Few sources say how far off one is, not which way the next will be.
-    bias = shrunk_least_squares(for_bias, residual)
-    left = residual - for_bias @ bias
-    log_sd = log_spread(for_spread[:, :-1], left)
-    log_sd[0] += math.log(normal_scale(left / np.exp(for_spread[:, :-1] @ log_sd)))
-    wider = 0.0
+    near = top(known, np.arange(table.n_groups))
+    bias = shrunk_least_squares(near.for_bias, near.residual)
+    left = near.residual - near.for_bias @ bias
+    log_sd = np.append(log_spread(near.for_spread[:, :-1], left), 0.0)
     if unseen is not None:
         first = np.unique(table.group, return_index=True)[1]
-        parts = zip((for_bias, for_spread, residual), inputs(unseen, table.datasets[first]), strict=True)
-        for_bias, for_spread, residual = (np.concatenate(both) for both in parts)
-        in_sds = (residual - for_bias @ bias) / np.exp(for_spread[:, :-1] @ log_sd)
-        wider = max(0.0, float(log_spread(for_spread[:, -1:], in_sds)[0]))
+        far = top(unseen, table.datasets[first])
+        log_sd[-1] = widening(near, far, bias, log_sd)
+    reach = held_within(left / np.exp(near.for_spread @ log_sd).clip(MIN_SD))
     found = Calibration(
         round(share, 3),
         count,
         tuple(bias.round(5).tolist()),
-        tuple(np.append(log_sd, wider).round(5).tolist()),
+        tuple(log_sd.round(5).tolist()),
+        reach,
     )
     return found, errors
+
+
+@dataclass(frozen=True)
+class TopTrials:
+    """A subset's top trials by the prediction: what bias and spread depend on there; arrays over rows."""
+
+    datasets: np.ndarray
+    for_bias: np.ndarray  # `bias_basis`
+    for_spread: np.ndarray  # `spread_basis`
+    residual: np.ndarray  # earned less predicted macro-F1
+
+
+def widening(near: TopTrials, far: TopTrials, bias: np.ndarray, log_sd: np.ndarray) -> float:
+    """The coefficient of novelty, where `near` are of subsets held out and `far` of whole sources held out.
+
+    Each source counts as much as any other, however many trials it has. Few of them say how far off one is,
+    not which way the next will be: the bias stays.
+    """
+    in_sds = [(one.residual - one.for_bias @ bias) / np.exp(one.for_spread @ log_sd) for one in (near, far)]
+    _, source, trials = np.unique(far.datasets, return_inverse=True, return_counts=True)
+    evenly = len(source) / len(trials) / trials[source]
+    novelty = np.concatenate([near.for_spread[:, -1:], far.for_spread[:, -1:]])
+    weights = np.concatenate([np.ones(len(near.residual)), evenly])
+    return max(0.0, float(log_spread(novelty, np.concatenate(in_sds), weights)[0]))
 
 
 def fitted_share(table: PredictorTable, known: HeldOut) -> tuple[float, int]:
@@ -293,20 +322,16 @@ def shrunk_least_squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.linalg.solve(x.T @ x + penalty, x.T @ y)
 
 
-def normal_scale(in_sds: np.ndarray) -> float:
-    """What standard deviations are to be multiplied by so that one and two of them hold what a normal's do.
-
-    `in_sds` [n] are errors in standard deviations. Few errors are far off, which a maximum of the likelihood
-    makes up for by a spread that is too wide for the rest. The two demands seldom agree: the mean of both, on
-    a log scale.
-    """
-    held = [np.quantile(np.abs(in_sds), share) / sds for sds, share in enumerate(NORMAL, start=1)]
-    return float(np.exp(np.log(np.maximum(held, 1e-3)).mean()))
+def held_within(in_sds: np.ndarray) -> tuple[float, float]:
+    """How many standard deviations hold 68 and 95 of 100 errors, of errors [n] in such deviations."""
+    one, two = np.quantile(np.abs(in_sds), HELD).clip(LEAST).round(4).tolist()
+    return one, two
 
 
-def log_spread(x: np.ndarray, residual: np.ndarray) -> np.ndarray:
+def log_spread(x: np.ndarray, residual: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Coefficients of the log standard deviation: maximum likelihood of a normal with x-dependent spread."""
     inputs, squares = torch.from_numpy(x), torch.from_numpy(residual**2)
+    counted = torch.ones(len(x)) if weights is None else torch.from_numpy(weights)
     same = np.full(len(x), math.log(float(residual.std()) + MIN_SD))
     w = torch.from_numpy(np.linalg.lstsq(x, same)[0]).requires_grad_()  # as near to one spread as x allows
     optimizer = torch.optim.LBFGS([w], max_iter=100, line_search_fn="strong_wolfe")
@@ -314,7 +339,8 @@ def log_spread(x: np.ndarray, residual: np.ndarray) -> np.ndarray:
     def loss() -> Tensor:
         optimizer.zero_grad()
         log_sd = (inputs @ w).clamp_min(math.log(MIN_SD))
-        value = (log_sd + 0.5 * squares * torch.exp(-2 * log_sd)).sum() + SHRINKAGE * w[1:].square().sum()
+        each = log_sd + 0.5 * squares * torch.exp(-2 * log_sd)
+        value = (counted * each).sum() + SHRINKAGE * w[1:].square().sum()
         value.backward()
         return value
 

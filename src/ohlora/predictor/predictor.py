@@ -241,11 +241,13 @@ class Expectations:
         bias = bias_basis(self._size, level, self._nearby) @ np.array(self.predictor.calibration.bias)
         return scores + torch.from_numpy(bias).to(scores)
 
-    def trial_sd(self, level: float) -> float:
-        """Standard deviation of a single trial's macro-F1 around an expected `level`."""
+    def half_widths(self, level: float) -> tuple[float, float]:
+        """Half the widths of the intervals around an expected `level` that hold 68 and 95 of 100 trials."""
+        calibration = self.predictor.calibration
         depends_on = spread_basis(self._size, level, self._nearby, self._novelty)
-        log_sd = depends_on @ np.array(self.predictor.calibration.log_sd)
-        return float(np.clip(np.exp(log_sd), MIN_SD, 0.5))
+        sd = float(np.exp(depends_on @ np.array(calibration.log_sd)).clip(MIN_SD, 0.5))
+        of_68, of_95 = (min(sd * times, 1.0) for times in calibration.reach)
+        return of_68, of_95
 
     def fixed_answer(self) -> Params | None:
         """The params that are best on average for the known dataset it looks like; else, for all datasets."""

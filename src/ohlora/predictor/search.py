@@ -28,8 +28,10 @@ class Suggestion:
 
     params: Params
     predicted_f1: float  # 0 to 1
-    # One standard deviation of a single trial's score; with trials no less than without, so then a bound.
+    # 68 of 100 trials score within `predicted_sd` of it, 95 within `predicted_95`, more than twice as much.
+    # With trials of her own no less than without, so then both are bounds.
     predicted_sd: float
+    predicted_95: float
 
 
 class Belief:
@@ -60,13 +62,13 @@ class Belief:
     def __call__(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (noise left out) of the macro-F1 of encoded params [n, columns].
 
-        Before any trial the deviation is the spread of single trials around the prediction.
+        Before any trial the deviation is that of single trials around the prediction.
         """
         points = self.points(encoded)
         if self.model is not None:
             return self.model(points)
         level = float(points.predicted.mean())
-        return points.predicted, np.full(len(points), self.expected.trial_sd(level))
+        return points.predicted, np.full(len(points), self.expected.half_widths(level)[0])
 
     def improvement(self, encoded: np.ndarray) -> np.ndarray:
         """Expected improvement on the best mean among the trials; without any, the mean itself."""
@@ -120,8 +122,9 @@ def expected(predictor: Predictor, space: Space, vector: Tensor, params: Params)
 
 def suggestion(belief: Belief, space: Space, params: Params) -> Suggestion:
     mean, sd = belief(space_row(space, params))
-    noise = belief.expected.trial_sd(float(mean[0]))
-    return Suggestion(params, float(np.clip(mean[0], 0, 1)), float(max(noise, sd[0] if belief.model else 0)))
+    of_68, of_95 = belief.expected.half_widths(float(mean[0]))
+    doubt = float(sd[0]) if belief.model else 0.0
+    return Suggestion(params, float(np.clip(mean[0], 0, 1)), max(of_68, doubt), max(of_95, 1.96 * doubt))
 
 
 def best_trained(first: Params, trained: Sequence[Params], space: Space, belief: Belief) -> Params:

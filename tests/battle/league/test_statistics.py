@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ohlora.battle.league.figures import erf_share
 from ohlora.battle.league.goals import goals
 from ohlora.battle.league.jobs import Bootstrap
 from ohlora.battle.league.knowledge import evenly, greedy
@@ -68,9 +67,7 @@ def test_break_even_is_the_first_number_of_trials_without_a_lead(leads: list[flo
 
 
 def test_coverage_counts_what_lies_inside() -> None:
-    assert inside(np.array([0.01, -0.03, 0.05]), np.array([0.02] * 3), 2).tolist() == [1, 1, 0]
-    assert erf_share(1) == pytest.approx(0.6827, abs=1e-4)
-    assert erf_share(2) == pytest.approx(0.9545, abs=1e-4)
+    assert inside(np.array([0.01, -0.03, 0.05]), np.array([0.04] * 3)).tolist() == [1, 1, 0]
 
 
 def test_a_portfolio_adds_what_helps_most() -> None:
@@ -95,6 +92,7 @@ def played(dataset: str, seed: int, scores: dict[tuple[str, int], float], expect
             "params": {"learning_rate": 1e-3},
             "predicted_f1": expected if hers else None,
             "predicted_sd": 0.02 if hers else None,
+            "predicted_95": 0.05 if hers else None,
             "val_f1": f1,
             "test_f1": [f1 - 0.01, f1, f1 + 0.01],
             "searched_s": 2.0 * trials,
@@ -167,7 +165,7 @@ class TestTables:
         found = calibration(table, BOOTSTRAP)
         (row,) = where(found, group="all", trials=0).to_dict("records")
         assert row["bias"] == pytest.approx(0.0)
-        assert (row["inside_1sd"], row["mean_inside_1sd"]) == (1, 1)
+        assert (row["inside_68"], row["mean_inside_68"]) == (1, 1)
         (row,) = where(found, group="all", trials=8).to_dict("records")
         assert row["bias"] == pytest.approx(-0.01)
 

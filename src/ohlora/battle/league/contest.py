@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class Player:
         for number in self.numbers:
             found = self.entry.choose(self.context, pairs[:number])
             params = self.context.space.check(only(self.context, found.params))
-            self.choices[number] = Choice(params, found.predicted_f1, found.predicted_sd)
+            self.choices[number] = replace(found, params=params)
 
 
 def only(context: LeagueContext, params: Params) -> Params:
@@ -163,6 +163,7 @@ class Contest:
                     "params": choice.params,
                     "predicted_f1": choice.predicted_f1,
                     "predicted_sd": choice.predicted_sd,
+                    "predicted_95": choice.predicted_95,
                     "val_f1": float(np.mean([one.val_f1 for one in finals])),
                     "test_f1": [one.test_f1 for one in finals],  # one a seed
                     "searched_s": float(seconds[min(number, len(tried))]),

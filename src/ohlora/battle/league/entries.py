@@ -41,7 +41,8 @@ class Choice:
 
     params: Params
     predicted_f1: float | None = None  # 0 to 1
-    predicted_sd: float | None = None
+    predicted_sd: float | None = None  # as in `search.Suggestion`
+    predicted_95: float | None = None
 
 
 @config
@@ -65,7 +66,7 @@ class HerEntry:
         from ohlora.battle.contestants.ohlora import OhLora
 
         found = OhLora().suggest(context, tried)
-        return Choice(found.params, found.predicted_f1, found.predicted_sd)
+        return Choice(found.params, found.predicted_f1, found.predicted_sd, found.predicted_95)
 
 
 @config

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ohlora.battle.league.jobs import HERS
-from ohlora.battle.league.tables import ORACLE, fewest, where
+from ohlora.battle.league.tables import ALL, ORACLE, fewest, where
 from ohlora.figures import plt, save_figure
 
 MARKS = "osD^vP*Xph"
@@ -131,8 +131,8 @@ def plot_regret(table: pd.DataFrame, shown: Mapping[str, str], level: float, pat
     return save_figure(figure, path)
 
 
-def plot_calibration(scores: pd.DataFrame, path: Path) -> Path:
-    """Left: expected against earned at a glance. Right: how often what came lay inside so many deviations."""
+def plot_calibration(scores: pd.DataFrame, coverage: pd.DataFrame, level: float, path: Path) -> Path:
+    """Left: expected against earned at a glance. Right: how often what came lay in the stated intervals."""
     hers = where(scores, contestant=HERS)
     glance = where(hers, trials=hers["trials"].min())
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
@@ -153,41 +153,35 @@ def plot_calibration(scores: pd.DataFrame, path: Path) -> Path:
         )
     left.set(
         xlabel="earned (mean over fresh seeds)",
-        ylabel="expected, with one standard deviation",
+        ylabel="expected, with its 68 % interval",
         title="Oh-LoRA without trials (mean of expected less earned)",
         xlim=(low, 1.01),
         ylim=(low, 1.06),
     )
     left.legend(fontsize=8)
-    seeds = [column for column in hers.columns if column.startswith("test_f1_")]
-    deviations = np.linspace(0, 3, 61)
-    for i, trials in enumerate(sorted(set(hers["trials"]))):
-        part = where(hers, trials=trials)
-        errors = np.abs(part[seeds].to_numpy() - part["predicted_f1"].to_numpy()[:, None])
-        ratio = (errors / part["predicted_sd"].to_numpy()[:, None]).ravel()
-        right.plot(
-            deviations,
-            [(ratio <= k).mean() for k in deviations],
-            color=f"C{i % 10}",
-            label=f"{trials} trials",
+    shown = {ALL: "all", **dict(zip(glance["dataset"], glance["title"], strict=True))}
+    coverage = where(coverage, trials=glance["trials"].min()).set_index("group").loc[list(shown)]
+    for i, share in enumerate((68, 95)):
+        name, colour = f"inside_{share}", f"C{i}"
+        right.axhline(share / 100, color=colour, ls=":", lw=1)
+        right.errorbar(
+            range(len(shown)),
+            coverage[name],
+            yerr=np.abs(coverage[[f"{name}_low", f"{name}_high"]].to_numpy().T - coverage[name].to_numpy()),
+            fmt=MARKS[i],
+            color=colour,
+            capsize=3,
+            label=f"in the {share} % interval",
         )
-    gauss = [erf_share(k) for k in deviations]
-    right.plot(deviations, gauss, color="black", ls=":", label="as it should be (normal)")
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(shown) > 4 else {}
+    right.set_xticks(range(len(shown)), list(shown.values()), **slanted)
     right.set(
-        xlabel="standard deviations",
-        ylabel="share of single trainings inside",
+        ylabel=f"share of single trainings ({level:.0%} bootstrap)",
         ylim=(0, 1.02),
-        title="How far off she was",
+        title="How often it lay in the interval that she stated",
     )
-    right.legend(fontsize=8, loc="lower right")
+    right.legend(fontsize=8, loc="lower left")
     return save_figure(figure, path)
-
-
-def erf_share(deviations: float) -> float:
-    """Share of a normal distribution within so many standard deviations."""
-    from math import erf, sqrt
-
-    return erf(deviations / sqrt(2))
 
 
 def legend(figure, axes: Axes) -> None:

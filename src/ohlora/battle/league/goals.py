@@ -121,13 +121,13 @@ def expectations(calibration: pd.DataFrame, unseen: bool) -> list[Goal]:
     glance = where(calibration, group=ALL, trials=0)
     return [
         Goal(
-            f"expected scores: {'' if unseen else 'bias under 0.01; '}0.64 to 0.72 inside one deviation,"
-            " 0.93 to 0.97 inside two",
-            f"bias {row['bias']:+.4f}, inside {row['inside_1sd']:.2f} and {row['inside_2sd']:.2f}",
+            f"expected scores: {'' if unseen else 'bias under 0.01; '}0.64 to 0.72 inside the 68 % interval,"
+            " 0.93 to 0.97 inside the 95 % one",
+            f"bias {row['bias']:+.4f}, inside {row['inside_68']:.3f} and {row['inside_95']:.3f}",
             bool(
                 (unseen or abs(row["bias"]) < 0.01)
-                and 0.64 <= row["inside_1sd"] <= 0.72
-                and 0.93 <= row["inside_2sd"] <= 0.97
+                and 0.64 <= row["inside_68"] <= 0.72
+                and 0.93 <= row["inside_95"] <= 0.97
             ),
         )
         for row in glance.to_dict("records")

@@ -249,8 +249,8 @@ def figures(job: PlayLeague, tables: dict[str, pd.DataFrame], out: Path) -> list
         plot_against(against, shown, "searched_s", level, out / "against_seconds.png"),
         plot_regret(tables["standings"], shown, level, out / "regret.png"),
     ]
-    if len(tables["calibration"]):
-        found.append(plot_calibration(scores, out / "calibration.png"))
+    if len(coverage := tables["calibration"]):
+        found.append(plot_calibration(scores, coverage, level, out / "calibration.png"))
     return found
 
 

@@ -53,9 +53,9 @@ def break_even(numbers: Sequence[int], leads: Sequence[float]) -> int | None:
     return next((n for n, lead in pairs if round(lead, DECIMALS) <= 0), None)
 
 
-def inside(errors: np.ndarray, spread: np.ndarray, within: float) -> np.ndarray:
-    """1 where what came lay within so many standard deviations of what was expected, else 0."""
-    return (np.abs(errors) <= within * spread).astype(float)
+def inside(errors: np.ndarray, half_width: np.ndarray) -> np.ndarray:
+    """1 where what came lay in the interval around what was expected, else 0."""
+    return (np.abs(errors) <= half_width).astype(float)
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float | None:

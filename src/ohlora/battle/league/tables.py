@@ -13,6 +13,7 @@ from ohlora.battle.league.statistics import break_even, correlation, inside, mea
 
 ORACLE = "oracle"
 ALL = "all"
+PREDICTED = ("predicted_f1", "predicted_sd", "predicted_95")  # as in `search.Suggestion`
 
 
 def score_table(played: Sequence[Played], final_seeds: Sequence[int], expectations: bool) -> pd.DataFrame:
@@ -43,8 +44,8 @@ def score_table(played: Sequence[Played], final_seeds: Sequence[int], expectatio
                 "val_f1": scored["val_f1"],
                 "searched_s": scored["searched_s"],
                 "scored_s": scored["scored_s"],
-                "predicted_f1": scored["predicted_f1"] if expectations else None,
-                "predicted_sd": scored["predicted_sd"] if expectations else None,
+                # Subsets kept by earlier versions lack the last one.
+                **{name: scored.get(name) if expectations else None for name in PREDICTED},
                 **{f"params.{key}": value for key, value in scored["params"].items()},
             }
             for name, each in one.contestants.items()
@@ -56,10 +57,10 @@ def score_table(played: Sequence[Played], final_seeds: Sequence[int], expectatio
             "kind": ORACLE,
             "trials": 0,
             "searched_s": np.nan,
-            "predicted_f1": None,
+            **dict.fromkeys(PREDICTED),
         }
-        rows += [*own, {**best, **empty, "predicted_sd": None}]
-    table = pd.DataFrame(rows).astype({"predicted_f1": float, "predicted_sd": float})
+        rows += [*own, {**best, **empty}]
+    table = pd.DataFrame(rows).astype(dict.fromkeys(PREDICTED, float))
     place = ["dataset", "family", "seed"]
     table["regret"] = table.groupby(place)["test_f1"].transform("max") - table["test_f1"]
     return table
@@ -197,8 +198,8 @@ def break_evens(table: pd.DataFrame) -> pd.DataFrame:
 def calibration(scores: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
     """What she expected against what she earned, by group and number of trials; empty: nothing is comparable.
 
-    `inside` counts single trainings, which is what her standard deviation is of; `mean_inside` the means
-    over the fresh seeds.
+    `inside_68` and `inside_95` are the shares of single trainings in the intervals that are to hold so many
+    of 100; `mean_inside_68` and `mean_inside_95` those of the means over the fresh seeds.
     """
     seeds = [column for column in scores.columns if column.startswith("test_f1_")]
     rows = []
@@ -207,26 +208,26 @@ def calibration(scores: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
         hers = where(scores, contestant=HERS)
         for trials in sorted(set(hers["trials"])):
             part = where(hers, trials=trials).loc[mask]
-            expected, spread = part["predicted_f1"].to_numpy(), part["predicted_sd"].to_numpy()
-            if not np.isfinite(expected).all():
+            expected, *half_widths = part[list(PREDICTED)].to_numpy().T
+            if not np.isfinite([expected, *half_widths]).all():
                 continue
             earned = part["test_f1"].to_numpy()
             single = part[seeds].to_numpy() - expected[:, None]
             columns = np.stack(
                 [
                     expected - earned,
-                    *(inside(single, spread[:, None], k).mean(1) for k in (1, 2)),
-                    *(inside(earned - expected, spread, k) for k in (1, 2)),
+                    *(inside(single, half[:, None]).mean(1) for half in half_widths),
+                    *(inside(earned - expected, half) for half in half_widths),
                 ],
                 axis=1,
             )
             found = mean_interval(columns, drawn, bootstrap.level)
-            names = ("bias", "inside_1sd", "inside_2sd", "mean_inside_1sd", "mean_inside_2sd")
+            names = ("bias", "inside_68", "inside_95", "mean_inside_68", "mean_inside_95")
             row = {"group": group, "subsets": int(mask.sum()), "trials": trials}
             for i, name in enumerate(names):
                 row |= {name: found[0, i], f"{name}_low": found[1, i], f"{name}_high": found[2, i]}
             row["error"] = float(np.sqrt(np.mean((expected - earned) ** 2)))
-            row["spread"] = float(spread.mean())
+            row["half_width_68"], row["half_width_95"] = (float(half.mean()) for half in half_widths)
             row["correlation"] = correlation(expected, earned)
             rows.append(row)
     return pd.DataFrame(rows)
