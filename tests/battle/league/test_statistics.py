@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ohlora.battle.league.figures import plot_calibration
 from ohlora.battle.league.goals import goals
 from ohlora.battle.league.jobs import Bootstrap
 from ohlora.battle.league.knowledge import evenly, greedy
@@ -168,6 +170,25 @@ class TestTables:
         assert (row["inside_68"], row["mean_inside_68"]) == (1, 1)
         (row,) = where(found, group="all", trials=8).to_dict("records")
         assert row["bias"] == pytest.approx(-0.01)
+
+    @pytest.mark.parametrize(
+        "datasets", ["aaa", "abb", "ab"], ids=["one", "one of one subset", "each of one"]
+    )
+    def test_coverage_is_drawn_of_whatever_was_played(self, datasets: str, tmp_path: Path) -> None:
+        scores = {("ohlora", 0): 0.8, ("static_dataset", 0): 0.7}
+        rows = [played(name, 1_000_000 + i, scores) for i, name in enumerate(datasets)]
+        table = score_table(rows, [1, 2, 3], True)
+        drawn = plot_calibration(table, calibration(table, BOOTSTRAP), 0.95, tmp_path / "calibration.png")
+        assert drawn.stat().st_size > 10_000
+
+    def test_coverage_is_drawn_without_what_earlier_versions_kept(self, tmp_path: Path) -> None:
+        rows = [played(name, 1_000_000 + i, {("ohlora", 0): 0.8}) for i, name in enumerate("aabb")]
+        for scored in rows[0].contestants["ohlora"]["scored"]:
+            del scored["predicted_95"]
+        table = score_table(rows, [1, 2, 3], True)
+        found = calibration(table, BOOTSTRAP)
+        assert set(found["group"]) == {"b"}
+        assert plot_calibration(table, found, 0.95, tmp_path / "calibration.png").stat().st_size > 10_000
 
     def test_expectations_of_another_game_are_left_out(self) -> None:
         rows = [played("a", 1_000_000, {("ohlora", 0): 0.8, ("static_dataset", 0): 0.7})]

@@ -159,8 +159,11 @@ def plot_calibration(scores: pd.DataFrame, coverage: pd.DataFrame, level: float,
         ylim=(low, 1.06),
     )
     left.legend(fontsize=8)
-    shown = {ALL: "all", **dict(zip(glance["dataset"], glance["title"], strict=True))}
-    coverage = where(coverage, trials=glance["trials"].min()).set_index("group").loc[list(shown)]
+    coverage = where(coverage, trials=glance["trials"].min()).set_index("group")
+    names = {ALL: "all", **dict(zip(glance["dataset"], glance["title"], strict=True))}
+    # Of groups that are the same subsets one is there, and none that has subsets of earlier versions.
+    shown = {group: name for group, name in names.items() if group in coverage.index}
+    coverage = coverage.loc[list(shown)]
     for i, share in enumerate((68, 95)):
         name, colour = f"inside_{share}", f"C{i}"
         right.axhline(share / 100, color=colour, ls=":", lw=1)
