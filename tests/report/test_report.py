@@ -161,6 +161,7 @@ def test_the_published_results_are_read(section):
 
 
 class TestTheVerb:
+    @pytest.mark.slow
     def test_a_folder_without_results_is_one_line(self, door, tmp_path):
         done = door("report", "nothere", cwd=tmp_path)
         assert done.returncode == 2
