@@ -93,7 +93,7 @@ class Pool:
         for n in range(max(TRIALS) + 1):
             belief = self.belief(tried)
             if n in TRIALS:
-                found[n] = (tried.copy(), belief(self.encoded)[0])
+                found[n] = (tried.copy(), belief.mean(self.encoded))
             if n < max(TRIALS):
                 tried.append(untried(belief.improvement(self.encoded), tried))
         return found
@@ -127,7 +127,7 @@ def ohlora(pool: Pool) -> dict[int, int]:
 
 
 def prior(pool: Pool) -> dict[int, int]:
-    order = (-pool.belief([])(pool.encoded)[0]).argsort()
+    order = (-pool.belief([]).mean(pool.encoded)).argsort()
     return {n: pool.best_tried(order[:n].tolist()) for n in TRIALS if n}
 
 

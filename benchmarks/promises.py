@@ -46,7 +46,7 @@ def fixed(pool: Pool) -> int:
 
 
 def compared(pool: Pool) -> dict:
-    expected = pool.belief([])(pool.encoded)[0]
+    expected = pool.belief([]).mean(pool.encoded)
     own, plain = int(expected.argmax()), fixed(pool)
     return {
         "promised": float(expected[own] - expected[plain]),

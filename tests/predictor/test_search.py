@@ -71,10 +71,13 @@ def test_belief_moves_to_what_was_seen(predictor: Predictor, space: Space) -> No
     vector = predictor.vector({"ease": 0.5, "noise": 0.5})
     params = space.at([0.5] * len(space.free))
     encoded = np.array([space.encode(params)])
-    before, before_sd = Belief(predictor, space, vector, [])(encoded)
-    after, after_sd = Belief(predictor, space, vector, [(params, before[0] - 0.3)] * 3)(encoded)
-    assert after[0] < before[0] - 0.2
-    assert after_sd[0] < before_sd[0]
+    before = Belief(predictor, space, vector, [])
+    expected_f1 = before.mean(encoded)[0]
+    once, thrice = (
+        Belief(predictor, space, vector, [(params, expected_f1 - 0.3)] * times) for times in (1, 3)
+    )
+    assert thrice.mean(encoded)[0] < expected_f1 - 0.2
+    assert before.sd(encoded)[0] == 0 < thrice.sd(encoded)[0] < once.sd(encoded)[0]
 
 
 def test_trials_improve_on_a_subset_the_predictor_misjudges(predictor: Predictor, space: Space) -> None:
@@ -134,7 +137,7 @@ def test_a_trial_must_promise_more_where_the_dataset_is_known(
     slower = {**first.params, "learning_rate": 1e-4}
     history = [(first.params, first.predicted_f1 - 0.1), (slower, first.predicted_f1)] * 2
     rows = np.array([space.encode(params) for params in (first.params, slower)])
-    kept, promised = Belief(predictor, space, known, history)(rows)[0]
+    kept, promised = Belief(predictor, space, known, history).mean(rows)
     assert promised > kept
     for margin, taken in ((promised - kept - 1e-4, slower), (promised - kept + 1e-4, first.params)):
         monkeypatch.setattr("ohlora.predictor.search.WORTH_CHANGING", margin)

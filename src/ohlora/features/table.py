@@ -69,6 +69,19 @@ def describable(
     return frame.loc[keep].reset_index(drop=True)
 
 
+def with_features(
+    frame: pd.DataFrame,
+    datasets: Mapping[str, DatasetReader],
+    families: Mapping[str, Family],
+    encoders: Path,
+    cache_dir: Path,
+) -> pd.DataFrame:
+    """The table as it is where its features are `made_today`, else as `add_features` has it."""
+    if made_today(frame, encoders):
+        return frame
+    return add_features(frame, datasets, families, encoders, cache_dir)
+
+
 def add_features(
     frame: pd.DataFrame,
     datasets: Mapping[str, DatasetReader],

@@ -22,7 +22,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import encoders_digest
-from ohlora.features.table import add_features, made_today
+from ohlora.features.table import with_features
 from ohlora.predictor.calibration import correlation, order_near_the_best
 from ohlora.predictor.cross_fit import CrossFit, Method, cross_fit, cross_predict_each, ensemble_predictions
 from ohlora.predictor.foreign import SCORE, read_foreign
@@ -117,9 +117,7 @@ def own_table(job: FitPredictor) -> pd.DataFrame:
     drawn = {name: family.fingerprint for name, family in job.families.items()}
     frame = read_table(job.tables)
     frame = comparable_rows(frame, protocol_to_fit(frame, job.protocol.fingerprint), drawn)
-    if made_today(frame, Path(job.encoders)):
-        return frame
-    return add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
+    return with_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
 
 
 def protocol_to_fit(frame: pd.DataFrame, today: str) -> str:

@@ -59,16 +59,14 @@ class Belief:
         members = self.expected.members(encoded.clip(0, 1))
         return Points(encoded, members.mean(0).double().numpy())
 
-    def __call__(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (noise left out) of the macro-F1 of encoded params [n, columns].
-
-        Before any trial the deviation is that of single trials around the prediction.
-        """
+    def mean(self, encoded: np.ndarray) -> np.ndarray:
+        """Expected macro-F1 [n] of encoded params [n, columns]."""
         points = self.points(encoded)
-        if self.model is not None:
-            return self.model(points)
-        level = float(points.predicted.mean())
-        return points.predicted, np.full(len(points), self.expected.half_widths(level)[0])
+        return points.predicted if self.model is None else self.model(points)[0]
+
+    def sd(self, encoded: np.ndarray) -> np.ndarray:
+        """Standard deviation [n] of that mean given the trials, noise left out; without any trial 0."""
+        return np.zeros(len(encoded)) if self.model is None else self.model(self.points(encoded))[1]
 
     def improvement(self, encoded: np.ndarray) -> np.ndarray:
         """Expected improvement on the best mean among the trials; without any, the mean itself."""
@@ -121,10 +119,10 @@ def expected(predictor: Predictor, space: Space, vector: Tensor, params: Params)
 
 
 def suggestion(belief: Belief, space: Space, params: Params) -> Suggestion:
-    mean, sd = belief(space_row(space, params))
-    of_68, of_95 = belief.expected.half_widths(float(mean[0]))
-    doubt = float(sd[0]) if belief.model else 0.0
-    return Suggestion(params, float(np.clip(mean[0], 0, 1)), max(of_68, doubt), max(of_95, 1.96 * doubt))
+    row = space_row(space, params)
+    mean, sd = float(belief.mean(row)[0]), float(belief.sd(row)[0])
+    of_68, of_95 = belief.expected.half_widths(mean)
+    return Suggestion(params, float(np.clip(mean, 0, 1)), max(of_68, sd), max(of_95, 1.96 * sd))
 
 
 def best_trained(first: Params, trained: Sequence[Params], space: Space, belief: Belief) -> Params:
@@ -133,7 +131,7 @@ def best_trained(first: Params, trained: Sequence[Params], space: Space, belief:
     Nothing that nobody has trained, however high its mean. Where the dataset is known the mean must lie
     more than WORTH_CHANGING above that of `first`.
     """
-    kept, *means = belief(np.array([space.encode(params) for params in (first, *trained)]))[0]
+    kept, *means = belief.mean(np.array([space.encode(params) for params in (first, *trained)]))
     best = int(np.argmax(means))
     least = WORTH_CHANGING if belief.expected.familiar else 0.0
     return trained[best] if means[best] - kept > least else first
@@ -146,7 +144,7 @@ def trusted(params: Params, safe: Params, space: Space, belief: Belief, margin: 
     """
     there = within(space, safe)
     fallback = {**params, **there}
-    promised, kept = belief(np.concatenate([space_row(space, params), space_row(space, fallback)]))[0]
+    promised, kept = belief.mean(np.concatenate([space_row(space, params), space_row(space, fallback)]))
     if belief.expected.familiar and promised - kept <= margin:
         return fallback
     return plainer(params, there, space, belief)
@@ -158,12 +156,12 @@ def plainer(params: Params, safe: Params, space: Space, belief: Belief) -> Param
     Backward elimination: the hyperparameter that costs least goes first, as long as all that went cost no
     more than NO_DIFFERENCE. A person who reads the choice then sees what this subset asks for.
     """
-    least = belief(space_row(space, params))[0][0] - NO_DIFFERENCE
+    least = belief.mean(space_row(space, params))[0] - NO_DIFFERENCE
     while True:
         simpler = [{**params, name: value} for name, value in safe.items() if params[name] != value]
         if not simpler:
             return params
-        means = belief(np.concatenate([space_row(space, one) for one in simpler]))[0]
+        means = belief.mean(np.concatenate([space_row(space, one) for one in simpler]))
         if means.max() < least:
             return params
         params = simpler[int(means.argmax())]

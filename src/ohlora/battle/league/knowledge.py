@@ -25,7 +25,7 @@ from ohlora.datasets.titles import source
 from ohlora.durable import write_json
 from ohlora.errors import OhloraError
 from ohlora.features.describe import FEATURES_VERSION, Encoder, describe
-from ohlora.features.table import add_features, encoder_for, made_today
+from ohlora.features.table import encoder_for, with_features
 from ohlora.precision import one_thread
 from ohlora.predictor.cross_fit import cross_fit
 from ohlora.predictor.fixed import fixed_answer
@@ -257,6 +257,4 @@ def table_without(job: PlayLeague, shipped: Predictor, without: str) -> pd.DataF
     if not kept.any():
         raise OhloraError(f"{job.target_table} has nothing but {without}: nothing is left to learn from")
     frame = frame.loc[kept].reset_index(drop=True)
-    if made_today(frame, Path(job.encoders)):
-        return frame
-    return add_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
+    return with_features(frame, job.datasets, job.families, Path(job.encoders), Path(job.cache_dir))
