@@ -19,7 +19,7 @@ from ohlora.predictor.fixed import (
     tried_most,
 )
 from ohlora.predictor.predictor import Predictor
-from ohlora.space import Params, Space
+from ohlora.space import Params, Real, Space
 
 
 @pytest.fixture
@@ -54,6 +54,11 @@ class TestTriedMost:
             [trials("a", often, SHARED + 1), trials("a", seldom, SHARED), trials("b", seldom, 90)]
         )
         assert tried_most(frame, space, "a") == often
+
+    def test_of_a_single_hyperparameter(self) -> None:
+        depth = Space({"depth": Real(1, 9)}, {"depth": Real(1, 9)})
+        frame = pd.concat([trials("a", {"depth": 3.5}, SHARED), trials("a", {"depth": 5.5}, SHARED + 1)])
+        assert tried_most(frame, depth, "a") == {"depth": 5.5}
 
     def test_one_subset_many_times_is_one(self, space: Space) -> None:
         one = trials("a", space.sample(np.random.default_rng(0)), 1)

@@ -56,6 +56,13 @@ def test_they_are_the_same_each_time_and_stay_in_a_narrower_space(near_best, dig
         assert {name: params[name] for name in classic_space.fixed} == classic_space.fixed
 
 
+@pytest.mark.parametrize("kind", [NearBest, Favourites])
+def test_more_of_them_begin_with_the_same(kind, digits_subset, space):
+    chooser = kind(str(assets_dir()), str(assets_dir() / "encoders"))
+    few, more = (chooser.choose(Digits().load(), digits_subset, space, count) for count in (2, 3))
+    assert more[:2] == few
+
+
 def test_favourites_are_the_fixed_answer_and_what_each_member_likes_best(
     favourites, expected, digits_subset, space
 ):

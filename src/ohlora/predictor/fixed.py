@@ -44,7 +44,8 @@ def tried_most(frame: pd.DataFrame, space: Space, dataset: str) -> Params | None
     shared = trials.groupby(columns, sort=True).size()
     if shared.empty or shared.max() < SHARED:
         return None
-    params = dict(zip(space.within, shared.idxmax(), strict=True))
+    most = shared.reset_index()[columns].iloc[[shared.argmax()]]  # one column or several
+    params = dict(zip(space.within, next(most.itertuples(index=False)), strict=True))
     try:
         return space.check(params)
     except OhloraError:
