@@ -49,6 +49,11 @@ class TestDevices:
         alone = {"devices": 1, "strategy": "auto"}
         assert trainer_arguments(alone, CPU) == alone
 
+    def test_the_card_that_the_device_names_is_the_one_trained_on(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        for device, devices, cards in (("cuda:1", 1, [1]), ("cuda", 1, 1), ("cuda:1", [0], [0])):
+            assert trainer_arguments({"devices": devices}, torch.device(device)) == {"devices": cards}
+
     @pytest.mark.parametrize("name", ["auto", "cpu", "gpu", "ddp", "ddp_cpu"])
     def test_every_trainer_has_the_same_settings(self, name, composed):
         cfg = composed("train", f"trainer={name}")

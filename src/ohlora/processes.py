@@ -78,9 +78,11 @@ def process_count(devices: Devices, device: torch.device) -> int:
 
 
 def trainer_arguments(arguments: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    """`arguments` for lightning.Trainer, with what several processes need."""
-    if process_count(arguments.get("devices", 1), device) == 1:
-        return dict(arguments)
+    """`arguments` for lightning.Trainer: of one process the card, of several what they need."""
+    devices = arguments.get("devices", 1)
+    if process_count(devices, device) == 1:
+        counted = isinstance(devices, int | str)  # Lightning would take the first card
+        return {**arguments, "devices": [device.index]} if counted and device.index else dict(arguments)
     nccl = device.type == "cuda" and dist.is_nccl_available()  # Windows has none
     os.environ[signals.PARENT] = str(os.getpid())
     strategy = WatchedDDP(process_group_backend="nccl" if nccl else "gloo", timeout=GROUP_TIMEOUT)
