@@ -23,6 +23,7 @@ from ohlora.datasets.subset import TooFewImages
 from ohlora.errors import OhloraError
 from ohlora.hardware import Hardware
 from ohlora.loggers import CsvLogs
+from ohlora.predictor.near_best import NearBest
 from ohlora.records.journal import Journal
 from ohlora.records.record import plain
 from ohlora.records.table import read_table
@@ -252,6 +253,16 @@ def test_only_one_trial_can_be_watched(sweep):
         dataclasses.replace(sweep, trials=3, repeats=2, driver="trainer")
 
 
+def test_a_watched_trial_is_the_chooser_s_first(sweep):
+    chooser = NearBest(str(assets_dir()), str(assets_dir() / "encoders"))
+    chosen = dataclasses.replace(sweep, trials=1, chooser=chooser)
+    watched = dataclasses.replace(chosen, driver="trainer", table=sweep.table + "2")
+    assert watched.run() == chosen.run()
+    tables = [Journal(Path(job.table)).records() for job in (chosen, watched)]
+    assert set(tables[0]) == set(tables[1])
+    assert {record.chooser for table in tables for record in table.values()} == {"near_best"}
+
+
 class TestLeagueSeeds:
     """No sweep may train on a subset that matches are played on."""
 
@@ -274,6 +285,9 @@ class TestLeagueSeeds:
         with pytest.raises(OhloraError, match=r"the 3 subsets from subset\.seed=999996 on reach 1000000"):
             job.run()
         assert not (Path(job.table) / "journal").exists(), "nothing was trained"
+        watched = dataclasses.replace(job, trials=1, seed=LEAGUE_SEEDS - 1, driver="trainer")
+        with pytest.raises(OhloraError, match=r"subset\.seed=999999 on reach 1000000"):
+            watched.run()
 
 
 class TestOtherHardware:
@@ -389,6 +403,17 @@ def test_one_trial_watched_leaves_everything_to_look_at(sweep, tmp_path, capsys)
     told = capsys.readouterr().out
     assert "0 of them new" in told
     assert f"not added to {sweep.table}" in told
+
+
+def test_a_watched_trial_that_diverges_leaves_the_same(sweep, tmp_path):
+    axes = {**sweep.space.within, "learning_rate": Real(1e29, 1e30, log=True)}
+    space = Space({**axes, "learning_rate": 1e30}, axes)
+    dataclasses.replace(sweep, trials=1, driver="trainer", space=space).run()
+    trial = json.loads((tmp_path / "run" / "trial.json").read_text())
+    assert trial["status"] == "diverged"
+    assert trial["curve"][-1]["val_loss"] is None
+    assert not (tmp_path / "run" / "classifier.json").exists(), "there is nothing to predict with"
+    assert reported(tmp_path / "run", "Trials watched").charts
 
 
 def test_the_classifier_of_a_watched_trial_can_be_used(sweep, tmp_path, digits):

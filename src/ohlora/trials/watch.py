@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from ohlora.assets import is_finite
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.pictures import save_contact_sheet, save_images
-from ohlora.datasets.subset import Subset, draw_valid_seeds
+from ohlora.datasets.subset import Subset
 from ohlora.durable import write_json
 from ohlora.processes import is_main
 from ohlora.records.journal import Journal
@@ -19,7 +21,7 @@ from ohlora.tracking import log_confusion, log_picture, log_table
 from ohlora.trials.classifier import save_classifier
 from ohlora.trials.drivers import TrialOutcome, train_and_score
 from ohlora.trials.jobs import TrainTrials
-from ohlora.trials.plan import spread_params
+from ohlora.trials.plan import planned_trials
 from ohlora.trials.report import confusion, plot_confusion, plot_curve, sample_predictions
 from ohlora.trials.summary import summary, winner
 
@@ -27,18 +29,19 @@ from ohlora.trials.summary import summary, winner
 def watch_trial(job: TrainTrials, data: ImageData) -> float:
     """Train the plan's first trial and leave everything to look at; return its validation macro-F1."""
     out = Path(job.output_dir)
-    _, subset = next(draw_valid_seeds(job.family, data, job.seed, Path(job.cache_dir)))
+    first = next(planned_trials(job, data, Path(job.cache_dir), save_subset=None))
+    subset = first.subset
     if is_main():
         if job.save_subset:
             save_images(subset, Path(job.save_subset))
         log_picture(job.logger, "subset", save_contact_sheet(subset, out / "contact_sheet.png"))
     outcome = train_and_score(
-        spread_params(job, data)[0],
+        first.key.params,
         subset,
         job.family.fingerprint,
         job.space.fingerprint,
         job.protocol,
-        seed=0,
+        seed=first.key.seed,
         hardware=job.hardware,
         trainer_settings={
             **job.trainer.arguments(),
@@ -77,12 +80,17 @@ def add_to_table(record: TrialRecord, table: Path) -> bool:
 
 
 def leave(job: TrainTrials, outcome: TrialOutcome, subset: Subset, out: Path) -> None:
-    """Write and log what can be looked at, and the classifier."""
+    """Write and log what can be looked at, and the classifier where one came of it."""
     record = outcome.record
     assert record.test_f1 is not None  # a watched trial is scored to the end
-    write_json(out / "trial.json", {**record.row(), "curve": outcome.curve})
+    curve = [
+        {name: value if math.isfinite(value) else None for name, value in point.items()}
+        for point in outcome.curve
+    ]
+    write_json(out / "trial.json", {**record.row(), "curve": curve})
     scores = {"val_f1": record.val_f1, "test_f1": record.test_f1}
-    save_classifier(out, outcome.module, subset, job.protocol, {"scores": scores})
+    if all(is_finite(tensor) for tensor in outcome.module.state_dict().values()):
+        save_classifier(out, outcome.module, subset, job.protocol, {"scores": scores})
     counts = confusion(outcome.test_logits, outcome.test_labels)
     title = f"test macro-F1 {record.test_f1:.3f}"
     drawn = plot_confusion(counts, subset.class_names, title, out / "confusion.png")
