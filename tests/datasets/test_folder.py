@@ -205,6 +205,14 @@ class TestSplits:
         assert {a.tobytes() for a in files} == {i.numpy().tobytes() for i in subset.val.images}
         assert "val (6 images) validates with subset=none" in caplog.text
 
+    @pytest.mark.parametrize("inside", ["val/ant", "val"])
+    def test_val_without_a_picture_is_refused(self, tmp_path, inside):
+        for split, count in (("train", 7), ("test", 2)):
+            classes(tmp_path / split, count=count)
+        (tmp_path / inside).mkdir(parents=True)
+        with pytest.raises(OhloraError, match="val"):
+            load(tmp_path)
+
     def test_train_alone_is_not_a_class(self, tmp_path, caplog):
         classes(tmp_path / "train")
         assert load(tmp_path).class_names == ("ant", "bee")

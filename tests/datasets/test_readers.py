@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
+import threading
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +85,45 @@ class TestMnist:
             DatasetUnavailable, match=r"Fashion-MNIST .* could not be downloaded .*dataset=digits"
         ):
             TorchvisionGrey("fashion", str(tmp_path), offline=False).load()
+
+    def test_two_that_begin_at_once_download_it_once(self, tmp_path, monkeypatch):
+        """As the workers of a first sweep do; torchvision writes straight to the final file."""
+        files = idx_files(tmp_path / "theirs") / "MNIST" / "raw"
+        served = {f"{file.name}.gz": gzip.compress(file.read_bytes()) for file in sorted(files.iterdir())}
+        asked = []
+
+        class Slow(BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.path[1:])
+                content = served[self.path[1:]]
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[:100])
+                time.sleep(0.2)
+                self.wfile.write(content[100:])
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(tv.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        resources = [(name, hashlib.md5(content).hexdigest()) for name, content in served.items()]
+        monkeypatch.setattr(tv.MNIST, "resources", resources)
+        try:
+            TorchvisionGrey("mnist", str(tmp_path / "one"), offline=False).load()
+            by_one, asked[:] = sorted(asked), []
+            reader = TorchvisionGrey("mnist", str(tmp_path / "two"), offline=False)
+            with ThreadPoolExecutor(2) as pool:
+                loaded = list(pool.map(lambda _: reader.load(), range(2)))
+        finally:
+            server.shutdown()
+            server.server_close()
+        assert [len(data.train) for data in loaded] == [30, 30]
+        assert sorted(asked) == by_one
+        assert [path.name for path in (tmp_path / "two").iterdir()] == ["MNIST"], "no lock is left"
 
     @pytest.mark.parametrize(
         "damage",

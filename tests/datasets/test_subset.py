@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ohlora.datasets.families import WholeDataset
 from ohlora.datasets.images import ImageData, Split, cached_statistics
 from ohlora.datasets.readers import Cifar10, TorchvisionGrey
 from ohlora.datasets.subset import TooFewImages, draw_valid_seeds, for_matches
@@ -171,6 +172,16 @@ def test_a_dataset_too_small_for_the_family_is_refused_in_words(varied, digits, 
         OhloraError, match=r"20 seeds in a row gave no varied subset; the last: digits .*seed 19"
     ):
         next(draw_valid_seeds(varied, dataclasses.replace(digits, train=few), 0, cache_dir, tries=20))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.9, 1.0])
+def test_every_class_keeps_an_image_to_learn_from(digits, cache_dir, share):
+    labels = digits.train.labels.numpy()
+    few = np.concatenate([np.flatnonzero(labels == 0)[:4], np.flatnonzero(labels == 1)[:40]])
+    data = dataclasses.replace(digits, train=digits.train.take(few))
+    subset = WholeDataset(name="none", val_share=share, max_val_images=5000).draw(data, 0, cache_dir)
+    assert min(subset.class_counts) >= 1
+    assert set(subset.val.labels.tolist()) == {0, 1}
 
 
 def test_whole_dataset_needs_two_images_a_class(families, digits, cache_dir):

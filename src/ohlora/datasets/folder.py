@@ -170,6 +170,8 @@ def check_classes(
         return
     if strangers := [name for name in filled if name not in classes]:
         faults.append(fault(f"classes in {role} but not in train", "folder_strangers", some(strangers)))
+    if role == "val" and not filled:
+        faults.append(OhloraError("val has no images", ("folder_unvalidated", {})))
     if empty and role == "test":
         faults.append(fault("test has no images of", "folder_untested", some(empty)))
 

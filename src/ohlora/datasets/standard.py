@@ -9,16 +9,19 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from ohlora.datasets.images import ImageData, Split, mapped, save_atomically, stratified_halves
 from ohlora.datasets.readers import Cifar10, DatasetUnavailable, Digits, TorchvisionGrey
 from ohlora.datasets.titles import TITLES
+from ohlora.durable import drop
 from ohlora.errors import OhloraError
 from ohlora.text import printable
 
@@ -31,36 +34,55 @@ FASHION_CLASSES = (
 
 
 def download_or_explain(
-    name: str, data_dir: Path, offline: bool, faults: list[str], load: Callable[[bool], ImageData]
+    name: str,
+    data_dir: Path,
+    offline: bool,
+    faults: Callable[[], list[str]],
+    load: Callable[[bool], ImageData],
 ) -> ImageData:
     """Load from disk, else download; say what is missing where neither works.
 
-    `faults` are files that are there and damaged, or missing beside others that are there: never played
-    around with another dataset.
+    `faults` finds files that are there and damaged, or missing beside others that are there: never played
+    around with another dataset. Of several processes one downloads and the others wait for it: torchvision
+    writes to the final file, which is no whole one meanwhile.
     """
-    if faults:
-        raise OhloraError(
-            f"the {name} files in {printable(data_dir)} are damaged: {'; '.join(faults)}"
-            " (delete that folder to have it downloaded again)"
-        )
+    absent = ("dataset_absent", {"name": name})
+    remedy = "set OHLORA_DATA to a folder that has it, or play on dataset=digits"
+
+    def on_disk() -> ImageData | None:
+        if found := faults():
+            raise OhloraError(
+                f"the {name} files in {printable(data_dir)} are damaged: {'; '.join(found)}"
+                " (delete that folder to have it downloaded again)"
+            )
+        try:
+            return load(False)
+        except RuntimeError as error:  # torchvision's word for "Dataset not found", among others
+            if "not found" not in str(error):
+                raise OhloraError(f"the {name} files in {data_dir} are damaged: {error}") from None
+            return None
+
+    lock = FileLock(data_dir / ".download.lock")
     try:
-        return load(False)
-    except RuntimeError as error:  # torchvision's word for "Dataset not found", among others
-        if "not found" not in str(error):
-            raise OhloraError(f"the {name} files in {data_dir} are damaged: {error}") from None
-        remedy = "set OHLORA_DATA to a folder that has it, or play on dataset=digits"
-        if offline:
-            raise DatasetUnavailable(
-                f"{name} is not in {data_dir} and paths.offline=true: {remedy}",
-                ("dataset_absent", {"name": name}),
-            ) from None
+        if (there := on_disk()) is not None:
+            return there
+    except OhloraError:
+        if offline or not Path(lock.lock_file).exists():
+            raise  # else they may be half downloaded
+    if offline:
+        raise DatasetUnavailable(f"{name} is not in {data_dir} and paths.offline=true: {remedy}", absent)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        return load(True)
+        lock.acquire()
+        try:
+            there = on_disk()  # by another process, while this one waited
+            return load(True) if there is None else there
+        finally:
+            drop(lock)
     except (OSError, RuntimeError) as error:
+        failed = type(error).__name__
         raise DatasetUnavailable(
-            f"{name} is not in {data_dir} and could not be downloaded ({type(error).__name__}): {remedy}",
-            ("dataset_absent", {"name": name}),
+            f"{name} is not in {data_dir} and could not be downloaded ({failed}): {remedy}", absent
         ) from None
 
 
@@ -82,7 +104,7 @@ def load_grey(reader: TorchvisionGrey) -> ImageData:
         splits = [Split(s.data.unsqueeze(1), s.targets.long()) for s in sets]
         return ImageData(reader.name, title, classes, splits[0], splits[1])
 
-    faults = idx_faults(data_dir / kind.__name__ / "raw", reader.offline)
+    faults = partial(idx_faults, data_dir / kind.__name__ / "raw", reader.offline)
     return download_or_explain(title, data_dir, reader.offline, faults, read)
 
 
@@ -135,7 +157,10 @@ def load_cifar10(reader: Cifar10) -> ImageData:
         *tv.CIFAR10.test_list,
         [tv.CIFAR10.meta["filename"], tv.CIFAR10.meta["md5"]],
     ]
-    faults = checksum_faults(original, files) if original.is_dir() else []
+
+    def faults() -> list[str]:
+        return checksum_faults(original, files) if original.is_dir() else []
+
     return download_or_explain(TITLES["cifar10"], data_dir, reader.offline, faults, read)
 
 

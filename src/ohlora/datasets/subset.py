@@ -133,7 +133,7 @@ def draw_whole(family: WholeDataset, data: ImageData, seed: int, cache_dir: Path
         pool = shuffled(np.flatnonzero(labels == label), rng)
         chosen = np.isin(pool, [] if data.val_rows is None else data.val_rows)
         pool = np.concatenate([pool[chosen], pool[~chosen]])
-        cut = int(chosen.sum()) or max(1, round(len(pool) * share))
+        cut = int(chosen.sum()) or max(1, min(round(len(pool) * share), len(pool) - 1))
         in_test = np.flatnonzero(test_labels == label)
         if len(pool) < 2 or len(in_test) < 1:
             raise TooFewImages(
