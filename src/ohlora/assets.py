@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ohlora import lineage
 from ohlora.config import InvalidConfig
-from ohlora.durable import replace_file, write_json
+from ohlora.durable import as_json, replace_file, write_text
 from ohlora.errors import OhloraError, nearest
 from ohlora.provenance import current_commit, program
 
@@ -70,8 +70,9 @@ def save_model(
         "libraries": {"python": ".".join(map(str, sys.version_info[:3])), **library_versions()},
     }
     path = folder / f"{name}.safetensors"
+    told = as_json(whole)  # before the weights, which no card would fit
     replace_file(path, weights)
-    write_json(path.with_suffix(".json"), whole)
+    write_text(path.with_suffix(".json"), told)
     if not interim:
         lineage.made("model", name, path, path.with_suffix(".json"), sha256=whole["weights"]["sha256"])
     return path

@@ -54,9 +54,14 @@ def write_text(path: Path, text: str) -> None:
     replace_file(path, text.encode())
 
 
+def as_json(content: Any) -> str:
+    """Indented, readable JSON, Korean as Korean; ValueError where something is NaN or infinite."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write indented, readable JSON, Korean as Korean; NaN is refused before anything is written."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write `as_json`; what is refused is refused before anything is written."""
+    write_text(path, as_json(content))
 
 
 @contextmanager

@@ -32,6 +32,14 @@ def test_distances_of_four_points_on_a_line() -> None:
     assert scores["pairs"] == 6
 
 
+def test_one_image_a_class_has_no_pair_of_one_label(tmp_path: Path) -> None:
+    codes, labels = torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([0, 1, 2])
+    scores = meaning(codes, labels)
+    assert (scores["same_label_distance"], scores["different_over_same"]) == (None, None)
+    assert scores["different_label_distance"] == pytest.approx(2.0)
+    plot_codes(codes, labels, ("a", "b", "c"), "one each", tmp_path / "c.png")
+
+
 def test_codes_without_meaning_have_ratio_one() -> None:
     generator = torch.Generator().manual_seed(0)
     codes, labels = torch.randn(400, 8, generator=generator), torch.arange(400) % 4

@@ -15,6 +15,7 @@ from tests.reported import reported
 
 from ohlora.build import build
 from ohlora.datasets.images import ImageData
+from ohlora.datasets.pictures import to_picture
 from ohlora.errors import OhloraError
 from ohlora.features.autoencoder import load_encoder
 from ohlora.features.autoencoder_job import Lesson, TrainAutoencoder
@@ -109,6 +110,18 @@ def test_a_run_leaves_an_encoder_and_its_report(
 def test_a_small_varied_subset_works_too(job: Callable[..., TrainAutoencoder], tmp_path: Path) -> None:
     job("subset=varied", "subset.seed=3", "lesson.agreement=0", "lesson.decorrelation=0").run()
     assert load_encoder(tmp_path / "encoder").card["subset"]["family"] == "varied"
+
+
+def test_one_test_image_a_class_is_enough(
+    job: Callable[..., TrainAutoencoder], tmp_path: Path, digits: ImageData
+) -> None:
+    for label in range(3):
+        (tmp_path / "photos" / str(label)).mkdir(parents=True)
+        for i, image in enumerate(digits.train.images[digits.train.labels == label][:6]):
+            to_picture(image).save(tmp_path / "photos" / str(label) / f"{i}.png")
+    job("dataset=folder", f"dataset.root={tmp_path / 'photos'}", "dataset.image_size=8").run()
+    assert load_encoder(tmp_path / "encoder").card["scores"]["codes"]["different_over_same"] is None
+    assert len(reported(tmp_path, "Encoders").figures) == 3
 
 
 @pytest.mark.slow

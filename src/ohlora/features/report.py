@@ -43,17 +43,19 @@ def rebuilding(images: Tensor, rebuilt: Tensor) -> dict[str, float]:
     }
 
 
-def meaning(codes: Tensor, labels: Tensor) -> dict[str, float]:
+def meaning(codes: Tensor, labels: Tensor) -> dict[str, float | None]:
     """Mean Euclidean distance of same-label and of different-label pairs, and their ratio.
 
-    All pairs of the images given, none with itself; above 1: codes of one class lie closer together.
+    All pairs of the images given, none with itself; above 1: codes of one class lie closer together. None
+    where every label is there once.
     """
     apart, same, off = pair_distances(codes, labels)
-    same_mean, other_mean = apart[same & off].mean().item(), apart[~same].mean().item()
+    alike, other_mean = apart[same & off], apart[~same].mean().item()
+    same_mean = alike.mean().item() if len(alike) else None
     return {
         "same_label_distance": same_mean,
         "different_label_distance": other_mean,
-        "different_over_same": other_mean / max(same_mean, 1e-9),
+        "different_over_same": None if same_mean is None else other_mean / max(same_mean, 1e-9),
         "images": len(codes),
         "pairs": len(codes) * (len(codes) - 1) // 2,
     }
@@ -89,10 +91,13 @@ def plot_codes(codes: Tensor, labels: Tensor, class_names: tuple[str, ...], titl
     bins = np.linspace(0, apart.max().item(), 60)
     for wanted, name, colour in ((same, "same label", "seagreen"), (~same, "different labels", "indianred")):
         values = apart[wanted & upper].numpy()
+        if not len(values):
+            continue
         left.hist(values, bins, density=True, alpha=0.55, color=colour, label=name)
         left.axvline(values.mean(), color=colour)
     left.set(xlabel="distance between two codes", ylabel="density of pairs", yticks=[])
-    left.set_title(f"different / same = {scores['different_over_same']:.3f}")
+    ratio = scores["different_over_same"]
+    left.set_title("no two of one label" if ratio is None else f"different / same = {ratio:.3f}")
     left.legend(loc="upper right")
     present = torch.unique(labels).tolist()
     matrix = np.array(

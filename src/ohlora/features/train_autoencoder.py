@@ -73,12 +73,18 @@ def train_autoencoder(job: TrainAutoencoder) -> float:
     # What was written is read once more: a card that does not load should not wait for its first user.
     _, card = load_model(path.parent, path.stem, ENCODER_KIND)
     write_json(Path(job.output_dir) / "report.json", card)
-    flat = {f"{group}/{name}": value for group, part in scores.items() for name, value in part.items()}
+    flat = {
+        f"{group}/{name}": value
+        for group, part in scores.items()
+        for name, value in part.items()
+        if value is not None
+    }
     job.logger.log_metrics(flat, step=trainer.global_step)
     codes = scores["codes"]
+    ratio = codes["different_over_same"]
     Console().print(
         f"{subset.title}: {len(subset.train)} images, {trainer.global_step} steps, {elapsed_s:.0f} s\n"
-        f"  different / same label distance  {codes['different_over_same']:.3f}\n"
+        f"  different / same label distance  {'no two of one label' if ratio is None else f'{ratio:.3f}'}\n"
         f"  5-nearest-neighbour accuracy     {codes['neighbour_accuracy']:.3f}"
         f"  (raw pixels {codes['neighbour_accuracy_of_pixels']:.3f})\n"
         f"  PSNR of rebuilt images           {scores['reconstructions']['psnr']:.1f} dB\n"
@@ -141,7 +147,7 @@ def fit(job: TrainAutoencoder, subset: Subset) -> tuple[Autoencoder, Trainer]:
 
 def judge(
     job: TrainAutoencoder, module: Autoencoder, encoder: Encoder, subset: Subset
-) -> tuple[dict[str, dict[str, float]], float]:
+) -> tuple[dict[str, dict[str, float | None]], float]:
     """Scores on test images, their pictures, and the neighbours' accuracy on validation images."""
     out = Path(job.output_dir)
     rows = spread_over(len(subset.train), job.report.neighbour_images)
