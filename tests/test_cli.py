@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -146,3 +147,17 @@ def test_advise_is_also_where_earlier_readmes_had_it():
 def test_importing_it_is_light():
     done = run("-c", "import sys, ohlora; print({'torch', 'numpy', 'pydantic'} & set(sys.modules))")
     assert done.stdout == "set()\n"
+
+
+def test_started_as_windows_starts_it(tmp_path):
+    """ohlora.exe is a program with a zip behind it, run as `__main__`: nothing that -m could find again."""
+    with zipfile.ZipFile(tmp_path / "ohlora.exe", "w") as zipped:
+        told = (
+            "from ohlora.provenance import program; from hydra_plugins.ohlora_launcher._jobs import started"
+        )
+        zipped.writestr(
+            "__main__.py",
+            f"from ohlora.cli import main\nmain()\n{told}\nprint(program(), started(), sep='\\n')",
+        )
+    printed = run(str(tmp_path / "ohlora.exe"), "--version").stdout.splitlines()
+    assert printed[1:] == ["['python', '-m', 'ohlora']", "('-m', 'ohlora.__main__')"]

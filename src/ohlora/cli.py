@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from ohlora.errors import nearest
 from ohlora.provenance import VERB
@@ -56,6 +57,10 @@ MOVED = {
 
 def main() -> None:
     """Run the verb that was typed; without one, say which there are."""
+    spec = sys.modules["__main__"].__spec__
+    if spec is not None and spec.name == "__main__":
+        # ohlora.exe of Windows is a zip that Python runs, and nothing that a process could be started by.
+        sys.modules["__main__"].__spec__ = find_spec("ohlora.__main__")
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     if word in VERBS:
         os.environ[VERB] = word

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
@@ -177,12 +178,23 @@ def open_door(config_name: str) -> None:
 
 def named_job(config_name: str, settings: Iterable[str]) -> Any:
     """The job of conf/<config_name>.yaml with settings as the command line takes them, for use in Python."""
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"), checked_configs(explain):
+    with own_hydra(), checked_configs(explain):
         try:
             cfg = hydra.compose(config_name, [*map(as_hydra_reads, settings)])
         except (HydraException, OmegaConfBaseException) as error:
             raise OhloraError(explain(error) or str(error)) from None
         return build(cfg.job)
+
+
+@contextmanager
+def own_hydra() -> Iterator[None]:
+    """Hydra over conf/; that of a program which calls this one is put aside meanwhile."""
+    theirs, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = theirs
 
 
 @contextmanager

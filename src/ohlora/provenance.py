@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -23,20 +25,23 @@ def program() -> list[str]:
     return ["python", "-m", module, *(verbs if module == "ohlora" else [])]
 
 
+def pasted(words: Sequence[str]) -> str:
+    """A command quoted so that it can be pasted into this system's shell."""
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
 @cache
 def current_commit() -> str:
     """The commit this code stands at, with "+" where files differ from it; "unknown" outside a checkout."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve()
+
+    def git(*words: str) -> str:
+        asked = ["git", "-C", str(here.parent), *words]
+        return subprocess.run(asked, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+
     try:
-        git = ["git", "-C", str(here)]
-        commit = subprocess.run(
-            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5
-        )
-        if commit.returncode:
-            return "unknown"
-        dirty = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, timeout=5
-        )
-        return commit.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+        git("ls-files", "--error-unmatch", here.name)  # a repository around an environment is another's
+        dirty = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if dirty else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import hydra
 import numpy as np
 import pytest
 import torch
@@ -29,6 +30,14 @@ LEFT = {
 
 def job(folder, *settings):
     return named_job("fit", [f"folder={folder}", *QUICK, *settings, "paths.run_dir=run"])
+
+
+def test_inside_a_program_of_hydra_s_own(tmp_path):
+    """Whose Hydra is left as it was."""
+    (tmp_path / "theirs.yaml").write_text("a: 1")
+    with hydra.initialize_config_dir(str(tmp_path), version_base="1.2"):
+        assert job(tmp_path).folder == str(tmp_path)
+        assert hydra.compose("theirs").a == 1
 
 
 def test_the_folder(model):
