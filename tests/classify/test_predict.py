@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.ExifTags import Base
 from safetensors.torch import load_file, save_file
 from tests.offline_runs import shows
 from tests.reported import reported
 
 import ohlora
+from ohlora.classify.predicting import thumbnail
 from ohlora.errors import OhloraError
 from ohlora.trials.classifier import ImageClassifier
 
@@ -61,6 +63,21 @@ def test_deep_pictures_keep_the_scale_of_the_training_images(class_folders, tmp_
     dark, light = classifier.read([folder / "dark" / "0.png", folder / "light" / "0.png"]).values()
     assert int(dark.max()) < 16
     assert int(light.min()) > 240
+
+
+def test_a_thumbnail_is_what_was_predicted_on(tmp_path):
+    """Upright, and of a deep picture not the top of its values alone."""
+    photo = Image.new("RGB", (40, 20), "red")
+    photo.paste("blue", (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6  # to be turned clockwise
+    photo.save(tmp_path / "a.png", exif=exif)
+    upright = thumbnail(str(tmp_path / "a.png"))
+    assert upright.size == (20, 40)
+    assert upright.getpixel((10, 5)) == (0, 0, 255)
+    ramp = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    assert len(np.unique(np.asarray(thumbnail(str(tmp_path / "deep.png"))))) > 60
 
 
 def test_what_is_missing_or_no_image(classifier, photos, tmp_path):

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 from PIL import Image
 
 from ohlora.classify.jobs import Predict
+from ohlora.datasets.image_files import read_image
 from ohlora.durable import write_text
 from ohlora.tracking import log_table
 from ohlora.trials.classifier import Prediction, image_files, load_classifier
@@ -50,10 +51,9 @@ def log_predictions(logger: Logger, seen: Sequence[Prediction]) -> None:
 
 
 def thumbnail(file: str) -> Image.Image:
-    with Image.open(file) as picture:
-        small = picture.convert("RGB")
-        small.thumbnail((SIDE, SIDE))
-        return small
+    small = read_image(Path(file))
+    small.thumbnail((SIDE, SIDE))
+    return small
 
 
 def as_csv(seen: Sequence[Prediction], class_names: Sequence[str]) -> str:
