@@ -66,6 +66,15 @@ def test_a_command_that_cannot_run_everywhere_is_marked(reason):
     assert not [f"{one.page}: {one}" for one in alike if not one.needs]
 
 
+def test_parentheses_stand_in_quotes():
+    """In pages and in what conf says: bash takes worker=range(2) for a syntax error."""
+    sweep = re.compile(r"""(?<!["'\w.])[\w.]+=(?:choice|glob|interval|range|shuffle|sort)\(""")
+    said = (*PAGES, *sorted(CONF.rglob("*.yaml")))
+    assert not [
+        f"{page}: {found}" for page in said for found in sweep.findall(page.read_text(encoding="utf-8"))
+    ]
+
+
 def test_what_make_docs_commands_leaves_out_stands_in_a_page():
     for pattern in LEFT_OUT:
         assert any(re.search(pattern, str(command)) for command in COMMANDS), pattern
