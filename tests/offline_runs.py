@@ -33,7 +33,7 @@ class OfflineRun:
 
 def records(file: Path) -> list[dict]:
     """As `wandb leet inspect --json FILE` prints them, less the second that its Python takes."""
-    core = pytest.importorskip("wandb.util", reason="pip install 'ohlora[wandb]'").get_core_path()
+    core = pytest.importorskip("wandb.util", reason='pip install "ohlora[wandb]"').get_core_path()
     command = [core, "leet", "inspect", "--no-observability", "--json", "--run-file", str(file)]
     told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
@@ -66,7 +66,7 @@ def read_run(file: Path) -> OfflineRun:
 
 def only_run(folder: Path) -> OfflineRun:
     """The one run below a folder, finished once."""
-    pytest.importorskip("wandb", reason="pip install 'ohlora[wandb]'")
+    pytest.importorskip("wandb", reason='pip install "ohlora[wandb]"')
     (file,) = folder.rglob("*.wandb")
     found = read_run(file)
     assert len(found.exits) == 1, "a run that was not finished, or twice"
@@ -86,7 +86,7 @@ def shows(folder: Path, title: str) -> OfflineRun:
 
 def offline_logger(folder: Path, job_type: str) -> Any:
     """The logger that logger=wandb makes of a job without a network."""
-    pytest.importorskip("wandb", reason="pip install 'ohlora[wandb]'")
+    pytest.importorskip("wandb", reason='pip install "ohlora[wandb]"')
     return WandbLogs(
         str(folder), "ohlora", None, job_type, "digits", "smoke", None, (), mode="offline"
     ).make()

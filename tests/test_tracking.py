@@ -70,7 +70,7 @@ class TestCsv:
 class TestTensorboard:
     @pytest.fixture(autouse=True)
     def installed(self):
-        pytest.importorskip("tensorboard", reason="pip install 'ohlora[tensorboard]'")
+        pytest.importorskip("tensorboard", reason='pip install "ohlora[tensorboard]"')
 
     def test_scalars_picture_and_table_are_read_back(self, tmp_path):
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -90,7 +90,7 @@ def wandb_logs(folder: Path, mode: str = "offline", name: str | None = None) -> 
 class TestWandb:
     @pytest.fixture(autouse=True)
     def installed(self):
-        pytest.importorskip("wandb", reason="pip install 'ohlora[wandb]'")
+        pytest.importorskip("wandb", reason='pip install "ohlora[wandb]"')
 
     @pytest.mark.slow
     def test_an_offline_run_is_read_back(self, tmp_path):
@@ -227,6 +227,19 @@ class TestWandb:
     def test_a_wrong_address_is_out_of_reach(self, tmp_path, monkeypatch, capsys, address):
         monkeypatch.setenv("WANDB_BASE_URL", address)
         monkeypatch.setenv("WANDB_MODE", "online")
+        monkeypatch.setattr(tracking, "WRONG_ADDRESS", [])
         use(wandb_logs(tmp_path, "auto").make(), tmp_path)
         assert f"W&B is offline (WANDB_BASE_URL={address} is not an address like" in capsys.readouterr().err
         assert only_run(tmp_path).exits == [0]
+
+    def test_a_wrong_address_never_becomes_that_of_wandb_itself(self, monkeypatch, capsys):
+        import wandb
+
+        monkeypatch.setattr(tracking, "wandb_out_of_reach", lambda _: None)  # it could be reached
+        monkeypatch.setattr(tracking, "WRONG_ADDRESS", [])
+        monkeypatch.setenv("WANDB_BASE_URL", "localhost:8080")
+        logs = wandb_logs(Path("run"), "online")
+        assert [tracking.wandb_mode(wandb, logs) for _ in range(3)] == ["offline"] * 3
+        assert capsys.readouterr().err.count("WANDB_BASE_URL=localhost:8080 is not an address") == 3
+        monkeypatch.setenv("WANDB_BASE_URL", "http://localhost:8080")
+        assert tracking.wandb_mode(wandb, logs) == "online"

@@ -52,4 +52,5 @@ def need_packages(extra: str, *packages: str) -> None:
     """Raise OhloraError with the command that installs them where some of an extra's packages are missing."""
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
-        raise OhloraError(f"{' and '.join(missing)} not installed: pip install 'ohlora[{extra}]'")
+        named = " and ".join(missing)
+        raise OhloraError(f'{named} not installed: pip install "ohlora[{extra}]"')

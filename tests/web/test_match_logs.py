@@ -57,7 +57,7 @@ class Player:
 
 @pytest.mark.slow
 def test_a_page_that_goes_leaves_no_run_unfinished(python: str, good_params: Params, tmp_path: Path) -> None:
-    pytest.importorskip("wandb", reason="pip install 'ohlora[wandb]'")
+    pytest.importorskip("wandb", reason='pip install "ohlora[wandb]"')
     player = Player(python, tmp_path)
     for name in ("first", "second"):
         player.begin(tmp_path / name, good_params)

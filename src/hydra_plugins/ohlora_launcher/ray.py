@@ -37,7 +37,7 @@ class RayLauncher(JobLauncher):
         try:
             import_module("ray")
         except ModuleNotFoundError:
-            raise OhloraError("hydra/launcher=ray needs its package: pip install 'ohlora[ray]'") from None
+            raise OhloraError('hydra/launcher=ray needs its package: pip install "ohlora[ray]"') from None
         self.address, self.n_jobs = chosen.address, chosen.n_jobs
         self.resources = {
             "num_cpus": chosen.cpus_per_job,

@@ -35,7 +35,7 @@ class SubmititLauncher(JobLauncher):
             import submitit
         except ModuleNotFoundError:
             raise OhloraError(
-                "hydra/launcher=submitit_slurm needs its package: pip install 'ohlora[cluster]'"
+                'hydra/launcher=submitit_slurm needs its package: pip install "ohlora[cluster]"'
             ) from None
         here = submitit.AutoExecutor.which() == "slurm"
         if chosen.cluster == "slurm" and not here:

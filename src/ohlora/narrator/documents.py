@@ -32,7 +32,7 @@ def read_conversations(source: Conversations) -> Iterator[str]:
     try:
         folder = files("chatterbot_corpus").joinpath("data", source.language)
     except ModuleNotFoundError:
-        raise OhloraError(f"{source.name} needs its package: pip install 'ohlora[pretraining]'") from None
+        raise OhloraError(f'{source.name} needs its package: pip install "ohlora[pretraining]"') from None
     if not folder.is_dir():
         raise OhloraError(f"{source.name}: no language {source.language} in chatterbot_corpus")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):

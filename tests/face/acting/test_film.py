@@ -61,7 +61,7 @@ def test_an_animation_has_its_frames_and_length(frames, tmp_path, ending):
     assert not list(tmp_path.glob("*.part*"))
 
 
-@pytest.mark.skipif(not has_encoder(), reason="PyAV is not installed (pip install 'ohlora[video]')")
+@pytest.mark.skipif(not has_encoder(), reason='PyAV is not installed (pip install "ohlora[video]")')
 @pytest.mark.parametrize("ending", [".mp4", ".webm"])
 def test_a_video_has_its_frames_and_length(frames, tmp_path, ending):
     import av
@@ -164,7 +164,7 @@ def test_properties_nobody_has(composed):
 
 def test_a_video_needs_its_encoder_and_an_even_side(composed, monkeypatch, tmp_path):
     monkeypatch.setattr(film_files, "has_encoder", lambda: False)
-    assert "pip install 'ohlora[video]'" in str(film_fault(str(tmp_path / "x.mp4"), 25))
+    assert 'pip install "ohlora[video]"' in str(film_fault(str(tmp_path / "x.mp4"), 25))
     monkeypatch.setattr(film_files, "has_encoder", lambda: True)
     assert film_fault(str(tmp_path / "x.webm"), 60) is None
     with pytest.raises(OhloraError, match="resolution=65 is odd, a video's is even"):

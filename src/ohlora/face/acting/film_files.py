@@ -20,7 +20,7 @@ def film_fault(out: str, fps: float) -> str | None:
         kinds = " | ".join(ENDINGS)
         faults.append(f"ends in {ending or 'nothing'}, not in one of {kinds}{nearest(ending, ENDINGS)}")
     elif ending in VIDEOS and not has_encoder():
-        faults.append("needs PyAV: pip install 'ohlora[video]'; .gif does not")
+        faults.append('needs PyAV: pip install "ohlora[video]"; .gif does not')
     elif ending == ".gif" and fps > FASTEST_GIF:
         faults.append(f"fps={fps:g} is above {FASTEST_GIF}, the most a GIF shows")
     if path.is_dir():
