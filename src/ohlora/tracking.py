@@ -41,6 +41,7 @@ SETTINGS = "settings.json"  # of a run that can be resumed
 # Most seconds that a lost network may cost: until somebody answers, at the start of a run, and at its end.
 ANSWER_S, INIT_S, FINISH_S = 3, 15, 60
 LOST: WeakSet[WandbLogger] = WeakSet()  # whose network went while they ran
+WRONG_ADDRESS: list[str] = []  # the one that was last taken out of the environment
 MOST_ROWS = 10_000  # of a table in W&B, which shows no more
 
 # Lightning's own handlers print every line a second time under Hydra, and its tips are advertisements.
@@ -152,12 +153,15 @@ def say_offline(why: str, logs: WandbLogs) -> None:
 
 
 def without_wrong_address() -> str | None:
-    """WANDB_BASE_URL where it is no address, having taken it away: W&B would not even start offline."""
-    address = os.environ.get("WANDB_BASE_URL")
+    """WANDB_BASE_URL where it is no address, having taken it away: W&B would not even start offline.
+
+    It counts until there is another: later runs of this process shall not go to wandb.ai instead.
+    """
+    address = os.environ.get("WANDB_BASE_URL") or next(iter(WRONG_ADDRESS), None)
     if not address or is_web_address(address):
         return None
-    del os.environ["WANDB_BASE_URL"]
-    os.environ["WANDB_MODE"] = "offline"  # a later job of this process shall not go to wandb.ai instead
+    WRONG_ADDRESS[:] = [address]
+    os.environ.pop("WANDB_BASE_URL", None)
     return address
 
 

@@ -228,7 +228,8 @@ class TestHumanPrompt:
         assert "0.812" in shown or "0.813" in shown
 
     def test_a_closed_terminal_ends_the_attempts(self, space: Space) -> None:
-        assert self.ask(space, "0.1\n")[0] is None
+        with pytest.raises(OhloraError, match="다 고르기 전에 터미널이 닫혔어"):
+            self.ask(space, "0.1\n", language="ko")
         assert self.ask(space, "\n" * len(space.free) + "0.1\n", score=0.5)[0] is None
 
     def test_korean_is_whole(self, space: Space) -> None:

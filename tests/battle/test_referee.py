@@ -128,12 +128,12 @@ def test_ctrl_c_before_that_ends_the_match_and_her_training(judge: Referee, good
     assert threading.active_count() == before
 
 
-def test_a_terminal_that_closes_at_once_is_no_match(judge: Referee, good_params: Params) -> None:
+def test_a_challenger_without_an_attempt_is_no_match(judge: Referee, good_params: Params) -> None:
     class Gone(HumanFile):
         def attempts(self, context: MatchContext) -> Attempts:
             yield from ()
 
-    with pytest.raises(OhloraError, match="terminal closed"):
+    with pytest.raises(OhloraError, match="no attempt"):
         judge.play(OhLora(), Gone({"first": good_params}))
 
 

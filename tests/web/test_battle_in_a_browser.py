@@ -354,6 +354,23 @@ def test_it_fits_a_phone_in_both_languages_and_looks(page: Any) -> None:
     page.click("#language")
 
 
+def test_a_duplicated_tab_takes_the_session_over(open_page: Callable[..., Any]) -> None:
+    older = open_page(locale="en-GB")
+    assert wait_until(lambda: older.evaluate("sessionStorage.getItem('ohlora-session')"))
+    name = older.evaluate("sessionStorage.getItem('ohlora-session')")
+    newer = open_page(
+        lambda page: page.add_init_script(f"sessionStorage.setItem('ohlora-session', {name!r})"),
+        locale="en-GB",
+    )
+    told = older.locator("#problem", has_text="open in another tab")
+    told.wait_for()
+    newer.wait_for_timeout(2000)  # four times as long as a stream waits before it comes back
+    assert told.is_visible()
+    assert not newer.locator("#problem:visible").count()
+    older.close()
+    newer.close()
+
+
 def test_two_players_wait_for_each_other_and_leave_nothing_behind(
     page: Any, site: Site, open_page: Callable[..., Any]
 ) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.web.serving import serving
-from tests.web.test_uploads import IMAGE, zipped
+from tests.web.test_uploads import IMAGE, png, zipped
 
 from ohlora.build import build
 from ohlora.errors import OhloraError
@@ -24,6 +26,7 @@ QUICK = (
     "port=0",
     "job.settings=[]",
     "job.config_sources=[]",
+    "job.challenger=human",
     "resolution=32",
     "web.upload_mb=1",
     "web.players=3",
@@ -37,7 +40,16 @@ def job(composed: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def server(job: Any) -> Iterator[LocalServer]:
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the server puts what is deleted with it."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def server(job: Any, temporary: Path) -> Iterator[LocalServer]:
     with serving(open_server(job)) as running:
         yield running
 
@@ -162,6 +174,19 @@ class TestUploads:
         assert key == phrase
         assert content["error"] == english((key, values))
 
+    def test_nothing_is_kept_but_the_last_one_that_was_right(
+        self, ask: Ask, session: str, temporary: Path, tmp_path: Path
+    ) -> None:
+        def send(files: dict[str, bytes]) -> int:
+            body = zipped(files, tmp_path / "a.zip").read_bytes()
+            return ask("POST", f"{session}/upload?name=a.zip", body, Content_Type="application/zip")[0]
+
+        good = {"cats/1.png": IMAGE, "dogs/1.png": IMAGE}
+        wrong = {**good, "cats/large.png": png(6400, 6400)}  # seen once it is unpacked
+        assert [send(files) for files in (good, wrong, good, good, wrong)] == [200, 400, 200, 200, 400]
+        kept = [path.name for path in temporary.rglob("*") if path.is_file()]
+        assert sorted(kept) == ["1.png", "1.png"]
+
     def test_more_than_was_announced_is_not_read_to_its_end(self, server: LocalServer, session: str) -> None:
         """Chunked, so that no length says how much is to come."""
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
@@ -180,6 +205,13 @@ class TestUploads:
         connection.close()
 
 
+def test_a_port_that_is_taken_leaves_no_folder(job: Any, server: LocalServer, temporary: Path) -> None:
+    before = {*temporary.iterdir()}
+    with pytest.raises(OhloraError, match=f"port={server.port} is taken"):
+        open_server(replace(job, port=server.port))
+    assert {*temporary.iterdir()} == before
+
+
 def test_a_history_that_cannot_be_used_is_told_before_anything_starts(job: Any, tmp_path: Any) -> None:
     (tmp_path / "a.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(OhloraError, match="is damaged or no SQLite file"):
@@ -189,6 +221,6 @@ def test_a_history_that_cannot_be_used_is_told_before_anything_starts(job: Any, 
 def test_every_fault_at_once(composed: Callable[..., Any]) -> None:
     faults = ("port=99999", "web.matches=0", "language=fr", "budget.checks=0", "job.live.fps=0")
     with pytest.raises(OhloraError) as caught:
-        build(composed("battle", "ui=web", "job.settings=[]", "job.config_sources=[]", *faults).job)
+        build(composed("battle", *QUICK[:1], *QUICK[2:5], *faults).job)
     for fault in faults:
         assert fault in str(caught.value), caught.value

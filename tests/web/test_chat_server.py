@@ -19,10 +19,13 @@ from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.web.battle_server import BattleApp
 from ohlora.web.requests import refused
-from ohlora.web.server import LocalServer
+from ohlora.web.server import LocalServer, listening
 from ohlora.web.talk import Talk
 
-QUICK = ("ui=web", "port=0", "dataset=digits", "resolution=32", "job.settings=[]", "job.config_sources=[]")
+QUICK = (
+    *("ui=web", "port=0", "dataset=digits", "resolution=32"),
+    *("job.settings=[]", "job.config_sources=[]", "job.challenger=human"),
+)
 
 
 class Site:
@@ -72,7 +75,7 @@ def site(composed: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory)
     chat = f"chat='memory_file={folder}/memory.sqlite paths.output_dir={folder}'"
     app = BattleApp(build(composed("battle", *QUICK, chat, f"paths.history={folder}/matches.sqlite").job))
     starlette = Starlette(routes=app.routes(), exception_handlers={OhloraError: refused})
-    with serving(LocalServer(starlette, 0, app.sessions.close)) as server:
+    with serving(LocalServer(starlette, listening(0), app.sessions.close)) as server:
         opened = Site(app, server)
         yield opened
         opened.stream.close()

@@ -12,6 +12,7 @@ import pytest
 from tests.web.contrast import contrast
 
 import ohlora
+from ohlora.battle.phrases import PHRASES
 from ohlora.battle.verdict import Verdict
 from ohlora.web.pages import page
 
@@ -63,6 +64,13 @@ def test_every_word_in_both_languages_with_the_same_gaps() -> None:
         assert gaps[0] == gaps[1], key
         assert all(phrases.values()), key
     assert re.search("[가-힣]", "".join(phrases["ko"] for phrases in WORDS.values()))
+
+
+def test_no_particle_hangs_on_a_gap() -> None:
+    """Which of 은 and 는 it is depends on what fills the gap."""
+    for table in (WORDS, PHRASES):
+        for key, phrases in table.items():
+            assert not re.search(r"\}(은|는|이|가|을|를|과|와|로|으로|였|\(으\))", phrases["ko"]), key
 
 
 def test_every_word_that_is_said_is_there_and_no_other(space: Any, composed: Any) -> None:

@@ -15,7 +15,7 @@ from starlette.types import Message
 from ohlora.errors import OhloraError
 from ohlora.signals import exists
 from ohlora.web.battle_server import EventStream
-from ohlora.web.events import EventLog
+from ohlora.web.events import TAKEN, EventLog
 from ohlora.web.guard import Guard
 from ohlora.web.phrases import told
 from ohlora.web.pipe import CANNOT_START
@@ -78,6 +78,32 @@ def test_one_that_is_ended_before_it_has_started_is_gone_and_says_nothing() -> N
         assert not exists(process.pid)
 
     assert run("import time; time.sleep(60)", act) == []
+
+
+def test_a_process_that_goes_wrong_has_ended_and_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    """No event on its standard output, an event nobody can take, a program that is not there."""
+    heard: list[dict[str, Any]] = []
+
+    def hear(event: dict[str, Any]) -> None:
+        heard.append(event)
+        if event["event"] == "odd":
+            raise KeyError("number")
+
+    async def go(command: list[str]) -> None:
+        heard.clear()
+        process = PipedProcess(command, hear)
+        process.ask(do="play")
+        async with asyncio.timeout(30):
+            await until(lambda: heard and heard[-1]["event"] == "ended")
+            await process.end()
+        assert heard[-1]["phrases"] == [("bug", {})]
+        assert process.pid is None or not exists(process.pid)
+
+    for first, told_in_the_terminal in [("a greeting", "JSONDecodeError"), ('{"event": "odd"}', "KeyError")]:
+        asyncio.run(go([sys.executable, "-c", f"print({first!r}, flush=True); input(); input()"]))
+        assert told_in_the_terminal in capfd.readouterr().err
+    asyncio.run(go(["no such program"]))
+    assert "FileNotFoundError" in capfd.readouterr().err
 
 
 def test_it_plays_by_the_settings_that_were_typed() -> None:
@@ -148,10 +174,10 @@ def test_the_newest_stream_is_the_only_one() -> None:
         await asyncio.sleep(0.01)
         second = asyncio.create_task(follow())
         async with asyncio.timeout(5):
-            await first
+            assert TAKEN in await first
             assert log.heard
             log.close()
-            await second
+            assert TAKEN not in await second
         assert not log.heard
 
     asyncio.run(go())

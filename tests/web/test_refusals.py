@@ -13,7 +13,7 @@ from ohlora.web.phrases import OTHER, Phrased, as_told, of_told, table, told
 
 SOURCES = Path(ohlora.__file__).parent
 # Told in the terminal where the server is started, before there is a page.
-BEFORE_A_PAGE = {"history.py", "server.py", "battle_job.py"}
+BEFORE_A_PAGE = {"history.py", "server.py", "battle_job.py", "piped.py"}
 
 
 def trees(folder: Path) -> Iterator[tuple[Path, ast.Module]]:

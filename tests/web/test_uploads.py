@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import struct
+import unicodedata
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -99,6 +100,10 @@ def test_names_that_lead_out_are_refused(unpacked: Callable[..., list[str]], nam
         unpacked({"cats/1.png": IMAGE, name: IMAGE})
 
 
+def decomposed(name: str) -> str:
+    return unicodedata.normalize("NFD", name)
+
+
 def link() -> zipfile.ZipInfo:
     info = zipfile.ZipInfo("cats/link.png")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -113,6 +118,12 @@ def link() -> zipfile.ZipInfo:
         ({f"cats/{n}.png": IMAGE for n in range(21)}, {}, "21 images, of 20"),
         ({"notes.txt": b"x"}, {}, "no images in it"),
         ({"cats/1.png": IMAGE, "CATS/1.png": IMAGE}, {}, "one name twice"),
+        ({"cats/1.png": IMAGE, "cats//1.png": IMAGE}, {}, "one name twice: cats//1.png"),
+        ({"cats/1.png": IMAGE, "./cats/1.png": IMAGE}, {}, "one name twice"),
+        ({"cats.png": IMAGE, "cats.png/1.png": IMAGE}, {}, "one name twice: cats.png/1.png"),
+        ({"cats.png/1.png": IMAGE, "cats.png": IMAGE}, {}, "one name twice: cats.png"),
+        ({"Cat/1.png": IMAGE, "cat/2.png": IMAGE}, {}, "one name twice: cat/2.png"),
+        ({"고양이/1.png": IMAGE, decomposed("고양이/2.png"): IMAGE}, {}, "one name twice"),
         ({"cats/con.png": IMAGE}, {}, "not allowed: cats/con.png"),
         ({"cats/a:b.png": IMAGE}, {}, "not allowed"),
         ({"a/b/c/d/e/f/g/h/1.png": IMAGE}, {}, "too long"),

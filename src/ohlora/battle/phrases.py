@@ -27,7 +27,7 @@ PHRASES: dict[str, dict[str, str]] = {
     "sheet": {"en": "look at them: {path}", "ko": "이미지 구경하기: {path}"},
     "fallback": {
         "en": "{reason} - playing on {title} instead",
-        "ko": "{reason} - 대신 {title}(으)로 플레이할게",
+        "ko": "{reason} - 대신 {title} 데이터셋으로 플레이할게",
     },
     "other_protocol": {
         "en": "her predictor learned from trials of another length or network"

@@ -12,7 +12,7 @@ from ohlora.battle.contestants.base import MatchContext
 from ohlora.battle.contestants.ohlora import OhLora
 from ohlora.battle.match import PlayMatch
 from ohlora.battle.narration import Told
-from ohlora.battle.result import DatasetName, MatchResult, Played, Seal, SubsetSummary
+from ohlora.battle.result import MATCH_FILE, DatasetName, MatchResult, Played, Seal, SubsetSummary
 from ohlora.battle.verdict import final, judge
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.readers import DatasetUnavailable
@@ -136,8 +136,8 @@ def described(subset: Subset, encoder: Encoder) -> dict[str, float]:
 def keep(match: PlayMatch, result: MatchResult, out: Path) -> Told:
     """Write match.json, before anything is shown and once more with Oh-LoRA's line."""
     content = result.as_json()
-    write_json(out / "match.json", content)
+    write_json(out / MATCH_FILE, content)
     told = match.narrator.tell(result)
     narration = {"refused": told.refused, "written": told.written}
-    write_json(out / "match.json", {**content, "line": told.line, "narration": narration})
+    write_json(out / MATCH_FILE, {**content, "line": told.line, "narration": narration})
     return told

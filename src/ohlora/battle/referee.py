@@ -166,7 +166,7 @@ def first(moves: Attempts) -> Params:
     """The first attempt; OhloraError where there is none."""
     params = next(moves, None)
     if params is None:
-        raise OhloraError("the terminal closed before the first attempt was chosen")
+        raise OhloraError("there is no attempt yet", ("no_attempt", {}))
     return params
 
 

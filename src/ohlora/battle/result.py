@@ -12,6 +12,8 @@ from ohlora.battle.contestants.base import Kind, Rules
 from ohlora.battle.verdict import Verdict, Winner
 from ohlora.space import Params
 
+MATCH_FILE = "match.json"  # in the folder of every finished match
+
 
 @dataclass(frozen=True)
 class DatasetName:

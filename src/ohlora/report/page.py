@@ -38,8 +38,7 @@ def page(
             body.append(overview(results, ids, most))
         body += [article(one, ids[id(one)], links, charts) for one in results[:most]]
         body.append("</section>")
-    for fault in faults:
-        body.append(f'<p class="problem">not read: {text(fault.path)}: {text(fault.why)}</p>')
+    body += map(not_read, faults)
     style = asset("ohlora.web", "page", "vendor", "uPlot.css") + asset("ohlora.report", "page", "report.css")
     licence = asset("ohlora.web", "page", "vendor", "LICENSE-uPlot.txt")
     script = (
@@ -153,12 +152,19 @@ def plotted(chart: Chart, charts: list[dict[str, Any]]) -> str:
     )
 
 
+def not_read(fault: Fault) -> str:
+    return f'<p class="problem">not read: {text(fault.path)}: {text(fault.why)}</p>'
+
+
 def picture(figure: Figure) -> str:
     from PIL import Image
 
-    with Image.open(figure.path) as opened:
-        width, height = opened.size
-    data = base64.b64encode(figure.path.read_bytes()).decode()
+    try:
+        with Image.open(figure.path) as opened:
+            width, height = opened.size
+        data = base64.b64encode(figure.path.read_bytes()).decode()
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        return not_read(Fault(figure.path, f"{type(error).__name__}: {error}"))
     pixels = ' class="pixels"' if max(width, height) <= SMALL else ""
     return (
         f"<figure><figcaption>{text(figure.title)}</figcaption>"

@@ -16,6 +16,7 @@ from ohlora.errors import OhloraError
 from ohlora.loggers import LoggerChoice
 from ohlora.space import Params
 from ohlora.web.live import Live
+from ohlora.web.piped import check_asked_for
 from ohlora.web.piped_process import is_shared
 
 
@@ -37,7 +38,9 @@ class ServeBattle(MatchSettings):
     """Serve the battle's page on this machine until Ctrl-C."""
 
     datasets: Mapping[Name, Annotated[Any, having("load")]]
-    start: Any  # of conf/human: where the sliders stand at first
+    challenger: str  # by its name in conf/challenger
+    save_subset: Name | None
+    start: Any  # of conf/human: the player's name and where the sliders stand at first
     web: WebSettings
     live: Live
     port: Annotated[int, Ge(0), Le(2**16 - 1)]  # 0: any that is free
@@ -55,6 +58,10 @@ class ServeBattle(MatchSettings):
         HumanFile(self.start).check(self.space)
 
     @compared
+    def _is_asked_for(self) -> None:
+        check_asked_for(self.challenger, self.save_subset)
+
+    @compared
     def _chat_can_be_read(self) -> None:
         try:
             shlex.split(self.chat)
@@ -70,6 +77,11 @@ class ServeBattle(MatchSettings):
     def first(self) -> Params:
         """Where the sliders stand at first."""
         return HumanFile(self.start).params(self.space)[0]
+
+    @property
+    def player(self) -> str:
+        """What the player is called at first."""
+        return HumanFile(self.start).content.name
 
     @property
     def words(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import tempfile
 from contextlib import aclosing
 from pathlib import Path
@@ -30,7 +31,7 @@ from ohlora.web.history import History
 from ohlora.web.pages import file_route
 from ohlora.web.phrases import told
 from ohlora.web.requests import Refused, pieces, read_object, refused
-from ohlora.web.server import LocalServer
+from ohlora.web.server import LocalServer, listening
 from ohlora.web.sessions import Session, Sessions
 from ohlora.web.uploads import MB, UploadLimits, unpack
 
@@ -256,20 +257,28 @@ class BattleApp:
             raise Refused(409, ("busy", {}))
         session.busy = True
         try:
-            place = session.folder / "uploads" / str(len(list(session.folder.glob("uploads/*"))))
-            place.mkdir(parents=True)
-            archive = place / "upload.zip"
-            most = self.job.web.upload_mb * MB
-            with archive.open("wb") as file:
-                async for piece in pieces(request, "application/zip", most, UPLOAD_S):
-                    await asyncio.to_thread(file.write, piece)
-            stem = re.sub(r"\W+", "_", Path(request.query_params.get("name", "")).stem)[:40].strip("_")
-            root = await asyncio.to_thread(unpack, archive, place / (stem or "images"), self.limits)
-            archive.unlink()
-            session.upload = root
+            place = session.new_upload_place()
+            root = await self.unpacked(request, place)
+            await session.take_upload(root, place)
         finally:
             session.busy = False
         return JSONResponse({"name": root.name})
+
+    async def unpacked(self, request: Request, place: Path) -> Path:
+        """The folder of class folders of the zip that is sent; `place` is gone where it is not right."""
+        archive = place / "upload.zip"
+        most = self.job.web.upload_mb * MB
+        stem = re.sub(r"\W+", "_", Path(request.query_params.get("name", "")).stem)[:40].strip("_")
+        try:
+            with archive.open("wb") as file:
+                async for piece in pieces(request, "application/zip", most, UPLOAD_S):
+                    await asyncio.to_thread(file.write, piece)
+            root = await asyncio.to_thread(unpack, archive, place / (stem or "images"), self.limits)
+            archive.unlink()
+        except BaseException:  # also where the page has gone meanwhile
+            await asyncio.to_thread(shutil.rmtree, place, True)
+            raise
+        return root
 
     async def fight(self, request: Request) -> Response:
         session, asked = self.session(request), await read_object(request, LARGEST_REQUEST)
@@ -334,9 +343,14 @@ def spoken(request: Request) -> str:
 
 def open_server(job: ServeBattle) -> LocalServer:
     """The server, not yet serving."""
-    battle = BattleApp(job)
+    opened = listening(job.port)
+    try:
+        battle = BattleApp(job)
+    except BaseException:
+        opened.close()
+        raise
     app = Starlette(routes=battle.routes(), exception_handlers={OhloraError: refused})
-    return LocalServer(app, job.port, battle.sessions.close)
+    return LocalServer(app, opened, battle.sessions.close)
 
 
 def serve(job: ServeBattle) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 ALIVE_S = 15.0  # between signs of life where nothing happens
 ALIVE = b": still here\n\n"
+# A tab that was duplicated shares its session: the older one is told, or both would take turns for ever.
+TAKEN = b'data: {"event": "taken"}\n\n'
 
 
 class EventLog:
@@ -56,7 +58,7 @@ class EventLog:
         self._news.set()
 
     async def stream(self, after: int) -> AsyncGenerator[bytes, None]:
-        """Events behind number `after`, as they come."""
+        """Events behind number `after`, as they come; at the end whether another stream has begun."""
         me = self._listener = object()
         self._news.set()  # whoever listened before ends
         try:
@@ -73,6 +75,8 @@ class EventLog:
                         await self._news.wait()
                 except TimeoutError:
                     yield ALIVE
+            if self._listener is not me:
+                yield TAKEN
         finally:
             if self._listener is me:
                 self._listener = None

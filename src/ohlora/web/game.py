@@ -38,6 +38,7 @@ def describe_game(job: ServeBattle) -> dict[str, Any]:
         ],
         "fixed": job.space.fixed,
         "seed": job.seed,
+        "player": job.player,
         "name_length": NAME_LENGTH,
         "upload_mb": job.web.upload_mb,
         "images": job.web.images,

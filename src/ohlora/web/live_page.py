@@ -10,7 +10,7 @@ from ohlora.face.acting.live_face import LiveFace
 from ohlora.web.face_routes import live_routes
 from ohlora.web.live import Live
 from ohlora.web.requests import refused
-from ohlora.web.server import LocalServer
+from ohlora.web.server import LocalServer, listening
 
 
 def open_server(job: Live) -> LocalServer:
@@ -23,7 +23,7 @@ def open_server(job: Live) -> LocalServer:
         return face
 
     app = Starlette(routes=live_routes(find, job.language, "/"), exception_handlers={OhloraError: refused})
-    return LocalServer(app, job.port)
+    return LocalServer(app, listening(job.port))
 
 
 def live_face(job: Live) -> LiveFace:

@@ -1,7 +1,8 @@
 """Plays the matches that a pipe asks for, by the same rules and with the same referee as the terminal does.
 
-{"do": "play", ...} begins one, {"do": "attempt", "params": {...}} plays an attempt, {"do": "enough"} declines
-the second one, {"do": "stop"} is Ctrl-C.
+{"do": "play", ...} begins one: on a new problem where "seed" is null, on that of the settings without "seed".
+{"do": "attempt", "params": {...}} plays an attempt, {"do": "enough"} declines the second one, {"do": "stop"}
+is Ctrl-C.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class Player:
             narrator=self.narrators[language],
             challenger=human,
             output_dir=str(request["folder"]),
-            seed=job.seed if request.get("seed") is None else request["seed"],
+            seed=request.get("seed", job.seed),
         )
         if request.get("upload"):
             uploaded = Folder(str(request["upload"]), IMAGE_SIZE)

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -70,13 +71,18 @@ class PipedProcess:
     async def end(self, grace_s: float = 0.0) -> None:
         """Wait until it is gone: by itself, as nobody asks any more, for `grace_s`; then kill it."""
         self._killed = True
-        if self._process is not None:
-            if grace_s and self._process.stdin is not None:
+        try:
+            if grace_s and self._process is not None and self._process.stdin is not None:
                 self._process.stdin.close()
                 await asyncio.wait([self._task], timeout=grace_s)
+        finally:  # also where it is no longer waited for
+            self._kill()
+            await self._task
+
+    def _kill(self) -> None:
+        if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-        await self._task
 
     async def _send(self, line: str) -> None:
         while self._process is None and not self._task.done():
@@ -87,6 +93,18 @@ class PipedProcess:
                 await self._process.stdin.drain()
 
     async def _run(self) -> None:
+        try:
+            code = await self._follow()
+            why = self._told or told(self._why(code))
+        except Exception:  # it cannot be started, says what is no event, or `heard` has a bug
+            self._kill()
+            traceback.print_exc(file=sys.stderr)
+            why = told(Phrased(("bug", {})))
+        if not self._killed:
+            self._heard({"event": "ended", **why})
+
+    async def _follow(self) -> int:
+        """Start it and pass on what it says until it ends; its exit code."""
         # Ctrl-C in the terminal is for the server, which ends its processes itself.
         apart: dict[str, Any] = (
             {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
@@ -105,13 +123,11 @@ class PipedProcess:
         )
         self._process = process
         if self._killed:
-            process.kill()
+            self._kill()
         assert process.stdout is not None
         assert process.stderr is not None
         await asyncio.gather(self._listen(process.stdout), self._keep(process.stderr))
-        code = await process.wait()
-        if not self._killed:
-            self._heard({"event": "ended", **(self._told or told(self._why(code)))})
+        return await process.wait()
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         async for line in stream:

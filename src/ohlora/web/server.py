@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -21,7 +21,9 @@ from ohlora.web.connection import CONNECTIONS, Connection
 from ohlora.web.guard import Guard
 
 ADDRESS = "127.0.0.1"
+HTTP_PORT = 80
 NEVER_S = 10**6  # Connection counts idle time
+LOOK_EVERY_S = 0.1  # for a second Ctrl-C
 GRACE_S = 2  # for answers that are on their way when the server ends
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
@@ -36,15 +38,16 @@ async def nothing() -> None:
 class LocalServer:
     """Serves an app until Ctrl-C, or `shutdown` from another thread.
 
-    `close` is awaited first of all when it ends: what still sends is to stop.
+    `close` is awaited first of all when it ends: what still sends is to stop. A second Ctrl-C cancels it.
     """
 
-    def __init__(self, app: ASGIApp, port: int, close: Callable[[], Awaitable[None]] = nothing) -> None:
-        self.socket = listening(port)
-        self.port: int = self.socket.getsockname()[1]
-        hosts = frozenset(f"{name}:{self.port}" for name in (ADDRESS, "localhost"))
+    def __init__(
+        self, app: ASGIApp, opened: socket.socket, close: Callable[[], Awaitable[None]] = nothing
+    ) -> None:
+        self.socket = opened
+        self.port: int = opened.getsockname()[1]
         config = uvicorn.Config(
-            Guard(app, hosts),
+            Guard(app, hosts_at(self.port)),
             http=Connection,
             ws="none",
             loop="asyncio",
@@ -86,7 +89,12 @@ class _Server(uvicorn.Server):
         self.interrupted = False
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._close()
+        closing = asyncio.ensure_future(self._close())
+        while not (closing.done() or self.force_exit):
+            await asyncio.wait([closing], timeout=LOOK_EVERY_S)
+        closing.cancel()  # where it is not done
+        with suppress(asyncio.CancelledError):
+            await closing
         await super().shutdown(sockets)
 
     @contextmanager
@@ -109,6 +117,12 @@ class _Server(uvicorn.Server):
     def _interrupted(self, number: int, frame: Any) -> None:
         self.force_exit = self.interrupted  # the second time
         self.interrupted = self.should_exit = True
+
+
+def hosts_at(port: int) -> frozenset[str]:
+    """What requests may name as their host; browsers leave out HTTP's own port."""
+    names = (ADDRESS, "localhost")
+    return frozenset(f"{name}:{port}" for name in names).union(names if port == HTTP_PORT else ())
 
 
 def listening(port: int) -> socket.socket:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ohlora.battle.result import MATCH_FILE
 from ohlora.face.acting.expression import NEUTRAL
 from ohlora.face.acting.speech import LONGEST
 from ohlora.space import Params
@@ -50,6 +51,7 @@ class Session:
     stage: Stage = "idle"
     process: PipedProcess | None = None
     upload: Path | None = None  # a folder of class folders
+    uploads: int = 0  # so far
     face: LiveFace | None = None
     match_folder: Path | None = None
     attempt: Params | None = None  # that waits to be trained
@@ -84,6 +86,7 @@ class Session:
             if self.attempts:
                 raise Refused(409, ("match_is_on", {}))
             self.start_process().ask(do="stop")  # another dataset after all
+        self.drop_unfinished()
         self.events.forget()
         self.stage, self.attempts, self.val_f1 = "looking", 0, {}
         self.match_folder = self.sessions.new_match_folder()
@@ -172,8 +175,17 @@ class Session:
         """The match is over without a result."""
         self.sessions.queue.leave(self)
         self.stage = "idle"
+        self.drop_unfinished()
         self.mood(NEUTRAL)
         self.events.add(kind, event)
+
+    def drop_unfinished(self) -> None:
+        """Delete the folder of a match without a result: it holds the player's images, made small.
+
+        The process is not at work on it any more.
+        """
+        if self.match_folder is not None and not (self.match_folder / MATCH_FILE).exists():
+            shutil.rmtree(self.match_folder, ignore_errors=True)
 
     def mood(self, mood: str) -> None:
         if self.face is not None:
@@ -208,6 +220,20 @@ class Session:
         if self.face is not None:
             self.face.wish({"mood": mood, "intensity": intensity, "say": line[:LONGEST]})
 
+    def new_upload_place(self) -> Path:
+        """An empty folder for what is uploaded."""
+        self.uploads += 1
+        place = self.folder / "uploads" / str(self.uploads)
+        place.mkdir(parents=True)
+        return place
+
+    async def take_upload(self, root: Path, place: Path) -> None:
+        """Play on `root` from now on; what else was uploaded is deleted, unless it is being read."""
+        self.upload = root
+        if self.stage != "looking":
+            for other in {*place.parent.iterdir()} - {place}:
+                await asyncio.to_thread(shutil.rmtree, other, True)
+
     async def end_process(self) -> None:
         process, self.process = self.process, None
         if process is not None:
@@ -218,8 +244,11 @@ class Session:
         """Leave nothing running and nothing on disk but finished matches."""
         self.events.close()
         self.sessions.queue.leave(self)
-        await asyncio.gather(self.end_process(), self.talk.end())
-        await asyncio.to_thread(shutil.rmtree, self.folder, True)
+        try:
+            await asyncio.gather(self.end_process(), self.talk.end())
+        finally:  # also where the server's end is hurried
+            self.drop_unfinished()
+            await asyncio.to_thread(shutil.rmtree, self.folder, True)
 
 
 class Sessions:
@@ -272,13 +301,15 @@ class Sessions:
                 return folder
 
     async def close(self) -> None:
-        """End every session."""
+        """End every session; cancelled, without waiting for logs."""
         if self._watch is not None:
             self._watch.cancel()
         for session in list(self.all.values()):
             self._end(session)
-        await asyncio.gather(*self._ending, return_exceptions=True)
-        await asyncio.to_thread(shutil.rmtree, self.folder, True)
+        try:
+            await asyncio.gather(*self._ending, return_exceptions=True)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, self.folder, True)
 
     def _end(self, session: Session) -> None:
         del self.all[session.name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import stat
 import struct
+import unicodedata
 import warnings
 import zipfile
 import zlib
@@ -29,6 +30,11 @@ LONGEST = 200  # bytes of a name; most file systems end at 255
 SHOWN = 3  # names in a message
 NAME_BYTES = 1024  # of the directory at a zip's end, an image; 46 and two copies of the name are usual
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+# What zipfile raises, and names that only this machine's file system takes for one.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
+    *(FileExistsError, NotADirectoryError),
+)
 NO_NAME = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')  # on Windows; of these \ leads elsewhere
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 
@@ -56,7 +62,7 @@ def unpack(archive: Path, folder: Path, limits: UploadLimits) -> Path:
             written = 0
             for entry in entries:
                 written += extract(opened, entry, folder, limits.unpacked_mb * MB - written)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise Phrased(("zip_damaged", {"why": printable(error)})) from None
     except UnicodeDecodeError:
         raise Phrased(("zip_names", {})) from None
@@ -106,8 +112,7 @@ def images_of(opened: zipfile.ZipFile, limits: UploadLimits) -> list[zipfile.Zip
     images = [entry for entry in entries if is_image(entry.filename)]
     fault("zip_bad_names", [entry for entry in images if not can_be_written(entry.filename)])
     fault("zip_packed", [entry for entry in images if entry.compress_type not in METHODS])
-    seen: dict[str, zipfile.ZipInfo] = {}
-    fault("zip_twice", [e for e in images if seen.setdefault(e.filename.casefold(), e) is not e])
+    fault("zip_twice", clashing(images))
     total = sum(entry.file_size for entry in images)
     if total > limits.unpacked_mb * MB:
         faults.append(("zip_unpacked", {"mb": f"{total / MB:,.0f}", "most": limits.unpacked_mb}))
@@ -118,6 +123,25 @@ def images_of(opened: zipfile.ZipFile, limits: UploadLimits) -> list[zipfile.Zip
     if faults:
         raise Phrased(*faults)
     return images
+
+
+def clashing(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """Those whose name, or that of a folder on the way, is one with another name on some system."""
+    taken: dict[str, str] = {}  # how a file, or a folder with a / behind it, was spelled first
+    found = []
+    for entry in entries:
+        file = name_of(entry)
+        folders = [f"{folder.as_posix()}/" for folder in PurePosixPath(file).parents[:-1]]
+        alike = [taken.setdefault(spelled_alike(folder), folder) == folder for folder in folders]
+        if spelled_alike(file) in taken or not all(alike):
+            found.append(entry)
+        taken.setdefault(spelled_alike(file), file)
+    return found
+
+
+def spelled_alike(place: str) -> str:
+    """What names have in common that are one on Windows or macOS, a file's and a folder's alike."""
+    return unicodedata.normalize("NFC", place.rstrip("/")).casefold()
 
 
 def some(names: list[str]) -> str:

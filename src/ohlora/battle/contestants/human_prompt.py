@@ -13,8 +13,9 @@ from rich.table import Table
 from ohlora.battle.contestants.asked_human import AskedHuman
 from ohlora.battle.contestants.base import Attempts, MatchContext
 from ohlora.battle.contestants.human_file import PlayerName
-from ohlora.battle.phrases import meaning, range_text, say
+from ohlora.battle.phrases import meaning, plain, range_text, say
 from ohlora.config import config
+from ohlora.errors import OhloraError
 from ohlora.space import Axis, Choice, Params, Real, Space, Value
 
 BACK = {"back", "b", "뒤로"}
@@ -34,7 +35,10 @@ class HumanPrompt(AskedHuman):
 
 
 def ask_attempts(space: Space, start: Mapping[str, Any], language: str, console: Console) -> Attempts:
-    """Two attempts, the second after the first one's score is told; fewer where the terminal closes."""
+    """Two attempts, the second after the first one's score is told; one where the terminal closes after it.
+
+    Raises OhloraError where it closes before.
+    """
     console.print(rules_card(space, language))
     console.print(say("training_meanwhile", language), style="dim")
     middle = space.at([0.5] * len(space.free))
@@ -50,6 +54,8 @@ def ask_attempts(space: Space, start: Mapping[str, Any], language: str, console:
             kept = ask(space, kept, language, console)
         except EOFError:
             console.print()
+            if number == 1:
+                raise OhloraError(plain("no_attempt", language)) from None
             return
         score = yield kept
         if number == 1:

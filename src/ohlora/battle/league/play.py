@@ -35,9 +35,7 @@ def play_league(job: PlayLeague) -> float:
         others = Run(job).run()
         if others:
             console.print(f"subsets in the hands of other processes: {others}", highlight=False)
-        plan = known_plan(job)
-    else:
-        plan = known_plan(job)
+    plan = known_plan(job)
     if plan is None:
         raise OhloraError(
             f"nothing of this league has been played in {job.league.folder}: leave league.play=true"

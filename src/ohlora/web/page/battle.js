@@ -236,12 +236,13 @@ function begin() { // another match: back to the datasets; the images that were 
 async function send(blob, name) {
   const bar = at("uploading");
   await tried(async () => {
+    const seed = chosenSeed(); // of the images to validate on, told before anything is sent
     if (blob.size > game.upload_mb * 1e6) throw new Error(say("too_large", { mb: game.upload_mb }));
     show("uploading", true);
     bar.value = 0;
     bar.ariaLabel = say("uploading");
     await session.upload(blob, name, (share) => { bar.value = share; });
-    await look({ upload: true, seed: null });
+    await look({ upload: true, seed });
   });
   show("uploading", false);
 }
@@ -337,7 +338,7 @@ async function start() {
   curves.val_f1 = new Curves(at("plot-f1"), "val_f1");
   curves.val_loss = new Curves(at("plot-loss"), "val_loss");
   at("name").maxLength = game.name_length;
-  at("name").value = kept("ohlora-name") ?? "";
+  at("name").value = kept("ohlora-name") ?? (game.player === "you" ? "" : game.player); // the field says "you" itself
   at("name").addEventListener("change", () => keep("ohlora-name", at("name").value));
   if (game.seed !== null) at("seed").value = String(game.seed);
   drawWords();

@@ -16,7 +16,12 @@ export class Session {
     if (!this.name || !(await fetch(`${this.at}/alive`)).ok) this.name = (await send("/sessions", {})).session;
     remember(this.name);
     const stream = new EventSource(`${this.at}/${this.stream}`);
-    stream.onmessage = ({ data }) => this.hear(JSON.parse(data));
+    stream.onmessage = ({ data }) => {
+      const event = JSON.parse(data);
+      if (event.event !== "taken") return this.hear(event);
+      stream.close(); // another tab has the session now, and would lose it to a stream that comes back
+      return this.hear({ event: "disconnected", gone: true });
+    };
     let lost = false;
     stream.onopen = () => {
       if (lost) this.hear({ event: "reconnected" });
