@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 
 import ohlora.chat
-from ohlora.chat.answerer import Context, ToRemember, whole
+from ohlora.chat.answerer import Context, whole
 from ohlora.chat.battles import Tally, read_battle
 from ohlora.chat.bm25 import bm25_scores
 from ohlora.chat.checks import faults
 from ohlora.chat.conversation import LONGEST_LINE, Conversation
 from ohlora.chat.embedded import LANGUAGES, EmbeddedAnswerer, answered_lines, asked_of_her
-from ohlora.chat.fact import Fact, make_fact, read_line
+from ohlora.chat.fact import Fact, language_of, make_fact, read_line
 from ohlora.chat.lessons import ChatLessons, context_of
 from ohlora.chat.mood import MoodClassifier
 from ohlora.chat.prompt import chat_prompt, read_completion
-from ohlora.chat.remembering import to_remember
+from ohlora.chat.remembering import ToRemember, to_remember
 from ohlora.chat.retrieval import Bm25, Small, has_korean_word, relevant
 from ohlora.chat.rules import is_order, topic_of
 from ohlora.chat.store import MemoryStore
@@ -76,6 +76,10 @@ class TestTheEmbeddedAnswerer:
         reply = talk("what's my blood type?").answer.reply
         assert "note" in reply or "haven't told" in reply
 
+    def test_its_similarities_are_by_one_encoder(self):
+        with pytest.raises(OhloraError, match="lines=Bm25 is not a Small"):
+            EmbeddedAnswerer(lines=Bm25(threshold=1.0), threshold=0.9, herself=0.9, herself_named=0.8)  # type: ignore[arg-type]
+
     def test_counts_battles_from_their_files(self, talk):
         assert "haven't played" in talk("how many times have I beaten you?").answer.reply
         for number, winner in enumerate(["challenger", "challenger", "ohlora"]):
@@ -89,6 +93,15 @@ class TestTheEmbeddedAnswerer:
     def test_names_help_to_a_person_in_crisis(self, talk, line, help_):
         reply = talk(line).answer.reply
         assert help_ in reply
+
+    @pytest.mark.parametrize(
+        "line", ["<b>오늘</b> 너무 좋아", "마약 살래", "vibrator <i>sex</i>", "meth, please"]
+    )
+    def test_a_refusal_is_of_the_line_s_topic(self, small, line):
+        answerer = EmbeddedAnswerer(lines=small, threshold=0.866, herself=0.92, herself_named=0.78)
+        topic = topic_of(line)
+        reply = answerer.reply(context(line, language=language_of(line), topic=topic))
+        assert {topic_of(row["user"]) for row in rows("dialogues") if row["reply"] == reply} == {topic}
 
     def test_says_that_it_is_an_ai(self, talk):
         assert (
@@ -124,6 +137,7 @@ class TestTheEmbeddedAnswerer:
         ("do you know my favourite food?", None),
         ("내 전공 뭐야?", None),
         ("who can read our chat?", "this computer"),
+        ("내 기억 어떻게 지워?", "/memory에 보이는 키"),  # user_name, not 이름
     ],
 )
 def test_her_facts_are_hers_and_not_the_users(talk, line, word):
@@ -199,6 +213,19 @@ def test_crises_of_the_dialogue_rows_are_found_by_rule():
         ("안녕하세요, 저는 최민재입니다", "ko", ("user_name", "최민재", None)),
         ("내 이름 민지야", "ko", ("user_name", "민지", None)),
         ("제 이름은 서윤", "ko", ("user_name", "서윤", None)),
+        ("내 생일은 3월 9일", "ko", ("birthday", "3월 9일", None)),
+        ("내 생일이 시월 십일일이야", "ko", ("birthday", "시월 십일일", None)),
+        ("아 맞다 나 땅콩 알레르기 있어", "ko", ("allergy", "땅콩", None)),
+        ("고양이 털 알레르기 있어", "ko", ("allergy", "고양이 털", None)),
+        ("우리 강아지 이름이 보리야", "ko", ("pet_name", "보리 (강아지)", None)),
+        ("내 전공은 일본어", "ko", ("전공", "일본어", None)),
+        ("난 부산에 살아", "ko", ("living", "부산", None)),
+        ("난 오이가 싫어", "ko", ("dislike", "오이", None)),
+        ("my birthday is March 9th", "en", ("birthday", "March 9th", None)),
+        ("my boss is Kim", "en", ("boss", "Kim", None)),
+        ("my job is teaching", "en", ("job", "teaching", None)),
+        ("you can call me Max", "en", ("nickname", "Max", None)),
+        ("I hate Mondays", "en", ("dislike", "Mondays", None)),
     ],
 )
 def test_what_is_remembered_by_rule(line, language, kept):
@@ -239,6 +266,75 @@ def test_what_is_remembered_by_rule(line, language, kept):
 )
 def test_who_one_is_is_no_name(line):
     assert to_remember(line, "ko") == ()
+
+
+OPINIONS = """
+내 생일이 지났어
+내 생일은 3일 남았어
+내 직업이 지루해
+내 직업은 너무 힘들어
+내 꿈은 이루어졌어
+내 회사는 멀어
+우리 강아지 이름이 너무 귀여워
+내가 제일 좋아하는 음식이 나왔어
+내가 제일 좋아하는 영화 봤어
+내가 제일 좋아하는 노래는 없어
+친구가 땅콩 알레르기 있어
+우리 엄마는 복숭아 알레르기 있어
+동생이 우유 알레르기 있어
+나 서울에 살고 싶어
+나 제주도에 살아 보고 싶어
+난 내가 싫어
+나는 네가 싫어
+친구가 내일 시험 있어
+my job is boring
+my job is so stressful
+my dream is dead
+my sister is sick
+my boss is mean
+my name is hard to spell
+my birthday is in 3 days
+my favourite food is ready
+I hate myself
+I hate it
+I don't like you
+see you tomorrow
+call me later
+don't call me Max
+I'm reading it now
+I live in fear
+my brother has an exam tomorrow
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("line", OPINIONS)
+def test_an_opinion_or_what_is_true_of_others_is_no_fact(line):
+    assert to_remember(line, language_of(line)) == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "fact"),
+    [
+        (
+            ["나 땅콩 알레르기 있어", "나 복숭아 알레르기 있어", "나 땅콩 알레르기 있어"],
+            "[allergy: 복숭아, 땅콩]",
+        ),
+        (["I hate rain", "I hate fog"], "[dislike: rain, fog]"),
+        (["I'm a nurse", "my job is boring"], "[job: nurse]"),
+    ],
+)
+def test_what_was_told_before_stays_beside_what_is_told_now(talk, lines, fact):
+    for line in lines:
+        talk(line)
+    assert [one.line for one in talk.store.facts()] == [fact]
+
+
+@pytest.mark.parametrize(("line", "help_"), [("난 내가 싫어", "109"), ("I hate myself", "988")])
+def test_self_hate_is_met_with_care(talk, line, help_):
+    said = talk(line)
+    assert said.topic == "crisis"
+    assert help_ in said.answer.reply
+    assert not said.remembered
 
 
 def test_my_name_comes_before_the_names_of_others(talk, small):
@@ -327,6 +423,7 @@ class TestTheChecks:
     def test_an_emergency_number_is_for_a_crisis_alone(self):
         """Whose replies are written; a model named numbers in small talk, with no memory to deny them."""
         assert faults("Then call 119!", context("I'm bored")) == ["an emergency number: 119"]
+        assert faults("1342에 전화해!", context("심심해", language="ko")) == ["an emergency number: 1342"]
         assert not faults("119 pages already!", context("I wrote 119 pages"))
 
     def test_what_may(self):
@@ -413,11 +510,11 @@ class TestTheCommand:
         assert "python -m ohlora battle language=en" in done.stdout  # the same subset again
         assert "no closing quotation" in done.stderr
 
-    def test_an_unknown_encoder_and_a_damaged_memory_are_one_line(self, tmp_path):
+    def test_a_file_that_is_no_memory_is_one_line(self, tmp_path):
         (tmp_path / "memory.sqlite").write_bytes(b"not a database, whatever its name says" * 9)
-        done = self.run(tmp_path, "memory=show")
+        done = self.run(tmp_path, "memory=erase")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert "memory=erase" in done.stderr
+        assert "delete it by hand" in done.stderr
 
     @pytest.mark.skipif(find_spec("sentence_transformers") is not None, reason="the package is there")
     def test_an_encoder_whose_package_is_missing_is_told_before_the_first_line(self, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from yaml import safe_load
 
 from ohlora.chat.fact import Fact, language_of, make_fact, plain, plain_key, read_line
-from ohlora.chat.store import SCHEMA, Battle, MemoryStore, Turn, erase_file, nearest
+from ohlora.chat.store import SCHEMA, Battle, DamagedMemory, MemoryStore, Turn, erase_file, nearest
+from ohlora.chat.terminal import forget
 from ohlora.errors import OhloraError
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -86,6 +89,24 @@ def test_forgetting_leaves_no_byte_of_it_in_any_file(path):
     assert secret.encode() not in everything(path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "before", "now"),
+    [
+        ("user_name", "Owen", "my name is Maya", "my name is Owen"),
+        ("pet_name", "보리 (강아지)", "내 강아지 이름은 보리야", "우리 강아지 이름은 보리야!"),
+    ],
+)
+def test_forgetting_takes_what_was_told_under_the_key_before(path, key, value, before, now):
+    with MemoryStore(path) as store:
+        for number, line in enumerate((before, now)):
+            store.add_turn(turn(number, line, "noted!"), [fact(key, value, source=line)])
+        store.add_turn(turn(2, "say it", "Maya! You told me so"), [])
+        store.add_turn(turn(3), [])
+        store.forget([key])
+        kept = [one.token for one in store.turns()]
+    assert kept == (["t3"] if key == "user_name" else ["t2", "t3"])
+
+
 def test_an_older_value_is_gone_with_the_newer_one(path):
     with MemoryStore(path) as store:
         store.remember([fact("code_word", "xylophone-older")])
@@ -112,7 +133,12 @@ def test_a_log_that_another_program_reads_is_told(path):
         store.connection.execute("PRAGMA busy_timeout=50")
         with pytest.raises(OhloraError, match="read by another program"):
             store.forget(["place"])
+        with pytest.raises(OhloraError, match="read by another program"):
+            forget(store, "place")  # not: nothing is remembered under that
         reader.close()
+        with pytest.raises(OhloraError, match="takes a key of /memory"):
+            forget(store, "place")
+        assert b"zanzibar" not in everything(path)
 
 
 def test_a_turn_written_twice_is_there_once(path):
@@ -171,17 +197,36 @@ class TestWhatCannotBeOpened:
         with pytest.raises(OhloraError, match=r"newer ohlora .*schema 99.*pip install -U ohlora"):
             MemoryStore(path)
 
-    def test_a_damaged_file(self, path):
-        path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-        with pytest.raises(OhloraError, match=r"damaged.*memory=erase"):
+    def test_a_damaged_file(self, tmp_path):
+        path = tmp_path / "my memory, (old).sqlite"
+        with MemoryStore(path) as store:
+            store.remember(fact(f"key_{number}", "y" * 200) for number in range(50))
+        whole = path.read_bytes()
+        path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+        with pytest.raises(DamagedMemory, match=r"^[^\n]*damaged[^\n]*memory=erase[^\n]*$") as error:
             MemoryStore(path)
+        (_, gaps), *_ = error.value.parts
+        *_, setting = shlex.split(str(gaps["command"])) if os.name == "posix" else [""]
+        assert not setting or safe_load(setting.removeprefix("memory_file=")) == str(
+            path
+        )  # that one, no other
         erase_file(path)
         MemoryStore(path).close()
 
-    def test_a_file_that_is_no_database(self, path):
-        path.write_text("shopping list: eggs, milk, and more than a header's worth of text" * 4)
-        with pytest.raises(OhloraError, match="damaged"):
-            MemoryStore(path)
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"shopping list: eggs, milk, and more than a header's worth of text" * 4,
+            b"SQLite format 3\0" + b"\xff" * 5000,  # whose?
+            b"short",
+        ],
+    )
+    def test_a_file_that_is_no_memory_is_never_deleted(self, path, content):
+        path.write_bytes(content)
+        for act in (MemoryStore, erase_file):
+            with pytest.raises(OhloraError, match="delete it by hand"):
+                act(path)
+        assert path.read_bytes() == content
 
     def test_a_database_of_another_program_stays_as_it_is(self, path):
         with sqlite3.connect(path) as connection:

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ohlora.conf_files import ASSETS
 from ohlora.errors import OhloraError
+from ohlora.narrator import model_folder
 from ohlora.narrator.facts import Facts
 from ohlora.narrator.generation import load_model, load_tokenizer, turns
 from ohlora.narrator.language_model import LanguageModelNarrator
@@ -218,8 +219,27 @@ def test_a_model_that_is_nowhere_is_named(tmp_path, monkeypatch):
         find_model(str(tmp_path / "gone"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(OhloraError, match=r"somebody/nothing is not on this machine.*narrator=tiny"):
+    with pytest.raises(
+        OhloraError, match=r"somebody/nothing is not on this machine.*; narrator=tiny needs no"
+    ):
+        speaker("somebody/nothing").check()
+    with pytest.raises(OhloraError, match=r"cannot be fetched from the Hub \(.*\)$"):
         find_model("somebody/nothing")
+
+
+@pytest.mark.parametrize("name", ["my models/voice", "elsewhere/내모델"])
+def test_what_cannot_be_a_name_on_the_hub_is_one_line(name):
+    with pytest.raises(OhloraError, match="neither a folder nor a name on the Hub"):
+        find_model(name)
+
+
+@pytest.mark.parametrize("name", ["outputs/voice", "outputs/내모델"])
+def test_the_hub_is_not_asked_for_what_would_lie_in_a_folder_here(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs").mkdir()
+    monkeypatch.setattr(model_folder, "snapshot_download", lambda *_, **__: pytest.fail("the Hub was asked"))
+    with pytest.raises(OhloraError, match="neither a folder nor a name on the Hub"):
+        find_model(name)
 
 
 def test_a_model_without_a_chat_template_is_refused(parrot, tokenizer, tmp_path):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ohlora.chat.battles import Tally
 from ohlora.chat.fact import Fact, Language
+from ohlora.chat.remembering import ToRemember
 from ohlora.chat.rules import Topic
 
 
@@ -21,15 +22,6 @@ class Context:
     history: tuple[tuple[str, str], ...]  # the last turns: user, reply
     tally: Tally  # of the battles so far
     topic: Topic | None
-
-
-@dataclass(frozen=True)
-class ToRemember:
-    """A fact an answerer wants written, and after how many days it is of no use (None: kept)."""
-
-    key: str
-    value: str
-    days: int | None
 
 
 @dataclass(frozen=True)

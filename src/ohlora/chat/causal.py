@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Gt, Le
 
@@ -30,6 +30,7 @@ class CausalAnswerer:
     then a piece comes empty for each token, so that whoever listens can stop it.
     """
 
+    instead: ClassVar[str] = "answerer=embedded"  # where a model cannot be fetched
     model: Name  # a folder, a name on the Hub, or gemma3-270m
     adapter: Name | None  # a folder or name of a PEFT adapter for it
     persona: Persona  # system prompt, by language

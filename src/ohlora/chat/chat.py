@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from ohlora.chat.retrieval import Small
 from ohlora.config import Name, config, having
 from ohlora.errors import OhloraError
 
@@ -22,7 +23,7 @@ class Chat:
     memory_file: Name
     out: Name | None  # of memory=export; null: the screen
     encoder: Annotated[Any, having("best")]
-    moods_encoder: Annotated[Any, having("encoder")]
+    moods_encoder: Small  # of the classifier in moods_dir, whose weights fit no other's vectors
     moods_dir: Name
     moods: Mapping[Name, Mapping[Name, float]]
     answerer: Annotated[Any, having("answer")]

@@ -23,8 +23,8 @@ UNKNOWN = re.compile(
     r"|record)|not sure|forgot"
 )
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-# Of ambulances, the police and lines for people in a crisis: only the written line for one names any.
-EMERGENCY = {"109", "110", "112", "119", "911", "988", "999"}
+# Of ambulances, the police and lines for people in need: only a written line names any.
+EMERGENCY = {"109", "110", "112", "119", "911", "988", "999", "1342"}
 
 
 def faults(reply: str, context: Context) -> list[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ohlora.chat.answerer import Answer, Answerer, Context, ToRemember
+from ohlora.chat.answerer import Answer, Answerer, Context
 from ohlora.chat.battles import KEY, Tally, sync
 from ohlora.chat.fact import Fact, Language, language_of, make_fact, plain
 from ohlora.chat.mood import Mood, MoodClassifier
+from ohlora.chat.remembering import SEVERAL, ToRemember
 from ohlora.chat.retrieval import Retriever, relevant
 from ohlora.chat.rules import Topic, topic_of
 from ohlora.chat.store import MemoryStore, Turn
@@ -61,7 +62,8 @@ class Conversation:
         context = self.context(user)
         answer = yield from self.answerer.answer(context)
         now = datetime.now(UTC)
-        facts = tuple(filter(None, (fact_from(one, user, now) for one in answer.remember)))
+        known = {fact.key: fact.value for fact in self.store.facts()} if answer.remember else {}
+        facts = tuple(filter(None, (fact_from(one, user, now, known) for one in answer.remember)))
         mood = CALM if context.topic == "crisis" else self.moods.mood(answer.reply)
         turn = Turn(token or uuid.uuid4().hex, now, user, answer.reply, mood.name, mood.intensity)
         self.store.add_turn(turn, facts, **(self.retriever.writing() if facts else {}))
@@ -100,8 +102,16 @@ def checked_line(line: str) -> str:
     return user
 
 
-def fact_from(one: ToRemember, user: str, now: datetime) -> Fact | None:
+def fact_from(one: ToRemember, user: str, now: datetime, known: Mapping[str, str]) -> Fact | None:
+    """The fact to write, given the values `known` by their keys."""
     if one.key == KEY:  # counted, not told
         return None
     ends = None if one.days is None else now + timedelta(days=one.days)
-    return make_fact(one.key, one.value, user, now, ends)
+    value = added(known[one.key], one.value) if one.key in SEVERAL and one.key in known else one.value
+    return make_fact(one.key, value, user, now, ends)
+
+
+def added(known: str, value: str) -> str:
+    """Things told before and another, each once."""
+    before = [thing for thing in known.split(", ") if thing.lower() != value.lower()]
+    return ", ".join([*before, value])

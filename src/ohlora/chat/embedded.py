@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Annotated, Any
 
 import numpy as np
 import yaml
@@ -20,9 +19,10 @@ from ohlora.chat.answerer import Answer, Context, Pieces, words
 from ohlora.chat.checks import voice_faults
 from ohlora.chat.fact import Fact, Language
 from ohlora.chat.remembering import to_remember
-from ohlora.chat.rules import about_her, about_user, is_order, is_question, names_user, normal
+from ohlora.chat.retrieval import Small
+from ohlora.chat.rules import about_her, about_user, is_order, is_question, names_user, normal, topic_of
 from ohlora.chat.text_files import Row, of_split, rows
-from ohlora.config import Share, config, having
+from ohlora.config import Share, config
 
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
 # Of the rows that answer a topic.
@@ -49,7 +49,7 @@ class Lines:
 class EmbeddedAnswerer:
     """Replies with a written line whose question is like the user's, or with what memory says."""
 
-    lines: Annotated[Any, having("encoder")]  # whose encoder finds her written lines
+    lines: Small  # whose encoder finds her written lines; the similarities below are by it, no other has them
     threshold: Share  # similarity from which a written line answers the user's
     herself: Share  # from which a line is one of the questions about her
     herself_named: Share  # the same where it has the words of the fact that is asked for
@@ -72,7 +72,7 @@ class EmbeddedAnswerer:
         if context.topic == "record":
             return context.tally.sentence(language)
         if context.topic:
-            return self.of_kind(context, KINDS[context.topic])
+            return self.of_topic(context, KINDS[context.topic])
         asked = is_question(context.user, language)
         own, hers = about_user(context.user, language), about_her(context.user, language)
         facts = [fact for fact in map(without_order, context.memory) if fact]
@@ -93,9 +93,13 @@ class EmbeddedAnswerer:
             return self.template("memory_offered", context, facts)
         return self.written_line(context) or self.template("small", context)
 
-    def of_kind(self, context: Context, kind: str) -> str:
-        """The reply of a row of this kind whose line is most like the user's."""
-        found = self._lines[context.language].best(self._query(context), lambda row: row["kind"] == kind)
+    def of_topic(self, context: Context, kind: str) -> str:
+        """The reply of a row of this kind, a refusal of this topic, whose line is most like the user's."""
+
+        def wanted(row: Row) -> bool:
+            return row["kind"] == kind and (kind != "refusal" or topic_of(row["user"]) == context.topic)
+
+        found = self._lines[context.language].best(self._query(context), wanted)
         return self.fresh([row for row, _ in found[:NEAR]], context)["reply"]
 
     def of_herself(self, context: Context, own: bool) -> str | None:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from ohlora.chat.answerer import Context, ToRemember
+from ohlora.chat.answerer import Context
 from ohlora.chat.battles import Tally
 from ohlora.chat.fact import read_line
 from ohlora.chat.prompt import chat_prompt, completion
+from ohlora.chat.remembering import ToRemember
 from ohlora.chat.text_files import Row, of_split
 from ohlora.config import Count, config
 from ohlora.narrator.facts import Persona

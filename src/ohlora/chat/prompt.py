@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ohlora.chat.answerer import Context, ToRemember
+from ohlora.chat.answerer import Context
 from ohlora.chat.fact import Language, plain, plain_key
+from ohlora.chat.remembering import ToRemember
 from ohlora.chat.rules import is_order
 
 USER_LENGTH = 400  # characters of a line that a model reads

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
 import yaml
 
-from ohlora.chat.answerer import ToRemember
 from ohlora.chat.fact import Language, plain, plain_key
 from ohlora.chat.rules import is_order, is_question
 
 SENTENCE = re.compile(r"(?<=[.!?~])\s+|\n")
 MOST = 3  # facts of one line
+# Keys that hold several things: another is added, what was told before stays.
+SEVERAL = ("allergy", "dislike")
 ASKING = re.compile(  # without a question mark, too
     r"(will|would|is|are|do|does|did|can|could|should|what|when|where|who|how|why|which)\b", re.IGNORECASE
 )
+
+
+@dataclass(frozen=True)
+class ToRemember:
+    """A fact an answerer wants written, and after how many days it is of no use (None: kept)."""
+
+    key: str
+    value: str
+    days: int | None
 
 
 class Rule(NamedTuple):
@@ -30,8 +41,13 @@ class Rule(NamedTuple):
 @cache
 def rules(language: Language) -> tuple[Rule, ...]:
     content = yaml.safe_load(files("ohlora.chat").joinpath("remembering.yaml").read_text(encoding="utf-8"))
+    parts = content["parts"][language]
+
+    def pattern(text: str) -> re.Pattern[str]:
+        return re.compile(re.sub(r"<([a-z]+)>", lambda name: parts[name[1]], text), re.IGNORECASE)
+
     return tuple(
-        Rule(re.compile(row["pattern"], re.IGNORECASE), row["key"], row.get("value", "{1}"), row.get("days"))
+        Rule(pattern(row["pattern"]), row["key"], row.get("value", "{1}"), row.get("days"))
         for row in content[language]
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+from ohlora.chat.retrieval import Small
 from ohlora.config import Count, Index, Name, config, deferred, having
 from ohlora.face.acting.expression import Expressions
 from ohlora.loggers import LoggerChoice
@@ -16,7 +17,7 @@ class ChatReport:
 
     retrievers: Mapping[Name, Annotated[Any, having("scores")] | None]  # by the name in the table
     answerers: Mapping[Name, Annotated[Any, having("answer")] | None]
-    moods_encoder: Annotated[Any, having("encoder")]
+    moods_encoder: Small
     moods_dir: Name
     expressions: Expressions  # its signs are the baseline
     conversations: Index  # simulated, with kills

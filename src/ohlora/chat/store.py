@@ -18,11 +18,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ohlora.chat.fact import Fact
+from ohlora.chat.fact import Fact, language_of
+from ohlora.chat.remembering import to_remember
 from ohlora.errors import OhloraError, Part
+from ohlora.positional import quoted
+from ohlora.provenance import pasted
 
 SCHEMA = 1  # of the tables below; an older one is brought up to it when opened
 APPLICATION = 0x4F684C6F  # "OhLo" in the file's header
+HEADER = b"SQLite format 3\0"
+MARK = slice(68, 72)  # where a header has the application's number
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM)
 Outcome = Literal["won", "lost", "draw"]  # for the user
 Encode = Callable[[Sequence[str]], np.ndarray]
 TABLES = """
@@ -43,6 +50,10 @@ CREATE TABLE battles (
     user_f1 REAL NOT NULL, ohlora_f1 REAL NOT NULL
 ) WITHOUT ROWID;
 """
+
+
+class DamagedMemory(OhloraError):
+    """A memory of hers that can no longer be read; erasing it removes the file."""
 
 
 @dataclass(frozen=True)
@@ -135,25 +146,32 @@ class MemoryStore:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            why = str(error)
-            if "locked" in why or "busy" in why:
+            # The lowest byte; those above it are details. An error of our own, from quick_check, has no code.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            if code in BUSY:
                 raise OhloraError(
                     f"{self.path} is in use by another program: close it and try again",
                     self.part("memory_in_use"),
                 ) from None
-            if "full" in why:
+            if code == sqlite3.SQLITE_FULL:
                 raise OhloraError(
                     f"no room left for {self.path}; what was there is kept", self.part("memory_no_room")
                 ) from None
-            if "readonly" in why or "unable to open" in why:
+            if code in UNWRITABLE:
                 raise OhloraError(
                     f"cannot write {self.path}: name another file, memory_file=FILE",
                     self.part("memory_not_writable"),
                 ) from None
-            raise OhloraError(
-                f"{self.path} is damaged ({why}); put a copy in its place, or start anew:"
-                " python -m ohlora chat memory=erase",
-                self.part("memory_damaged"),
+            if not is_memory(self.path):
+                raise OhloraError(
+                    f"{self.path} is no memory of hers, or its beginning is damaged: name another file,"
+                    " memory_file=FILE, or delete it by hand",
+                    self.part("memory_none"),
+                ) from None
+            erase, why = erase_command(self.path), " ".join(str(error).split())
+            raise DamagedMemory(
+                f"{self.path} is damaged ({why}); put a copy in its place, or start anew: {erase}",
+                ("memory_damaged", {"file": str(self.path), "command": erase}),
             ) from None
 
     @contextmanager
@@ -252,12 +270,13 @@ class MemoryStore:
     def drop_expired(self, now: datetime | None = None) -> int:
         """Delete for good what has expired, and return how many facts that were."""
         late = self._ask("SELECT key FROM facts WHERE expires_at <= ?", stamp(now or datetime.now(UTC)))
-        return self.forget([key for (key,) in late], turns=False)
+        return self.forget([key for (key,) in late], turns=False) if late else 0
 
     def forget(self, keys: Iterable[str], turns: bool = True) -> int:
         """Delete facts for good, with their vectors; return how many that were.
 
-        `turns`: those of the conversation that tell of them, too.
+        `turns`: those of the conversation that tell of them, or of what was told under their key before, too.
+        The log is emptied even where nothing is left to delete: another program may have kept it before.
         """
         count = 0
         with self.transaction() as connection:
@@ -269,12 +288,10 @@ class MemoryStore:
                 connection.execute("DELETE FROM facts WHERE key = ?", (key,))
                 if turns:
                     rows = connection.execute("SELECT id, user, reply FROM turns").fetchall()
-                    connection.executemany(
-                        "DELETE FROM turns WHERE id = ?",
-                        [(number,) for number, *texts in rows if tells_of(*found, *texts)],
-                    )
-        if count:
-            self._empty_log()
+                    value, source = found
+                    telling = turns_that_tell(key, value, source, rows)
+                    connection.executemany("DELETE FROM turns WHERE id = ?", [(row,) for row in telling])
+        self._empty_log()
         return count
 
     def erase(self) -> None:
@@ -361,15 +378,45 @@ class MemoryStore:
 
 
 def erase_file(path: Path) -> None:
-    """Erase a memory; one that cannot be opened is removed with its log."""
+    """Erase a memory; one of hers that is damaged is removed with its log."""
     try:
         with MemoryStore(path) as store:
             store.erase()
-    except OhloraError as error:
-        if "is damaged" not in str(error):
-            raise
+    except DamagedMemory:
         for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
             path.with_name(name).unlink(missing_ok=True)
+
+
+def is_memory(path: Path) -> bool:
+    """Whether a file begins as her memories do, whatever comes behind: no other file is ever removed."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(MARK.stop)
+    except OSError:
+        return False
+    return head.startswith(HEADER) and head[MARK] == APPLICATION.to_bytes(4, "big")
+
+
+def erase_command(path: Path) -> str:
+    """What erases this memory and no other, to be pasted."""
+    words = ["python", "-m", "ohlora", "chat", "memory=erase", f"memory_file={quoted(str(path))}"]
+    return pasted(words)
+
+
+def turns_that_tell(key: str, value: str, source: str, rows: Iterable[tuple[int, str, str]]) -> list[int]:
+    """The ids of the turns (id, user, reply) that tell of a fact, or have what was told of its key before."""
+    told = {row: told_under(key, user) for row, user, _ in rows}
+    values = {value}.union(*told.values())
+    return [
+        row
+        for row, user, reply in rows
+        if told[row] or any(tells_of(one, source, user, reply) for one in values)
+    ]
+
+
+def told_under(key: str, user: str) -> set[str]:
+    """What a line of the user's tells under a key."""
+    return {one.value for one in to_remember(user, language_of(user)) if one.key == key}
 
 
 def tells_of(value: str, source: str, user: str, reply: str) -> bool:

@@ -74,8 +74,6 @@ class Terminal:
             except (EOFError, KeyboardInterrupt):
                 self.show("")
                 return
-            except UnicodeDecodeError:
-                print("ohlora: a line that is not UTF-8 text is left out", file=sys.stderr)
 
     def reply(self, line: str) -> None:
         pieces = self.conversation.say(line)
@@ -123,14 +121,16 @@ class Terminal:
         store = self.conversation.store
         if key == "all":
             store.erase()
-            self.show("(everything is erased)")
+            folder = self.conversation.battles_dir
+            again = "" if folder is None else f"; battles are read again from {folder}"
+            self.show(f"(everything is erased{again})")
             return
         self.show(f"(forgot {forget(store, key)})")
 
     def battle(self, settings: str) -> None:
         """A battle in a process of its own, with settings as a shell reads them; its result is counted."""
         try:
-            typed = shlex.split(settings)
+            typed = shell_words(settings)
         except ValueError as error:
             raise OhloraError(f"/battle {settings}: {str(error).lower()}") from None
         before = self.conversation.tally()
@@ -143,12 +143,22 @@ class Terminal:
         start += typed
         done = subprocess.run(start, stdin=None if self.asking else subprocess.DEVNULL, check=False)
         after = self.conversation.tally()
-        if done.returncode or after == before:
+        if done.returncode:
             raise OhloraError(f"no result came of that battle; by itself: {' '.join(program()[:-1])} battle")
-        self.show(f"Oh-LoRA: {after.sentence(self.conversation.language)}")
+        if after != before:  # --help plays none, and one of Optuna's is not the user's
+            self.show(f"Oh-LoRA: {after.sentence(self.conversation.language)}")
 
     def show(self, line: str) -> None:
         print(line, file=self.out, flush=True)
+
+
+def shell_words(text: str) -> list[str]:
+    """Words as a shell of this system reads them: on Windows a backslash parts the names of a path."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    if sys.platform == "win32":
+        lexer.escape = ""
+    return list(lexer)
 
 
 class FaceTable:
@@ -167,12 +177,11 @@ class FaceTable:
 
 def forget(store: MemoryStore, key: str) -> str:
     """Forget one fact for good and return its key; OhloraError where nothing is remembered under that."""
-    known = [fact.key for fact in store.facts()]
-    if plain_key(key) not in known:
+    if not store.forget([plain_key(key)]):
+        known = [fact.key for fact in store.facts()]
         hint = nearest(key, known) if known else ": nothing is remembered"
         unknown = ("forget_unknown", {"key": plain_key(key)})
         raise OhloraError(f"/forget takes a key of /memory, or all{hint}", unknown)
-    store.forget([plain_key(key)])
     return plain_key(key)
 
 

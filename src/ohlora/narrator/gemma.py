@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 
 from ohlora.durable import owned, write_json
 from ohlora.errors import OhloraError, need_packages
+from ohlora.provenance import pasted
 
 NAME = "gemma3-270m"
 FOLDER = f"{NAME}-ko-en"  # of the cache
@@ -44,6 +45,7 @@ CHAT_TEMPLATE = (
 
 
 def cache_folder() -> Path:
+    """Where the converted model is: OHLORA_CACHE moves it, a paths.cache_dir that is typed does not."""
     cache = os.environ.get("OHLORA_CACHE")
     base = Path(cache) if cache else Path(platformdirs.user_cache_dir("ohlora", appauthor=False)) / "work"
     return base.expanduser() / FOLDER
@@ -68,9 +70,8 @@ def converted() -> Path:
 
 def how_to_mend(folder: Path) -> str:
     """The command after which a damaged folder is made anew."""
-    return (
-        f"{'rmdir /s' if os.name == 'nt' else 'rm -r'} {shlex.quote(str(folder))}, then it is converted again"
-    )
+    delete = ["rmdir", "/s"] if sys.platform == "win32" else ["rm", "-r"]
+    return f"{pasted([*delete, str(folder)])}, then it is converted again"
 
 
 def need_room(folder: Path) -> None:

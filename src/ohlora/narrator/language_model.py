@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Gt, Le
 
@@ -40,9 +40,11 @@ class Draw:
 class LanguageModelNarrator:
     """Says a line that a causal language model writes, says who won, and has no known contradiction.
 
-    A few lines are drawn at once, the first good one is said; where none is, a second time; then a written
-    line. The same match and seed give the same line on the same machine.
+    A few lines are drawn at once, the first good one is said; where none is, others, up to `rounds` times;
+    then a written line. The same match and seed give the same line on the same machine.
     """
+
+    instead: ClassVar[str] = "narrator=tiny"  # where a model cannot be fetched
 
     language: Language
     seed: Index | None  # None: 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
@@ -21,8 +21,12 @@ WEIGHTS = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]  # nothing 
 Shapes = dict[str, list[int]]  # of weights, by name
 
 
-def find_model(name: str) -> str:
-    """The folder of a model or adapter, fetched from the Hub where `name` is none; OhloraError if nowhere."""
+def find_model(name: str, instead: str | None = None) -> str:
+    """The folder of a model or adapter, fetched from the Hub where `name` is none; OhloraError if nowhere.
+
+    A name whose first part is a folder here is a folder mistyped, and the Hub is not asked for it. `instead`:
+    the setting that needs no network.
+    """
     if name == gemma.NAME:
         return str(gemma.converted())
     folder = Path(name).expanduser()
@@ -30,15 +34,18 @@ def find_model(name: str) -> str:
         if not ({"config.json", "adapter_config.json"} & {file.name for file in folder.iterdir()}):
             raise OhloraError(f"{folder} holds no model: neither config.json nor adapter_config.json")
         return str(folder)
-    if folder.is_absolute() or name.count("/") != 1:
-        raise OhloraError(f"no model at {name}: neither a folder nor a name on the Hub (owner/name)")
+    nowhere = OhloraError(f"no model at {name}: neither a folder nor a name on the Hub (owner/name)")
+    if folder.is_absolute() or name.count("/") != 1 or folder.parent.is_dir():
+        raise nowhere
     try:
         return snapshot_download(name, allow_patterns=WEIGHTS)
+    except HFValidationError:
+        raise nowhere from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise OhloraError(
-            f"{name} is not on this machine and cannot be fetched from the Hub ({why});"
-            " narrator=tiny speaks without a network"
+            f"{name} is not on this machine and cannot be fetched from the Hub ({why})"
+            + (f"; {instead} needs no network" if instead else "")
         ) from None
 
 
@@ -46,7 +53,7 @@ def check_narrator(narrator: LanguageModelNarrator) -> None:
     """Raise OhloraError where the model or its adapter is missing, damaged, or the adapter is another's."""
     if narrator.adapter:
         need_packages("gemma" if narrator.model == gemma.NAME else "narrator", "peft")
-    folder = Path(find_model(narrator.model))
+    folder = Path(find_model(narrator.model, narrator.instead))
     try:
         read_json(folder / "config.json")
         shapes = read_shapes(folder, "model")

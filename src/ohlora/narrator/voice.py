@@ -7,7 +7,6 @@ import unicodedata
 
 # Pictographs, dingbats, arrows and stars, with the marks that only modify them.
 EMOJI = r"[\U0001F000-\U0001FAFF\u2600-\u27BF\u2B00-\u2BFF\u2300-\u23FF][\uFE0F\u200D\U0001F3FB-\U0001F3FF]*"
-HANGUL = re.compile(r"[가-힣ㄱ-ㆎ]")
 LENGTH = {"ko": (15, 80), "en": (20, 120)}  # characters, emoji included
 # 요/니다 endings; nouns that merely end in 요 are listed before the rule.
 POLITE = re.compile(
