@@ -116,6 +116,6 @@ def test_what_cannot_be_drawn_is_told_at_once(population):
         replace(population, female_share=2, masculine={"jav": 1.0}, splits={"train": 0.5})
     assert "female_share=2 is not a number from 0 to 1" in str(caught.value)
     assert "jav is not a trait of identity (did you mean jaw?)" in str(caught.value)
-    assert "do not share out 1" in str(caught.value)
+    assert "these shares do not add up to 1" in str(caught.value)
     with pytest.raises(OhloraError, match="did you mean test_a"):
         population.indices(0, 1, split="test_aa")

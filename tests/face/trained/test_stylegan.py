@@ -214,32 +214,15 @@ class TestEveryPretrainedGenerator:
         generator = PretrainedGenerator(with_random_weights(build()), {})
         coarse, fine = generator.mapping(drawn(2, 12), torch.empty(2, 0)).split(1)
         pictures = [
-            generator.synthesis(generator.mixed(coarse, fine, k)) for k in range(generator.layers + 1)
+            generator.synthesis(
+                torch.cat([coarse.expand(k, -1), fine.expand(generator.layers - k, -1)])[None]
+            )
+            for k in range(generator.layers + 1)
         ]
         torch.testing.assert_close(pictures[0], generator.synthesis(fine), atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(pictures[-1], generator.synthesis(coarse), atol=1e-4, rtol=1e-4)
         for before, after in pairwise(pictures):
             assert float((before - after).abs().max()) > 0.01
-
-    def test_its_maps_come_from_a_parser(self, build):
-        network = with_random_weights(build())
-        w = drawn(2, 10)
-        with pytest.raises(OhloraError, match="draws no maps"):
-            PretrainedGenerator(network, {}).picture(w)
-        bright = PretrainedGenerator(
-            network,
-            {},
-            parser=lambda images: (
-                images.mean(1, keepdim=True).expand(-1, 11, -1, -1) * torch.eye(11)[10].view(11, 1, 1)
-            ),
-        )  # hair where it is bright
-        picture = bright.picture(w)
-        images = bright.synthesis(w)
-        assert torch.equal(picture.images, ((images + 1) * 127.5).round().clamp(0, 255).byte())
-        assert torch.equal(picture.label_maps == 10, images.mean(1) > 0)
-        assert torch.equal(picture.hair > 1 / 11, images.mean(1) > 0)
-        with pytest.raises(OhloraError, match="the parser gave"):
-            PretrainedGenerator(network, {}, parser=lambda images: images).picture(w)
 
     def test_gradients_reach_the_style(self, build):
         generator = PretrainedGenerator(with_random_weights(build()), {})

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from ohlora.build import build
+from ohlora.errors import OhloraError
 from ohlora.face.drawing import classes
 from ohlora.laboratory.acceptance.mood_report import pictures, smile
 
@@ -32,6 +33,13 @@ def test_nobody_smiles_who_is_sad_or_sulky(composed):
     assert smiles["sad"] < 0
     assert smiles["sulky"] < 0
     assert min(smiles["happy"], smiles["laughing"]) > 0
+
+
+@pytest.mark.parametrize("drawn_by", ["network", "stylegan"])
+def test_people_of_a_bank_have_no_others_beside_them(composed, drawn_by):
+    config = composed("mood_report", f"drawn_by={drawn_by}", "paths.stylegan=x.safetensors")
+    with pytest.raises(OhloraError, match=r"people of the population: drawn_by=portrait \| renderer"):
+        build(config.job)
 
 
 @pytest.mark.slow

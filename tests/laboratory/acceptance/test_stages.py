@@ -211,7 +211,7 @@ class TestModelFolder:
         folder = evaluation.models.folder
         card = {"kind": "face_segmenter", "resolution": 32, "width": 4, "domain": "photos of ffhq"}
         save_model(folder, "segmenter_a", UNet(4).state_dict(), card)
-        with pytest.raises(OhloraError, match="learned from photos of ffhq; this table is of rendered faces"):
+        with pytest.raises(OhloraError, match="learned from photos of ffhq, but these are rendered faces"):
             evaluation.models.segmenter("a")
 
 

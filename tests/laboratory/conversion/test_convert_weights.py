@@ -221,6 +221,19 @@ def test_a_tensor_cannot_reach_outside_its_storage(convert, official, stylegan2,
         convert(tmp_path / "a.pkl", "trust=true")
 
 
+@pytest.mark.parametrize("inside", [lambda network: network, lambda network: 7], ids=["itself", "a number"])
+def test_a_network_whose_parts_are_none_is_damaged(convert, official, stylegan2, tmp_path, inside):
+    network = official(stylegan2)["G_ema"]
+    parts = network.state["_modules"]
+    parts["mapping"] = inside(network)
+    if inside(network) == 7:
+        network.state["_parameters"] = 7
+    # The parts before the network: a pickle that comes back to them while it makes the network is finite.
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"parts": parts, "G_ema": network}))
+    with pytest.raises(OhloraError, match=r"is damaged or no pickle of a StyleGAN2-ADA network"):
+        convert(tmp_path / "a.pkl", "trust=true")
+
+
 def test_a_pickle_needs_trust(convert, official, stylegan2, tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(official(stylegan2)))
     with pytest.raises(OhloraError, match="trust=true"):

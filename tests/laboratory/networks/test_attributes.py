@@ -83,6 +83,13 @@ class TestRegions:
             job.run()
 
 
+def test_labels_of_one_kind_alone_teach_nothing(face_job, tmp_path):
+    """Few pictures are bad: among the first four of this world none."""
+    words = (*FEW, "curve=[4]", "target=quality", "dataset.seed=3")
+    with pytest.raises(OhloraError, match=r"target=quality: the first 4 labels are all alike"):
+        face_job("face_attr", tmp_path, *words).run()
+
+
 @pytest.fixture(scope="module")
 def judged(face_job, tmp_path_factory):
     folder = tmp_path_factory.mktemp("judges")

@@ -40,7 +40,7 @@ class TestAnAlbum:
         assert len(photos.unique()) == 8
 
     def test_the_other_day_has_other_light_and_other_properties_but_the_same_face(self, people):
-        width = people.source.renderer.identity_dim
+        width = len(people.source.renderer.identity)
         other = people.source.draws("train", people.positions, photo=1)
         assert torch.equal(other.latents[:, :width], people.draws.latents[:, :width])
         assert (other.latents[:, width:] != people.draws.latents[:, width:]).all()

@@ -89,7 +89,6 @@ def test_a_run_leaves_a_segmenter_and_its_report(face_job, tmp_path, batch):
     assert (tmp_path / "segmenter_b.report.json").is_file()
     p = segmenter.probabilities(batch.images[:3])
     assert torch.allclose(p.sum(1), torch.ones(3, 32, 32), atol=1e-5)
-    assert torch.equal(segmenter.hair(batch.images[:3]), p[:, classes.HAIR])
     assert torch.equal(p.argmax(1).byte(), segmenter.label_maps(batch.images[:3]))
 
 

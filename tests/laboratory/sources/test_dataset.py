@@ -87,6 +87,20 @@ def test_defects_and_hand_labels_are_asked_for(world):
     assert labelled.item() != spoilt.draws.quality[slipped].item()
 
 
+def test_a_fingerprint_names_what_a_key_does_not(world):
+    def told(of: RenderedFaces, *labels: str, by_hand: bool = False) -> str:
+        part = of.part("train", 300)
+        return (part.labelled_by_hand() if by_hand else part).fingerprint(*labels)
+
+    spoilt = replace(world, spoilt=True)
+    worse = replace(spoilt, population=replace(world.population, bad_share=0.3))
+    noisy = replace(spoilt, population=replace(world.population, label_noise=0.3))
+    assert {one.key for one in (spoilt, worse, noisy)} == {world.key}
+    assert len({told(world), told(spoilt), told(worse), told(replace(world, seed=1))}) == 4
+    assert told(noisy) == told(spoilt)
+    assert told(noisy, "quality", by_hand=True) != told(spoilt, "quality", by_hand=True)
+
+
 def test_steps_go_through_everybody_and_do_not_depend_on_where_a_run_began(world):
     part = world.part("train", 10)
     steps = FaceSteps(part, batch_size=3, seed=4, first=0, last=7)

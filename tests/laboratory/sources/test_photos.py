@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -257,7 +260,7 @@ def test_the_cache_is_read_and_follows_the_files(source, folder, tmp_path_factor
     first = everything(source("folder", folder, cache_dir=cache))
     assert len(list(cache.rglob("*.npy"))) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(PhotoFaces, "read_into", lambda *_: pytest.fail("read twice"))
+        patch.setattr(PhotoFaces, "read_pixels", lambda *_: pytest.fail("read twice"))
         again = everything(source("folder", folder, cache_dir=cache))
     assert torch.equal(first.images, again.images)
     write(Image.new("RGB", (64, 64), "red"), folder / "face0.png")
@@ -267,6 +270,80 @@ def test_the_cache_is_read_and_follows_the_files(source, folder, tmp_path_factor
     with pytest.raises(OhloraError, match=r"cannot be read as images: 1 \(face1\.png\)"):
         everything(source("folder", folder, cache_dir=cache))
     assert not list(cache.rglob("*.part"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which files are mapped into memory")
+def test_a_broken_photo_leaves_no_open_file(source, folder, tmp_path_factory):
+    """Windows removes no file that is open, and the error, as long as it is held, refers to what was read."""
+    cache = tmp_path_factory.mktemp("cache")
+    (folder / "face1.png").write_bytes(b"no image")
+    with pytest.raises(OhloraError) as caught:
+        everything(source("folder", folder, cache_dir=cache))
+    assert caught.value.__traceback__ is not None
+    assert str(cache) not in Path("/proc/self/maps").read_text()
+
+
+def sorted_by_gender(root: Path, each: int = 60) -> Path:
+    """Small pictures in men/ and women/, with a labels.csv."""
+    rows = []
+    for gender, people in enumerate(("men", "women")):
+        for number in range(each):
+            write(Image.new("RGB", (16, 16), (number, gender * 255, 0)), root / people / f"{number}.png")
+            rows.append(f"{people}/{number}.png,{gender}")
+    (root / "labels.csv").write_text("\n".join(["file,gender", *rows]) + "\n")
+    return root
+
+
+class TestSortedFolders:
+    def test_the_first_of_every_split_are_of_all_folders(self, source, tmp_path):
+        read = source("folder", sorted_by_gender(tmp_path), resolution=16)
+        few = read.part("train", 20)
+        assert 0.2 < float(few.label("gender").mean()) < 0.8
+        assert torch.equal(few.positions, read.part("train").positions[:20])
+        assert len(set(read.part("train").positions.tolist())) == int((read.split_of == 0).sum())
+
+    def test_a_limit_takes_some_of_all_folders_and_of_all_splits(self, source, tmp_path):
+        read = source("folder", sorted_by_gender(tmp_path), resolution=16, limit=40)
+        names = [photo.name for photo in read.photos]
+        assert len(names) == 40
+        assert 8 < sum(name.startswith("men") for name in names) < 32
+        everybody = [photo.name for photo in source("folder", tmp_path, resolution=16).photos]
+        assert names == [name for name in everybody if name in names]
+        assert float((read.split_of == 0).float().mean()) < 0.9
+
+
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_korean_names_of_a_mac_are_the_same_names(source, five, tmp_path, written):
+    """A file system may keep what was typed as 철수 in parts."""
+    name = unicodedata.normalize(written, "철수")
+    write(picture(five, 0), tmp_path / f"{name}.png")
+    write(Image.fromarray(five.label_maps[0].numpy()), tmp_path / "maps" / "철수.png")
+    (tmp_path / "labels.csv").write_text(
+        f"file,gender\n{unicodedata.normalize('NFD', '철수')}.png,1\n", "utf-8"
+    )
+    (photo,) = source("folder", tmp_path, resolution=SIZE).photos
+    assert (photo.name, photo.gender) == ("철수", 1.0)
+    assert set(photo.masks) == {""}
+
+
+def test_a_fingerprint_names_all_that_is_learned(source, folder):
+    """Of the training part's photos: labels that are used, yaw, and what a parser makes of them."""
+
+    def told(*labels: str, **settings) -> str:
+        read = replace(source("folder", folder, resolution=SIZE), splits={"train": 1.0}, **settings)
+        return read.part("train").fingerprint(*labels)
+
+    before = told(), told("gender"), told("quality")
+    assert before == (told(), told("gender"), told("quality"))
+    (folder / "labels.csv").write_text("file,gender,quality\nface0.png,0,0.9\nface3,0.25,\n")
+    assert (told(), told("quality")) == (before[0], before[2])
+    assert told("gender") != before[1]
+    shutil.rmtree(folder / "maps")
+    skin, hair = (
+        lambda images, label=label: torch.eye(11)[label].view(11, 1, 1).expand(len(images), -1, SIZE, SIZE)
+        for label in (classes.SKIN, classes.HAIR)
+    )
+    assert told(parser=skin) == told(parser=skin) != told(parser=hair)
 
 
 def test_the_licence_is_said_once(source, ffhq, celebamask, folder, capsys):
@@ -314,6 +391,10 @@ def test_the_licence_is_said_once(source, ffhq, celebamask, folder, capsys):
             lambda f: (f / "labels.csv").write_text("file,identity\nface0,4\n"),
             "identity for some photos only",
         ),
+        (
+            lambda f: (f / "labels.csv").write_text(f"file,identity\nface0,{2**63}\n"),
+            f"line 2 identity={2**63}",
+        ),
         (lambda f: (f / "labels.csv").write_bytes(b"\xff\xfe\x00"), r"labels\.csv cannot be read"),
     ],
 )
@@ -353,6 +434,10 @@ def test_faults_of_a_folder_are_named(source, folder, spoil, told):
             r"mapping\.txt is damaged",
         ),
         (lambda f: (f / "identity_CelebA.txt").write_text("1.jpg\n"), r"identity_CelebA\.txt is damaged"),
+        (
+            lambda f: (f / "identity_CelebA.txt").write_text(f"1.jpg {2**63}\n"),
+            r"identity_CelebA\.txt is damaged",
+        ),
         (lambda f: (f / "CelebA-HQ-img/0.jpg").write_bytes(b"\xff\xd8"), r"as images: 1 \(0\.jpg\)"),
     ],
 )

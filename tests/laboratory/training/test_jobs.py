@@ -37,6 +37,19 @@ def test_a_wrong_value_is_told_before_anything_is_built(face_job, tmp_path, mode
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("model", ["face_bank", "face_directions", "face_filter", "face_samples"])
+def test_what_is_done_in_one_go_is_not_resumed(face_job, tmp_path, model):
+    words = ("paths.stylegan=x.safetensors",) if model == "face_samples" else ()
+    with pytest.raises(OhloraError, match=r"resume=\S+: this is done in one go; start it again"):
+        face_job(model, tmp_path, *words, f"resume={tmp_path}")
+
+
+def test_no_favourite_is_beyond_the_candidates(face_job, tmp_path):
+    told = r"favourites=\[4, 7\] are beyond job.candidates=4"
+    with pytest.raises(OhloraError, match=told):
+        face_job("face_bank", tmp_path, "job.candidates=4", "favourites=[3,4,7]")
+
+
 def test_every_fold_needs_labels(face_job, tmp_path):
     with pytest.raises(OhloraError, match=r"labels=9, curve=4 is not a whole number from 10 up"):
         face_job("face_attr", tmp_path, "labels=9", "curve=[4,10]", "face_counts.train=64")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def photo_job(face_job, folder):
 
 
 @pytest.fixture(scope="module")
-def taught(photo_job, tmp_path_factory) -> Path:
+def taught_by_photos(photo_job, tmp_path_factory) -> Path:
     """A folder of segmenters, regressors, judges and what they kept, learned from photos."""
     place = tmp_path_factory.mktemp("taught")
     here = (f"save_to={place}", f"paths.face={place}")
@@ -62,20 +63,20 @@ def taught(photo_job, tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_teachers_know_what_the_folder_tells(taught):
-    told = json.loads((taught / "gender" / "gender.report.json").read_text())
+def test_teachers_know_what_the_folder_tells(taught_by_photos):
+    told = json.loads((taught_by_photos / "gender" / "gender.report.json").read_text())
     assert told["domain"].startswith("photos")
     assert 20 < told["scores"]["faces"] < 0.8 * PEOPLE  # labelled, of the training split, less those taught
     assert "bayes_accuracy" not in told["scores"]
-    _, card = load_model(taught, "regressor_b", "face_regressor")
+    _, card = load_model(taught_by_photos, "regressor_b", "face_regressor")
     assert card["properties"] == list(SOFT_SCORES)
-    _, card = load_model(taught, "kept", "face_filter")
+    _, card = load_model(taught_by_photos, "kept", "face_filter")
     assert 0 <= card["scores"]["precision"] <= 1
 
 
 @pytest.mark.slow
-def test_a_generator_of_photos(photo_job, taught, tmp_path):
-    words = (f"paths.face={taught}", f"filtered_faces={taught}", "job.watched=8")
+def test_a_generator_of_photos(photo_job, taught_by_photos, tmp_path):
+    words = (f"paths.face={taught_by_photos}", f"filtered_faces={taught_by_photos}", "job.watched=8")
     photo_job("face_vae", tmp_path, "variant=photos", *words).run()
     generator = load_generator(tmp_path, "generator_photos")
     assert list(generator.properties) == list(SOFT_SCORES)
@@ -88,8 +89,8 @@ def test_a_generator_of_photos(photo_job, taught, tmp_path):
         photo_job("face_vae", tmp_path, *words).run()
 
 
-def test_altered_faces_are_asked_for_what_others_show(photo_job, taught, tmp_path):
-    job = photo_job("face_vae", tmp_path, "variant=photos", f"paths.face={taught}")
+def test_altered_faces_are_asked_for_what_others_show(photo_job, tmp_path):
+    job = photo_job("face_vae", tmp_path, "variant=photos")
     source = job.prepare()
     network = FaceVae(job.network, source.properties, 32, None)
     lesson = {**job.lesson.of_learner(), "seed": 0}
@@ -100,6 +101,37 @@ def test_altered_faces_are_asked_for_what_others_show(photo_job, taught, tmp_pat
     scene = Scene(learner, faces, torch.Generator().manual_seed(0))
     assert len(scene.images) == 6
     assert torch.equal(scene.twin_asked, faces.properties.roll(1, 0))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("face_vae", "variant=photos"),
+        ("face_props", "role=examiner"),
+        ("face_attr", "target=gender", *FEW),
+    ],
+)
+def test_networks_of_renders_teach_nothing_about_photos(photo_job, taught, tmp_path, words):
+    model, *settings = words
+    with pytest.raises(
+        OhloraError, match=r"learned from rendered faces, but these are photos: give .*paths\.face"
+    ):
+        photo_job(model, tmp_path, *settings, f"paths.face={taught}").run()
+
+
+def test_a_run_does_not_go_on_with_other_labels(face_job, folder, tmp_path):
+    """Folds that learned of labels which were corrected since would be mixed with new ones."""
+    root, run = tmp_path / "photos", tmp_path / "run"
+    shutil.copytree(folder, root)
+    words = ("dataset=faces_folder", f"dataset.root={root}", "dataset.resolution=32", "target=quality", *FEW)
+    face_job("face_attr", run, *words).run()
+    face_job("face_attr", run, *words, f"resume={run}").run()
+    table = root / "labels.csv"
+    other = {"0": "1", "1": "0"}
+    lines = [line[:-1] + other.get(line[-1], line[-1]) for line in table.read_text().splitlines()]
+    table.write_text("\n".join(lines))
+    with pytest.raises(OhloraError, match=r"was started with other settings: taught was"):
+        face_job("face_attr", run, *words, f"resume={run}").run()
 
 
 def test_what_a_folder_does_not_tell_is_named(face_job, folder, tmp_path):

@@ -17,6 +17,8 @@ from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.face.acting.film import look
 from ohlora.face.acting.person import cast
+from ohlora.face.drawing.generator import to_uint8
+from ohlora.face.trained.face_bank import load_bank
 from ohlora.face.trained.stylegan.acting import DIRECTIONS_KIND, ActingStyleGAN
 from ohlora.face.trained.stylegan.calibration import Scale
 from ohlora.face.trained.stylegan.layers import Plan
@@ -252,6 +254,26 @@ def test_directions_need_samples_and_their_scores(made, face_job):
         face_job("face_directions", made.parent / "x", *here).run()
 
 
+def test_a_bank_shows_the_nod_that_she_will_have(made, face_job, animate):
+    """Moods ask for pitch too: those who are chosen are seen, and ranked, at its rest."""
+    folder = made.with_name("stylegan2_samples")
+    rows = {}
+    for number in range(SAMPLES):
+        with Image.open(folder / f"{number:06d}.png") as picture:
+            eyes, mouth, yaw = scores_of(np.asarray(picture.convert("RGB")))
+        rows[number] = (eyes, mouth, yaw, eyes - mouth)
+    write_scores(folder / "labels.csv", ("eyes", "mouth", "yaw", "pitch"), rows)
+    here = (f"paths.stylegan={made}",)
+    face_job("face_directions", made.parent / "x", *here, "method=ridge").run()
+    face_job("face_bank", made.parent / "x", *here, "job.candidates=6").run()
+    generator, _ = cast(animate(made))
+    assert "pitch" in generator.properties
+    sha256 = load_model(made.parent, made.stem, "stylegan2")[1]["weights"]["sha256"]
+    bank = load_bank(made.parent, f"{made.stem}_bank", sha256)
+    drawn = to_uint8(generator.synthesis(generator.mapping(bank.latents, bank.bases)))
+    assert torch.equal(drawn, bank.thumbnails)
+
+
 def test_a_parser_of_another_kind_is_refused(made):
     with pytest.raises(OhloraError, match=r"is of kind=stylegan2; expected face_regressor \| face_segmenter"):
         load_labeller(str(made))
@@ -280,6 +302,30 @@ def test_a_parser_fills_the_scores_in(made, face_job):
     face_job("face_samples", made.parent / "x", *words[:2], "samples=50", words[3]).run()
     again = read_scores(folder / "labels.csv", 50)
     np.testing.assert_array_equal(again.values[:40], scores.values)
+
+
+@pytest.mark.slow
+def test_another_parser_scores_again(made, face_job):
+    """Its scores take the place of the other's; those that somebody wrote are left alone."""
+    folder = made.with_name("stylegan2_samples")
+    words = (f"paths.stylegan={made}", "psi=1", "samples=40")
+    regressors = [f"parser={assets_dir() / 'face' / f'regressor_{one}.safetensors'}" for one in "ab"]
+    with pytest.raises(OhloraError, match=r"has scores of somebody else"):
+        face_job("face_samples", made.parent / "x", *words, regressors[0]).run()
+    shutil.rmtree(folder)
+    told = []
+    for parser in (*regressors, regressors[0]):
+        face_job("face_samples", made.parent / "x", *words, parser).run()
+        told.append((folder / "labels.csv").read_text())
+    assert told[0] == told[2] != told[1]
+    write_scores(folder / "labels.csv", ("eyes", "mouth"), {0: (0.5, 0.5)})
+    with pytest.raises(OhloraError, match=r"has scores of somebody else"):
+        face_job("face_samples", made.parent / "x", *words, regressors[1]).run()
+
+
+def test_a_parser_of_renders_is_warned_of(capfd):
+    load_labeller(str(assets_dir() / "face" / "segmenter_a.safetensors"))
+    assert "learned from rendered faces: off photos" in capfd.readouterr().err
 
 
 @pytest.mark.slow

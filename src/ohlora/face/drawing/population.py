@@ -59,13 +59,14 @@ def _with_background(properties: Mapping[str, Real]) -> Mapping[str, Real]:
     return properties
 
 
-def _sharing_out(splits: Mapping[str, float]) -> Mapping[str, float]:
+def _sharing_out_one(splits: Mapping[str, float]) -> Mapping[str, float]:
     if abs(sum(splits.values()) - 1) > 1e-9:
-        raise ValueError("do not share out 1")
+        raise ValueError("these shares do not add up to 1")
     return splits
 
 
 Trait = Annotated[tuple[float, NotNegative], Strict(False)]  # centre and spread
+Splits = Annotated[Mapping[Name, Share], AfterValidator(_sharing_out_one)]
 Properties = Annotated[Mapping[Name, Real], AfterValidator(_with_background)]  # ranges of what is asked for
 
 
@@ -85,7 +86,7 @@ class Population:
     masculine: Mapping[Name, float]
     bad_share: Annotated[float, Ge(0), Le(0.5)]
     label_noise: Annotated[float, Ge(0), Le(0.5)]
-    splits: Annotated[Mapping[Name, Share], AfterValidator(_sharing_out)]
+    splits: Splits
 
     @field_validator("masculine")
     @classmethod

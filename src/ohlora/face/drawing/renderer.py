@@ -54,11 +54,6 @@ class Renderer:
         return (*self.properties, *self.identity, *self.nuisance)
 
     @property
-    def identity_dim(self) -> int:
-        """Latents that say who she is; those after them may change from photo to photo."""
-        return len(self.identity)
-
-    @property
     def latent_dim(self) -> int:
         return len(self.identity) + len(self.nuisance)
 

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import torch
 
 from ohlora.assets import load_model, need_resolution
-from ohlora.errors import OhloraError
 from ohlora.face.trained.face_bank import BANK_KIND, FaceBank, load_bank
 from ohlora.face.trained.vae import VaeGenerator, load_generator
 from ohlora.laboratory.networks.attributes import Judge, load_judge
@@ -19,6 +18,7 @@ from ohlora.laboratory.networks.identity import Embedder, load_embedder
 from ohlora.laboratory.networks.regressor import Regressor, load_regressor
 from ohlora.laboratory.networks.segmenter import Segmenter, load_segmenter
 from ohlora.laboratory.roles import ROLES
+from ohlora.laboratory.sources.source import need_domain
 from ohlora.laboratory.training.fill_bank import BANK
 from ohlora.laboratory.training.filter_faces import FILTER, FILTER_KIND
 
@@ -93,11 +93,7 @@ class ModelFolder:
             self.need(name)
             loaded: Any = load()
             need_resolution(loaded.card, self.resolution)
-            taught = loaded.card.get("domain", self.domain)
-            if taught != self.domain:
-                raise OhloraError(
-                    f"{self.folder / name} learned from {taught}; this table is of {self.domain}"
-                )
+            need_domain(loaded.card, self.domain)
             loaded.network.to(self.device)
             self.kept[name] = loaded
         return self.kept[name]

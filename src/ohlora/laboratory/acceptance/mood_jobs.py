@@ -7,9 +7,9 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from ohlora.config import Count, Name, config, deferred
+from ohlora.config import Count, Name, compared, config, deferred
 from ohlora.face.acting.expression import Expressions
-from ohlora.face.acting.person import Number, PersonSettings
+from ohlora.face.acting.person import DrawnPerson, Number, PersonSettings
 from ohlora.face.drawing.generator import GeneratorSettings
 from ohlora.face.drawing.ombre import Ombre
 from ohlora.face.drawing.population import Population
@@ -35,3 +35,8 @@ class MoodReport:
     logger: LoggerChoice | None  # None: what lies in the folder is all
 
     run = deferred("ohlora.laboratory.acceptance.mood_report", "report_moods")
+
+    @compared
+    def _others_can_be_drawn(self) -> None:
+        if not isinstance(self.person, DrawnPerson):
+            raise ValueError("the others are people of the population: drawn_by=portrait | renderer")

@@ -16,7 +16,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from ohlora.errors import OhloraError
-from ohlora.laboratory.conversion.restricted import Persisted, read_snapshot
+from ohlora.laboratory.conversion.restricted import Persisted, damaged, read_snapshot
 
 # Parts of a training file that hold a generator, averaged weights first: they draw the better pictures.
 PARTS = ("G_ema", "g_ema", "generator_smooth", "G", "g", "generator")
@@ -48,22 +48,14 @@ def read_source(path: Path, trust: bool) -> Source:
             )
         with path.open("rb") as file:
             part, network = picked(read_snapshot(file, str(path)), Persisted, path)
-        tensors, conv_clamp = network.tensors(), official_clamp(network, path)
+        tensors, conv_clamp = official(network, path)
     else:
         part, tensors = picked(read_tensors(path), Mapping, path)
         tensors = {str(name): value for name, value in tensors.items() if isinstance(value, Tensor)}
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else sha256(file)
+        digest = hashlib.file_digest(file, "sha256")
     provenance = {"file": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest(), "part": part}
     return Source(tensors, conv_clamp, provenance)
-
-
-def sha256(file: Any) -> Any:
-    """hashlib.file_digest, for Python 3.10."""
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest
 
 
 def read_tensors(path: Path) -> Mapping[str, Any]:
@@ -100,6 +92,16 @@ def picked(content: Mapping[str, Any], kind: type, path: Path) -> tuple[str, Any
         return "all", content
     there = ", ".join(sorted(map(str, content))[:8]) or "nothing"
     raise OhloraError(f"{path} has no generator: {there} (looked for: {' | '.join(PARTS)})")
+
+
+def official(network: Persisted, path: Path) -> tuple[dict[str, Tensor], float | None]:
+    """An official network's tensors and the limit of its activations; OhloraError where it is damaged."""
+    try:
+        return network.tensors(), official_clamp(network, path)
+    except OhloraError:
+        raise
+    except Exception as error:  # parts that are no parts, or contain themselves
+        raise damaged(str(path), error) from None
 
 
 def official_clamp(network: Persisted, path: Path) -> float | None:

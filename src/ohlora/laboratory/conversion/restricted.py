@@ -135,6 +135,12 @@ class PlainUnpickler(pickle.Unpickler):
         return self.names[module_name, global_name]
 
 
+def damaged(name: str, error: Exception) -> OhloraError:
+    """What is said of a file that holds no network, whatever went wrong."""
+    why = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+    return OhloraError(f"{name} is damaged or no pickle of a StyleGAN2-ADA network ({why})")
+
+
 def read_snapshot(file: BinaryIO, name: str) -> Mapping[str, Any]:
     """The dictionary an official file holds; OhloraError where it is anything else. `name` names the file."""
     seen = Seen()
@@ -146,8 +152,7 @@ def read_snapshot(file: BinaryIO, name: str) -> Mapping[str, Any]:
                 f"{name} is refused: it names {seen.refused[0]}, which no generator is made of;"
                 " nothing of it was run"
             ) from None
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:160]
-        raise OhloraError(f"{name} is damaged or no pickle of a StyleGAN2-ADA network ({why})") from None
+        raise damaged(name, error) from None
     if not isinstance(snapshot, Mapping):
         raise OhloraError(f"{name} holds a {type(snapshot).__name__}, not a dictionary with G_ema")
     return snapshot

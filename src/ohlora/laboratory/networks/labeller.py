@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from ohlora.laboratory.measures.scores import SOFT_SCORES, soft_scores
 from ohlora.laboratory.networks.regressor import REGRESSOR_KIND, Regressor, load_regressor
 from ohlora.laboratory.networks.segmenter import SEGMENTER_KIND, Segmenter, load_segmenter
 from ohlora.laboratory.networks.settings import SavedParser
+from ohlora.laboratory.sources.settings import RENDERED
+from ohlora.text import printable
 
 KINDS = (REGRESSOR_KIND, SEGMENTER_KIND)  # a file that is not there is said to be the last, the usual one
 
@@ -87,9 +90,16 @@ def load_labeller(file: str) -> Labeller:
     path = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
     try:
         load = load_regressor if card_kind(path, KINDS) == REGRESSOR_KIND else load_segmenter
-        return Labeller(load(path.parent, path.name))
+        network = load(path.parent, path.name)
     except OhloraError as error:
         raise OhloraError(
             f"parser={file}: {error} (model=face_seg or model=face_props makes one, of your photos with"
             " dataset=faces_folder | faces_celebamask)"
         ) from None
+    if (domain := network.card.get("domain")) == RENDERED:
+        print(
+            f"ohlora: parser={printable(file)} learned from {domain}: off photos, and off what a StyleGAN"
+            " learned from them, it reads nonsense",
+            file=sys.stderr,
+        )
+    return Labeller(network)

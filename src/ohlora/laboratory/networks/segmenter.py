@@ -29,7 +29,6 @@ SMALL = (
     classes.LOWER_LIP,
 )
 UNSEEN = 255  # the label of pixels that teach nothing
-HAIR_LIKELY = 0.5
 
 
 def convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -129,10 +128,6 @@ class Segmenter:
     def label_maps(self, images: Tensor) -> Tensor:
         """The likeliest class of each pixel, uint8 [n, rows, columns]."""
         return predict(self.network, images, ask=lambda part: self.ask(part).argmax(dim=1).byte())
-
-    def hair(self, images: Tensor) -> Tensor:
-        """The probability of hair, float32 [n, rows, columns]: what an ombre is painted by."""
-        return self.probabilities(images)[:, classes.HAIR]
 
     def ask(self, images: Tensor) -> Tensor:
         return self.network(to_network(images)).float()

@@ -22,7 +22,7 @@ from ohlora.errors import OhloraError
 from ohlora.face.drawing.population import Draws
 from ohlora.laboratory.sources.faces import Faces, described
 from ohlora.laboratory.sources.settings import RenderedFaces
-from ohlora.laboratory.sources.source import FacePart, InOrder
+from ohlora.laboratory.sources.source import FacePart, InOrder, digest
 from ohlora.laboratory.sources.twins import counterfactuals
 
 BLOCK = 128  # pictures a file: a kill costs at most so many renders
@@ -146,6 +146,11 @@ class RenderedPart:
         others = source.twins(draws)
         pictures = source.pictures(self.split, positions, others, twins=True, photo=self.photo)
         return joined(faces, described(renderer, others, pictures, twin_of=torch.arange(len(rows))))
+
+    def fingerprint(self, *labels: str) -> str:
+        """Names all that is learned from these faces: who they are, how spoilt, and these labels of them."""
+        known = [self.draws.severity, self.draws.defect, *(self.label(name) for name in labels)]
+        return digest(f"{self.source.key} {self.split} {self.photo}", self.positions, *known)
 
     def in_order(self, twins: bool = False) -> InOrder:
         """All of them, once, in batches."""

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -63,7 +64,12 @@ def images_below(folder: Path, without: str = "") -> list[Path]:
 
 def key_of(path: Path, root: Path) -> str:
     """The name of a photo: its path within the set, without suffix, the same on every system."""
-    return path.relative_to(root).with_suffix("").as_posix()
+    return composed(path.relative_to(root).with_suffix("").as_posix())
+
+
+def composed(name: str) -> str:
+    """A name as it is typed: macOS takes Hangul syllables and accented letters of file names apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def labelled(photos: list[Photo], root: Path, faults: list[str]) -> list[Photo]:
@@ -88,7 +94,7 @@ def labelled(photos: list[Photo], root: Path, faults: list[str]) -> list[Photo]:
     photos, seen = list(photos), set()
     absent, twice, wrong = [], [], []
     for line, row in enumerate(rows, start=2):
-        name = (row["file"] or "").strip().replace("\\", "/")
+        name = composed((row["file"] or "").strip().replace("\\", "/"))
         if Path(name).suffix.lower() in IMAGE_SUFFIXES:
             name = Path(name).with_suffix("").as_posix()
         if name not in known:
@@ -123,7 +129,7 @@ def read_row(cells: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
             if key == "split":
                 values["splits"] = FOLDER_SPLITS[text]
             elif key == "identity":
-                values[key] = int(text)
+                values[key] = person(text)
             else:
                 values[key] = float(text)
                 if not 0 <= float(text) <= 1:
@@ -131,6 +137,13 @@ def read_row(cells: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
         except (ValueError, KeyError):
             bad.append(f"{key}={text}")
     return values, bad
+
+
+def person(text: str) -> int:
+    """The number of a person; ValueError where it is none that a tensor holds."""
+    if not -(2**63) <= (number := int(text)) < 2**63:
+        raise ValueError(f"{text} is beyond 64 bits")
+    return number
 
 
 def find_folder(root: Path, resolution: int, faults: list[str]) -> list[Photo]:
@@ -302,7 +315,7 @@ def identities(path: Path, faults: list[str]) -> dict[int, int]:
         return {}
     rows = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     try:
-        return {int(Path(row[0]).stem): int(row[1]) for row in rows if row}
+        return {int(Path(row[0]).stem): person(row[1]) for row in rows if row}
     except (IndexError, ValueError):
         faults.append(f"{path.name} is damaged: a line has a photo and the number of a person")
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -32,10 +32,11 @@ from ohlora.laboratory.sources.faces import Faces
 from ohlora.laboratory.sources.parsing import painted, sided
 from ohlora.laboratory.sources.photo_files import Photo, find_photos, some
 from ohlora.laboratory.sources.settings import LICENCES, MISSING, PhotoFaces
-from ohlora.laboratory.sources.source import InOrder
+from ohlora.laboratory.sources.source import InOrder, digest
 from ohlora.space import Real
 
 VERSION = 2  # of what is read into the cache; raise it when the same files give other pixels
+SEEN = 16  # photos whose predicted maps tell one parser from another
 RANGE = (0.01, 0.99)  # quantiles: beyond lie what a map has wrong
 BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
@@ -52,9 +53,20 @@ class BadPhoto(Exception):
 
 
 def photos_of(source: PhotoFaces) -> list[Photo]:
-    """What is there, by its files alone."""
+    """What is there, by its files alone; of more than `limit`, those that are drawn, in their order."""
     say_licence(source.layout)
-    return find_photos(source.layout, source.root, source.resolution)[: source.limit]
+    photos = find_photos(source.layout, source.root, source.resolution)
+    return [photos[row] for row in sorted(shuffled(photos)[: source.limit])]
+
+
+def shuffled(photos: Sequence[Photo]) -> list[int]:
+    """Positions of photos in an order of chance, the same on every machine: by a hash of their names.
+
+    Folders are often sorted, men/ before women/: their first photos would be all alike.
+    """
+    # Apart from the hash that a split is drawn by, which would give a limited set photos of one split only.
+    keys = [hashlib.sha256(f"order of {photo.name}".encode()).digest() for photo in photos]
+    return sorted(range(len(photos)), key=keys.__getitem__)
 
 
 def splits_of(source: PhotoFaces) -> Tensor:
@@ -83,16 +95,19 @@ def pixels_of(source: PhotoFaces) -> np.ndarray:
     """
     shape = (len(source.photos), 4, source.resolution, source.resolution)
     if source.cache_dir is None:
-        pixels = np.zeros(shape, dtype=np.uint8)
-        source.read_into(pixels)
+        pixels = np.empty(shape, dtype=np.uint8)
+        for row, one in enumerate(source.read_pixels()):
+            pixels[row] = one
         return pixels
     path = Path(source.cache_dir) / "photos" / f"{source.key}.npy"
     if not path.is_file():
-        with replacing(path) as part:
-            pixels = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-            source.read_into(pixels)
-            pixels.flush()
-            del pixels
+        # Written as a file: a memory map stays open as long as an error refers to it, and Windows removes
+        # no open file.
+        with replacing(path) as part, part.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for one in source.read_pixels():
+                file.write(one.tobytes())
     return np.load(path, mmap_mode="r")
 
 
@@ -106,27 +121,30 @@ def key_of_pixels(source: PhotoFaces) -> str:
     return digest.hexdigest()[:16]
 
 
-def read_into(source: PhotoFaces, pixels: np.ndarray) -> None:
-    """Read every photo; OhloraError names those that cannot be used."""
+def read_pixels(source: PhotoFaces) -> Iterator[np.ndarray]:
+    """Read every photo, uint8 [4, resolution, resolution]; at the end OhloraError names what is of no use."""
     faults: dict[str, list[str]] = {}
     scales = deep_scales(photo.image for photo in source.photos)
-    for row, photo in enumerate(source.photos):
+    for photo in source.photos:
+        pixels = np.zeros((4, source.resolution, source.resolution), dtype=np.uint8)
         try:
-            pixels[row, :3], shape = read_photo(photo.image, source.resolution, scales)
+            pixels[:3], shape = read_photo(photo.image, source.resolution, scales)
             if photo.masks:
-                pixels[row, 3] = read_map(photo, source.resolution, shape)
+                pixels[3] = read_map(photo, source.resolution, shape)
         except BadPhoto as fault:
             faults.setdefault(str(fault), []).append(photo.image.name)
+        yield pixels
     if faults:
         reasons = "; ".join(f"{why}: {some(names)}" for why, names in faults.items())
         raise OhloraError(f"{source.root} as layout={source.layout}: {reasons}")
 
 
 def photo_part(source: PhotoFaces, split: str, count: int | None = None) -> PhotoPart:
-    """The first `count` photos of a split, or all of them where there are fewer."""
+    """`count` photos of a split, drawn by a hash of their names, or all of them where there are fewer."""
     if split not in source.splits:
         raise OhloraError(f"split={split} is not one of {' | '.join(source.splits)}")
-    rows = (source.split_of == list(source.splits).index(split)).nonzero()[:, 0]
+    order = torch.tensor(shuffled(source.photos))
+    rows = order[source.split_of[order] == list(source.splits).index(split)]
     if not len(rows):
         raise OhloraError(
             f"split={split} of {source.root} has none of the {len(source.photos):,} photos:"
@@ -283,6 +301,17 @@ class PhotoPart:
             twin_of=torch.full((len(part),), -1),
             split=source.split_of[part.positions],
         )
+
+    def fingerprint(self, *labels: str) -> str:
+        """Names all that is learned from these photos: which they are, these labels, yaw, and the maps.
+
+        Given maps are in the source's key; of a parser the maps of the first few photos are taken.
+        """
+        source, yaw = self.source, self.label("yaw")
+        known = [self.label(name) for name in labels] + [None if yaw is None else source.yaw_sign * yaw]
+        if source.parser is not None and not source.has_maps:
+            known.append(replace(self, positions=self.positions[:SEEN]).whole().label_maps)
+        return digest(f"{source.key} {self.split}", self.positions, *known)
 
     def in_order(self, twins: bool = False) -> InOrder:
         """All of them, once, in batches."""

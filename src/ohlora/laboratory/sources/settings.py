@@ -11,17 +11,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
 
-from ohlora.config import Count, Name, Share, config, deferred, deferred_property
+from ohlora.config import Count, Name, config, deferred, deferred_property
 from ohlora.datasets.readers import FolderName
 from ohlora.errors import OhloraError
-from ohlora.face.drawing.population import Population
+from ohlora.face.drawing.population import Population, Splits
 from ohlora.face.drawing.renderer import Renderer
 
 if TYPE_CHECKING:
     from ohlora.space import Real
 
+RENDERED = "rendered faces"  # the domain of renders
 MISSING = "missing"  # the origin of what a source does not know
 PICTURES = (
     1  # version of what is drawn: one more with every change to face/drawing or twins.py that a pixel shows
@@ -33,19 +34,10 @@ LICENCES = {
 Seed = Annotated[int, Ge(0), Le(2**31 - 1)]
 
 
-def _sharing_out_one(splits: Mapping[str, float]) -> Mapping[str, float]:
-    if abs(sum(splits.values()) - 1) > 1e-9:
-        raise ValueError("these shares do not add up to 1")
-    return splits
-
-
 def _callable(parser: Any) -> Any:
     if parser is not None and not callable(parser):
         raise ValueError("nothing that can be called")
     return parser
-
-
-Splits = Annotated[Mapping[Name, Share], AfterValidator(_sharing_out_one)]
 
 
 @config
@@ -100,7 +92,7 @@ class RenderedFaces:
 
     @property
     def domain(self) -> str:
-        return "rendered faces"
+        return RENDERED
 
     def best_accuracy(self, target: str) -> float | None:
         """Bayes' for gender; a defect too weak to see has none."""
@@ -138,7 +130,7 @@ class PhotoFaces:
     root: FolderName | None
     resolution: Annotated[int, Ge(16), Le(1024)]
     splits: Splits
-    limit: Count | None  # the first so many photos; None: all
+    limit: Count | None  # so many photos, drawn by a hash of their names; None: all
     parser: Annotated[Callable[..., Any] | None, BeforeValidator(_callable)]
     yaw_sign: Literal[1, -1]  # which way the set's pose file counts
     cache_dir: Name | None  # None: in memory
@@ -148,7 +140,7 @@ class PhotoFaces:
     ranges = deferred_property("ohlora.laboratory.sources.photos", "ranges_of")
     pixels = deferred_property("ohlora.laboratory.sources.photos", "pixels_of")
     key = deferred_property("ohlora.laboratory.sources.photos", "key_of_pixels")
-    read_into = deferred("ohlora.laboratory.sources.photos", "read_into")
+    read_pixels = deferred("ohlora.laboratory.sources.photos", "read_pixels")
     part = deferred("ohlora.laboratory.sources.photos", "photo_part")
     wanted = deferred("ohlora.laboratory.sources.photos", "wanted_of")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ohlora.assets import need_resolution
+from ohlora.errors import OhloraError
 from ohlora.laboratory.sources.faces import Faces
 from ohlora.space import Real
 
@@ -36,7 +39,7 @@ class FaceSource(Protocol):
 
     @property
     def domain(self) -> str:
-        """What a card says these pictures are."""
+        """What a card says these pictures are: what they are of, and after a full stop whose."""
         ...
 
     @property
@@ -94,9 +97,47 @@ class FacePart(Protocol):
         """These rows as one batch; with `twins`, as many counterfactuals after them (`twin_of`)."""
         ...
 
+    def fingerprint(self, *labels: str) -> str:
+        """Names all that is learned from these faces, of `labels` (gender, quality) those that are given."""
+        ...
+
     def in_order(self, twins: bool = False) -> InOrder:
         """All of them, once, in batches."""
         ...
+
+
+def digest(name: str, *values: Tensor | None) -> str:
+    """A short hash of a name and of tensors; None is told from every tensor."""
+    told = hashlib.sha256(name.encode())
+    for value in values:
+        told.update(b"-" if value is None else value.cpu().numpy().tobytes())
+        told.update(b"\n")
+    return told.hexdigest()[:16]
+
+
+def first(part: FacePart, count: int) -> FacePart:
+    """The first `count` faces, or all of them where there are fewer."""
+    return part.keep(torch.arange(min(count, len(part))))
+
+
+def need_fit(card: Mapping[str, Any], source: FaceSource) -> None:
+    """Raise OhloraError where a network learned from faces of another size or domain."""
+    need_resolution(card, source.resolution)
+    need_domain(card, source.domain)
+
+
+def need_domain(card: Mapping[str, Any], domain: str) -> None:
+    """Raise OhloraError where a network learned from renders and is asked about photos, or the reverse.
+
+    Property values of the two are in other units, so that one would teach the other nonsense. Photos of
+    several sets are alike.
+    """
+    taught, wanted = (one.partition(".")[0] for one in (card.get("domain", domain), domain))
+    if taught != wanted:
+        raise OhloraError(
+            f"the {card['kind']} there learned from {taught}, but these are {wanted}: give networks that"
+            " learned from such with paths.face=DIR"
+        )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from ohlora.assets import need_resolution
 from ohlora.errors import OhloraError
 from ohlora.face.drawing.generator import to_uint8
 from ohlora.face.trained.face_bank import BANK_KIND
@@ -17,7 +16,7 @@ from ohlora.laboratory.measures.screening import ROW, examine
 from ohlora.laboratory.networks.attributes import load_judge
 from ohlora.laboratory.networks.regressor import load_regressor
 from ohlora.laboratory.networks.segmenter import load_segmenter
-from ohlora.laboratory.sources.source import FaceSource
+from ohlora.laboratory.sources.source import FaceSource, need_fit
 from ohlora.laboratory.training.favourites import numbers_of
 from ohlora.laboratory.training.jobs import FillBank
 from ohlora.laboratory.training.stylegan_bank import bank_of_stylegan
@@ -45,16 +44,16 @@ def fill_bank(job: FillBank) -> float:
         return bank_of_stylegan(job)
     source = job.prepare()
     generator = load_generator(job.networks, job.generator)
-    need_resolution(generator.card, source.resolution)
+    need_fit(generator.card, source)
     drawn = torch.Generator().manual_seed(job.seed)
     latents = torch.randn(job.candidates, generator.latent_dim, generator=drawn)
     bases = source.wanted("test_b", job.candidates)
     passed = screened(job, generator, source, latents, bases)
-    chosen = numbers_of(job, len(passed.rows))
-    banked = torch.tensor(passed.rows)[chosen]
     everybody = torch.tensor(passed.rows[:SHOWN])
     folder = job.training_run.folder
     save_numbered(thumbnails(generator, latents[everybody], bases[everybody]), folder / f"{PASSED}.png")
+    chosen = numbers_of(job, len(passed.rows))
+    banked = torch.tensor(passed.rows)[chosen]
     pictures = thumbnails(generator, latents[banked], bases[banked])
     save_numbered(pictures, folder / f"{BANK}.png")
     for name in (PASSED, BANK):
@@ -101,7 +100,7 @@ def screened(
     quality = load_judge(job.networks, "quality") if job.screening.least_quality is not None else None
     for network in (teacher, examiner, segmenter, quality):
         if network is not None:
-            need_resolution(network.card, source.resolution)
+            need_fit(network.card, source)
     judged = quality.judge if quality else None
     passed = Passed()
     with progress(job.candidates, "people") as advance:

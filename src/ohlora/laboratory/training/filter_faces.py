@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ohlora.assets import load_model, need_resolution
+from ohlora.assets import load_model
 from ohlora.errors import OhloraError
 from ohlora.laboratory.measures.statistics import with_interval
 from ohlora.laboratory.networks.attributes import TARGETS, load_judge
 from ohlora.laboratory.sources.dataset import current_key
-from ohlora.laboratory.sources.source import FacePart, FaceSource
+from ohlora.laboratory.sources.source import FacePart, FaceSource, need_fit
 from ohlora.laboratory.training.jobs import FilterFaces
 
 FILTER_KIND = "face_filter"
@@ -24,7 +24,7 @@ def filter_faces(job: FilterFaces) -> float:
     source = job.prepare()
     judges = {name: load_judge(job.judges, name) for name in job.least}
     for judge in judges.values():
-        need_resolution(judge.card, source.resolution)
+        need_fit(judge.card, source)
     part = source.part("train", job.counts.train)
     answers: dict[str, list[Tensor]] = {name: [] for name in judges}
     for faces in part.in_order():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ohlora.assets import need_resolution
 from ohlora.face.drawing.generator import to_uint8
 from ohlora.face.trained.spaces import points_of
 from ohlora.face.trained.vae import load_generator
@@ -17,6 +16,7 @@ from ohlora.laboratory.networks.directions import (
     sweep,
 )
 from ohlora.laboratory.networks.regressor import load_regressor
+from ohlora.laboratory.sources.source import need_fit
 from ohlora.laboratory.training.jobs import FindDirections
 from ohlora.laboratory.training.stylegan_directions import find_in_stylegan
 
@@ -32,7 +32,7 @@ def find_directions(job: FindDirections) -> float:
     generator = load_generator(job.networks, job.generator)
     teacher, judge = (load_regressor(job.networks, f"regressor_{one}") for one in "ab")
     for network in (generator, teacher, judge):
-        need_resolution(network.card, source.resolution)
+        need_fit(network.card, source)
     names = list(generator.properties)
     asked = source.wanted("train", job.samples + job.swept)
     latents = torch.randn(len(asked), generator.latent_dim, generator=torch.Generator().manual_seed(0))

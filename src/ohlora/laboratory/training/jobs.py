@@ -29,6 +29,7 @@ from ohlora.laboratory.networks.variants import Variant
 from ohlora.laboratory.roles import Role
 from ohlora.laboratory.sources.settings import FaceCounts, FaceDataset, Seed
 from ohlora.loggers import LoggerChoice
+from ohlora.space import Real
 from ohlora.trainer import TrainerSettings
 
 
@@ -86,6 +87,7 @@ class FaceTask:
     save_to: Name  # a folder
 
     needs: ClassVar[tuple[str, ...]] = ()  # what must be known of each face
+    resumes: ClassVar[bool] = False  # whether a killed run can be gone on with
 
     prepare = deferred("ohlora.laboratory.training.training_run", "prepare")
     start = deferred("ohlora.laboratory.training.training_run", "start")
@@ -98,12 +100,19 @@ class FaceTask:
         """Of the whole run, which is opened and closed with the job."""
         return self.training_run.logger
 
+    @compared
+    def _can_be_resumed(self) -> None:
+        if self.training_run.resume and not self.resumes:
+            raise ValueError(f"resume={self.training_run.resume}: this is done in one go; start it again")
+
 
 @config
 class FaceJob(FaceTask):
     """What training any network of faces takes."""
 
     lesson: Lesson
+
+    resumes: ClassVar[bool] = True
 
     fit = deferred("ohlora.laboratory.training.training_run", "fit")
 
@@ -290,6 +299,7 @@ class FillBank(FaceTask):
     """
 
     stylegan: Converted  # in place of networks and generator
+    controls: Mapping[Name, Real]  # that moods ask for beyond the properties: a StyleGAN may know the first
     parser: ParserFile  # screens the StyleGAN's people; None: all pass, those who move least first
     networks: Name  # the folder of generator, regressors, the examiner's segmenter and the quality ensemble
     generator: Name  # its name there
@@ -302,3 +312,10 @@ class FillBank(FaceTask):
     needs: ClassVar[tuple[str, ...]] = ("properties",)
 
     run = deferred("ohlora.laboratory.training.fill_bank", "fill_bank")
+
+    @compared
+    def _favourites_can_pass(self) -> None:
+        if beyond := [number for number in self.favourites or () if number >= self.candidates]:
+            raise ValueError(
+                f"favourites={beyond} are beyond job.candidates={self.candidates} (numbered from 0)"
+            )

@@ -48,6 +48,7 @@ class Samples:
     psi: float
     seed: int
     count: int
+    parser: str | None  # digest of the one that scored them; None: somebody else does
 
 
 def random_latents(
@@ -79,15 +80,24 @@ def sample_faces(job: SampleFaces) -> float:
     assert job.stylegan is not None
     generator = load_network(job.stylegan, job.psi)
     labeller = load_labeller(job.parser) if job.parser else None
+    parser = labeller.network.card["weights"]["sha256"] if labeller else None
     folder = Path(job.save_to).expanduser() / folder_and_name(job.stylegan, "samples")[1]
-    wanted = Samples(folder, generator.card["weights"]["sha256"], job.psi, job.seed, job.samples)
-    refuse_others(wanted)
+    wanted = Samples(folder, generator.card["weights"]["sha256"], job.psi, job.seed, job.samples, parser)
+    before = samples_before(wanted)
     folder.mkdir(parents=True, exist_ok=True)
     labels = folder / LABELS
-    scores = scored_already(labels, labeller.names) if labeller else {}
-    card = {"kind": SAMPLES_KIND, "generator": wanted.generator, "psi": wanted.psi, "seed": wanted.seed}
-    there = (read_samples(folder).count if (folder / CARD).is_file() else 0, job.samples)
-    write_json(folder / CARD, {**card, "samples": max(there)})
+    scores = scored_already(labels, labeller.names, wanted, before) if labeller else {}
+    write_json(
+        folder / CARD,
+        {
+            "kind": SAMPLES_KIND,
+            "generator": wanted.generator,
+            "psi": wanted.psi,
+            "seed": wanted.seed,
+            "parser": wanted.parser or (before.parser if before else None),
+            "samples": max(before.count if before else 0, wanted.count),
+        },
+    )
     with progress(job.samples, "faces") as advance:
         for numbers in torch.arange(job.samples).split(KEPT_EVERY):
             missing = [n for n in numbers.tolist() if not (folder / picture_name(n)).is_file()]
@@ -121,14 +131,22 @@ def made_small(images: Tensor, side: int) -> Tensor:
     return small.round().clamp(0, 255).byte()
 
 
-def scored_already(path: Path, names: tuple[str, ...]) -> dict[int, list[float]]:
-    """Rows of an earlier run by the same kind of parser, as far as they are whole."""
+def scored_already(
+    path: Path, names: tuple[str, ...], wanted: Samples, before: Samples | None
+) -> dict[int, list[float]]:
+    """Rows of an earlier run by the same parser, as far as they are whole; those of another are wiped out.
+
+    OhloraError where no parser wrote them.
+    """
     if not path.is_file():
         return {}
     header, rows = read_table(path)
-    if header != ["file", *names]:
+    if before is None or before.parser is None or header != ["file", *names]:
         if any((row.get(name) or "").strip() for _, row in rows for name in header[1:]):
             raise OhloraError(f"{path} has scores of somebody else: move it away, or leave parser out")
+        return {}
+    if before.parser != wanted.parser:
+        write_scores(path, names, {})  # before the card names the new parser: a kill leaves no mixture
         return {}
     found = {}
     for _, row in rows:
@@ -138,16 +156,17 @@ def scored_already(path: Path, names: tuple[str, ...]) -> dict[int, list[float]]
     return found
 
 
-def refuse_others(wanted: Samples) -> None:
-    """Raise OhloraError where the folder holds other faces than those that are asked for."""
+def samples_before(wanted: Samples) -> Samples | None:
+    """What lies in the folder; OhloraError where that is other faces than those that are asked for."""
     if not (wanted.folder / CARD).is_file():
-        return
+        return None
     there = read_samples(wanted.folder)
     if (there.generator, there.psi, there.seed) != (wanted.generator, wanted.psi, wanted.seed):
         raise OhloraError(
             f"{wanted.folder} has faces of other weights or with psi={there.psi:g} job.seed={there.seed}:"
             " ask for those, or move the folder away"
         )
+    return there
 
 
 def read_samples(folder: Path) -> Samples:
@@ -158,7 +177,8 @@ def read_samples(folder: Path) -> Samples:
         if card["kind"] != SAMPLES_KIND:
             raise ValueError(f"kind={card['kind']}")
         return Samples(
-            folder, str(card["generator"]), float(card["psi"]), int(card["seed"]), int(card["samples"])
+            *(folder, str(card["generator"]), float(card["psi"]), int(card["seed"]), int(card["samples"])),
+            card.get("parser"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OhloraError(f"{path} is missing or damaged ({type(error).__name__})") from None

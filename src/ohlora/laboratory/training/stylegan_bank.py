@@ -36,7 +36,7 @@ def bank_of_stylegan(job: FillBank) -> float:
     """Return the share of random people who pass, 0 to 1; without a parser nobody is asked and all do."""
     assert job.stylegan is not None
     job.start()
-    generator = load_acting(StyleGANFile(job.stylegan, job.dataset.properties, {}, parser=None))
+    generator = load_acting(StyleGANFile(job.stylegan, job.dataset.properties, job.controls, parser=None))
     labeller = load_labeller(job.parser) if job.parser else None
     if labeller and (lacking := [name for name in MOVED if name not in generator.shown]):
         raise OhloraError(
@@ -51,10 +51,9 @@ def bank_of_stylegan(job: FillBank) -> float:
         else:
             passed = nearest_first(generator, z, labels, base)
             rows = torch.zeros(job.candidates, len(ROW))
-    chosen = numbers_of(job, len(passed))
     folder = job.training_run.folder
     save_sheet(generator, latents[passed[:SHOWN]], base, folder / "passed.png")
-    banked = passed[chosen]
+    banked = passed[numbers_of(job, len(passed))]
     shown = save_sheet(generator, latents[banked], base, folder / "bank.png")
     for sheet in ("passed", "bank"):
         log_picture(job.training_run.logger, sheet, folder / f"{sheet}.png")

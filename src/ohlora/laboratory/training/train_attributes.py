@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ohlora.assets import load_network, need_resolution, save_model
+from ohlora.assets import load_network, save_model
 from ohlora.laboratory.measures.binary import auroc, calibration_error, recall_at_precision
 from ohlora.laboratory.measures.statistics import with_interval
 from ohlora.laboratory.networks.attributes import (
@@ -18,7 +19,7 @@ from ohlora.laboratory.networks.attributes import (
     stratified_folds,
 )
 from ohlora.laboratory.networks.segmenter import Segmenter, load_segmenter
-from ohlora.laboratory.sources.source import FacePart, FaceSource
+from ohlora.laboratory.sources.source import FacePart, FaceSource, first, need_fit
 from ohlora.laboratory.training.jobs import TrainAttributes
 from ohlora.processes import is_main
 from ohlora.tracking import remember_settings
@@ -31,12 +32,13 @@ LEAST_SHARE = 0.25  # of the lesson, for few labels: they are seen more often
 def train_attributes(job: TrainAttributes) -> float:
     """Return the area under the ROC curve on the unlabelled faces, 0 to 1."""
     source = job.prepare()
-    found = segmenter(job, source.resolution)
+    found = segmenter(job, source)
     pool = labelled_pool(job, source)
     rest = pool.keep(torch.arange(job.labels, len(pool)))
+    taught = first(pool, job.labels).labelled_by_hand()
     curve, ensembles = {}, {}
     for labels in sorted({*job.curve, job.labels}):
-        ensembles[labels], folds = ensemble(job, pool.keep(torch.arange(labels)).labelled_by_hand(), found)
+        ensembles[labels], folds = ensemble(job, first(taught, labels), found)
         if is_main():
             judge = Judge(ensembles[labels], {})
             curve[labels] = {**attribute_scores(judge, rest, job.target), **folds}
@@ -51,7 +53,7 @@ def train_attributes(job: TrainAttributes) -> float:
         "segmenter_width": found.card["width"] if found else None,
         "folds": job.folds,
         "labels": job.labels,
-        "settings": settings_of(job, source.key, found),
+        "settings": settings_of(job, taught, found),
         "scores": {**scores, **({"bayes_accuracy": best} if best else {})},
         "curve": curve,
     }
@@ -88,22 +90,29 @@ def faults(job: TrainAttributes, source: FaceSource) -> list[str]:
         for name, labels in (("labels", job.labels), *(("curve", one) for one in job.curve))
         if labels >= len(pool)
     ]
-    label = pool.label(job.target)
-    if label is None or len((label > 0.5).unique()) < 2:
+    fewest = min(job.labels, *job.curve) if job.curve else job.labels
+    if alike(pool.label(job.target)):
         found.append(f"target={job.target}: every picture is alike (dataset=faces needs spoilt=true)")
+    elif alike(first(pool, fewest).labelled_by_hand().label(job.target)):
+        found.append(f"target={job.target}: the first {fewest} labels are all alike; give more of them")
     return found
 
 
-def segmenter(job: TrainAttributes, resolution: int) -> Segmenter | None:
+def alike(labels: Tensor | None) -> bool:
+    """Whether they name one class only."""
+    return labels is None or len((labels > 0.5).unique()) < 2
+
+
+def segmenter(job: TrainAttributes, source: FaceSource) -> Segmenter | None:
     """What shows where to look, if the network asks."""
     if not job.network.finds:
         return None
     found = load_segmenter(job.segmenters, FINDER)
-    need_resolution(found.card, resolution)
+    need_fit(found.card, source)
     return found
 
 
-def settings_of(job: TrainAttributes, key: str, found: Segmenter | None) -> dict[str, object]:
+def settings_of(job: TrainAttributes, labelled: FacePart, found: Segmenter | None) -> dict[str, object]:
     return {
         "target": job.target,
         "seed": job.seed,
@@ -112,7 +121,8 @@ def settings_of(job: TrainAttributes, key: str, found: Segmenter | None) -> dict
         "augmentation": asdict(job.augmentation),
         "lesson": asdict(job.lesson),
         "segmenter": found.card["weights"]["sha256"] if found else None,
-        "faces": key,
+        "faces": labelled.source.key,
+        "taught": labelled.fingerprint(job.target),
     }
 
 
@@ -125,10 +135,11 @@ def ensemble(
     labels = (label > 0.5).float()
     finder = found.network if found else None
     fold_of = stratified_folds(labels, job.folds, job.seed)
+    settings = settings_of(job, labelled, found)
     members, accuracies = [], []
     for fold in range(job.folds):
         held = labelled.keep(fold_of == fold)
-        members.append(member(job, labelled.keep(fold_of != fold), held, fold, found))
+        members.append(member(job, labelled.keep(fold_of != fold), held, fold, found, settings))
         judged = torch.cat(
             [Judge(Ensemble(members[-1:], finder), {}).judge(faces.images) for faces in held.in_order()]
         )
@@ -137,13 +148,17 @@ def ensemble(
 
 
 def member(
-    job: TrainAttributes, train: FacePart, held: FacePart, fold: int, found: Segmenter | None
+    job: TrainAttributes,
+    train: FacePart,
+    held: FacePart,
+    fold: int,
+    found: Segmenter | None,
+    settings: Mapping[str, object],
 ) -> nn.Module:
     """One network; a resumed run reads those it has finished."""
     name = f"{job.target}_{len(train) + len(held)}_{fold}"
     training_run = job.training_run.inside(name)
-    folder = training_run.folder
-    settings, finder = settings_of(job, train.source.key, found), found.network if found else None
+    folder, finder = training_run.folder, found.network if found else None
     if training_run.resume and (folder / "member.safetensors").is_file():
         remember_settings(folder, settings, resume=True)
         return load_network(training_run.folder, "member", MEMBER_KIND, lambda _: job.network.build(finder))[

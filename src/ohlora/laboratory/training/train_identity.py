@@ -16,6 +16,7 @@ from ohlora.processes import is_main
 def train_identity(job: TrainIdentity) -> float:
     """Return the area under the ROC curve of same or not, on test people, 0 to 1."""
     source = job.prepare()
+    train, val = album(source, "train", job.counts.train), album(source, "val", job.counts.val)
     settings = {
         "scorer": SUFFIX[job.role],
         "seed": job.seed,
@@ -25,13 +26,13 @@ def train_identity(job: TrainIdentity) -> float:
         "augmentation": asdict(job.augmentation),
         "lesson": asdict(job.lesson),
         "faces": source.key,
+        "taught": train.fingerprint(),
     }
     with job.training_run.seeded(job.seed):
         network = job.network.build(source.resolution)
         learner = IdentityLearner(
             network, job.augmentation, job.temperature, **job.lesson.of_learner(), seed=job.seed
         )
-        train, val = album(source, "train", job.counts.train), album(source, "val", job.counts.val)
         training = job.fit(learner, train, val, settings)
     if not is_main():
         return float("nan")

@@ -6,13 +6,12 @@ from dataclasses import asdict
 
 import torch
 
-from ohlora.assets import need_resolution
 from ohlora.laboratory.measures.statistics import pearson, slope, with_interval
 from ohlora.laboratory.networks.regressor import REGRESSOR_KIND, Regressor, RegressorLearner
 from ohlora.laboratory.networks.segmenter import load_segmenter
 from ohlora.laboratory.networks.settings import PartSettings
 from ohlora.laboratory.roles import SUFFIX
-from ohlora.laboratory.sources.source import FacePart
+from ohlora.laboratory.sources.source import FacePart, need_fit
 from ohlora.laboratory.training.jobs import TrainRegressor
 from ohlora.processes import is_main
 
@@ -24,7 +23,7 @@ def train_regressor(job: TrainRegressor) -> float:
     finder = None
     if isinstance(job.network, PartSettings):
         finder = load_segmenter(job.segmenters, f"segmenter_{SUFFIX[job.role]}")
-        need_resolution(finder.card, resolution)
+        need_fit(finder.card, source)
     train, val = source.part(job.split, job.counts.train), source.part("val", job.counts.val)
     values = train.properties
     mean, std = values.mean(dim=0), values.std(dim=0)
@@ -37,6 +36,7 @@ def train_regressor(job: TrainRegressor) -> float:
         "augmentation": asdict(job.augmentation),
         "lesson": asdict(job.lesson),
         "faces": source.key,
+        "taught": train.fingerprint(),
         "segmenter": finder.card["weights"]["sha256"] if finder else None,
     }
     with job.training_run.seeded(job.seed):

@@ -30,6 +30,7 @@ FRAMES = 20  # timed
 def train_segmenter(job: TrainSegmenter) -> float:
     """Return the mean intersection over union on test faces, 0 to 1."""
     source = job.prepare()
+    train, val = source.part(job.split, job.counts.train), source.part("val", job.counts.val)
     settings = {
         "scorer": SUFFIX[job.role],
         "seed": job.seed,
@@ -40,13 +41,13 @@ def train_segmenter(job: TrainSegmenter) -> float:
         "dice": job.dice,
         "lesson": asdict(job.lesson),
         "faces": source.key,
+        "taught": train.fingerprint(),
     }
     with job.training_run.seeded(job.seed):
         network = UNet(job.width)
         learner = SegmenterLearner(
             network, job.augmentation, job.dice, **job.lesson.of_learner(), seed=job.seed
         )
-        train, val = source.part(job.split, job.counts.train), source.part("val", job.counts.val)
         training = job.fit(learner, train, val, settings)
     if not is_main():
         return float("nan")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from ohlora.assets import need_resolution
 from ohlora.errors import OhloraError, nearest
 from ohlora.face.drawing.generator import to_network, to_uint8
 from ohlora.face.trained.prior import BATCH
@@ -36,7 +35,7 @@ from ohlora.laboratory.networks.vae_learner import (
     widen_prior,
 )
 from ohlora.laboratory.networks.warm_start import warm_start
-from ohlora.laboratory.sources.source import FacePart, FaceSource
+from ohlora.laboratory.sources.source import FacePart, FaceSource, first, need_fit
 from ohlora.laboratory.training.filter_faces import filtered_faces, good
 from ohlora.laboratory.training.jobs import TrainVae
 from ohlora.processes import is_main
@@ -66,13 +65,14 @@ def train_vae(job: TrainVae) -> float:
         "ema": job.ema,
         "prior_latents": job.prior_latents,
         "faces": source.key,
+        "taught": train.fingerprint(),  # who a filter kept among them
         "teachers": {
             name: teacher.card["weights"]["sha256"] for name, teacher in vars(teachers).items() if teacher
         },
     }
     with job.training_run.seeded(job.seed):
         network = job.variant.network(job.network, source.properties, source.resolution)
-        settings["begins_with"] = begin(job, network)
+        settings["begins_with"] = begin(job, network, source)
         lesson = {**job.lesson.of_learner(), "seed": job.seed}
         learner = job.variant.learner(network, teachers, names, job.ema, **lesson)
         asked = val.properties[: job.watched]
@@ -152,12 +152,12 @@ def faults(job: TrainVae, source: FaceSource) -> list[str]:
     return found
 
 
-def begin(job: TrainVae, network: FaceVae) -> dict[str, str]:
+def begin(job: TrainVae, network: FaceVae, source: FaceSource) -> dict[str, str]:
     """Take over what the variant begins with: name and sha256. OhloraError where it does not fit."""
     begun = {}
     if name := job.variant.encoder_start:
         known = load_embedder(job.teachers, name)
-        need_resolution(known.card, network.resolution)
+        need_fit(known.card, source)
         if not warm_start(network.encoder, known.network):
             raise OhloraError(
                 f"{Path(job.teachers) / name} has other widths than"
@@ -166,7 +166,7 @@ def begin(job: TrainVae, network: FaceVae) -> dict[str, str]:
         begun[name] = known.card["weights"]["sha256"]
     if name := job.variant.start:
         other = load_generator(job.teachers, name)
-        need_resolution(other.card, network.resolution)
+        need_fit(other.card, source)
         if other.network.settings != network.settings:
             raise OhloraError(
                 f"{Path(job.teachers) / name} has another network than this variant's; train it again"
@@ -191,7 +191,7 @@ def networks_for(job: TrainVae, source: FaceSource) -> tuple[Teachers, Segmenter
     names = tuple(source.properties)
     for one in (*vars(teachers).values(), *judges):
         if one is not None:
-            need_resolution(one.card, source.resolution)
+            need_fit(one.card, source)
             if isinstance(one, Regressor) and one.properties != names:
                 raise OhloraError(
                     f"regressors in {job.teachers} tell of {', '.join(one.properties)};"
@@ -226,10 +226,6 @@ def sheet(job: TrainVae, generator: VaeGenerator, part: FacePart, name: str) -> 
     save_rows([images, imagined[0], *true, imagined[1], samples, hair], path)
     log_picture(job.training_run.logger, name, path)
     return path
-
-
-def first(part: FacePart, count: int) -> FacePart:
-    return part.keep(torch.arange(min(count, len(part))))
 
 
 def generator_scores(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import math
 from collections.abc import Mapping
 
@@ -105,7 +104,3 @@ def glow(place: tuple[float, ...], colour: Colour, strength: float) -> Gradient:
 
 
 FALL = tuple((step / 6, (0.5 + 0.5 * math.cos(math.pi * step / 6)) ** 1.2) for step in range(7))
-
-
-def rainbow(hue: float) -> Colour:
-    return colorsys.hsv_to_rgb(hue % 1.0, 1.0, 1.0)

@@ -1,4 +1,4 @@
-"""A converted StyleGAN as a Generator."""
+"""A converted StyleGAN: its mapping, its synthesis, and the channel styles between them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from torch import Tensor
 
 from ohlora.assets import load_model
 from ohlora.errors import OhloraError
-from ohlora.face.drawing.classes import HAIR
-from ohlora.face.drawing.generator import Picture, to_uint8
-from ohlora.face.trained.parser import Parser, class_logits
 from ohlora.face.trained.stylegan.naming import KINDS, Network, network_for
 from ohlora.space import Real
 
@@ -24,7 +21,7 @@ PIXELS_TOGETHER = 2**20
 
 @dataclass(frozen=True)
 class PretrainedGenerator:
-    """A Generator that knows nothing of eyes and mouths: directions in w have to be found first.
+    """A generator that knows nothing of eyes and mouths: directions have to be found first (`acting.py`).
 
     A conditional network's labels are its properties, `label_0` and so on, 0 to 1; most have none. Noise
     is the file's fixed one, so the same style gives the same picture. `psi` draws styles towards the average
@@ -34,7 +31,6 @@ class PretrainedGenerator:
     network: Network
     card: Mapping[str, Any]
     psi: float = 1.0
-    parser: Parser | None = None  # tells what is where on its pictures
 
     def __post_init__(self) -> None:
         if not 0 <= self.psi <= 1:
@@ -102,32 +98,13 @@ class PretrainedGenerator:
         """Faces drawn at once: more need more memory and are hardly faster."""
         return max(1, PIXELS_TOGETHER // self.resolution**2)
 
-    def picture(self, w: Tensor) -> Picture:
-        """The images with their maps, as the parser sees them; OhloraError without a parser."""
-        if self.parser is None:
-            raise OhloraError(
-                "a borrowed generator draws no maps: load_generator(..., parser=...) gives it eyes"
-            )
-        images = self.synthesis(w)
-        logits = class_logits(self.parser, images)
-        hair = logits.float().softmax(dim=1)[:, HAIR]
-        return Picture(to_uint8(images), logits.argmax(dim=1).byte(), hair)
-
-    def mixed(self, coarse: Tensor, fine: Tensor, first_fine: int) -> Tensor:
-        """Style mixing [faces, layers, w]: `coarse` [faces, w], but `fine` from layer `first_fine` on.
-
-        Pose and shape of one face, colours of the other.
-        """
-        of_fine = torch.arange(self.layers, device=coarse.device) >= first_fine
-        return torch.where(of_fine[None, :, None], fine[:, None], coarse[:, None])
-
 
 def truncated(w: Tensor, w_mean: Tensor, psi: float) -> Tensor:
     """Styles drawn towards the average; psi=1 leaves them, psi=0 gives the average itself."""
     return w if psi == 1 else w_mean.lerp(w, psi)
 
 
-def load_generator(path: Path | str, psi: float = 1.0, parser: Parser | None = None) -> PretrainedGenerator:
+def load_generator(path: Path | str, psi: float = 1.0) -> PretrainedGenerator:
     """The generator convert_weights wrote; OhloraError where the file is missing, damaged or another's."""
     path = Path(path)
     path = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
@@ -139,7 +116,7 @@ def load_generator(path: Path | str, psi: float = 1.0, parser: Parser | None = N
             f"{path}: the card says {card.get('resolution')} px, the weights are for"
             f" {network.plan.resolution}"
         )
-    return PretrainedGenerator(network, card, psi, parser)
+    return PretrainedGenerator(network, card, psi)
 
 
 def card_kind(path: Path, known: Sequence[str] = KINDS) -> str:
