@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +18,7 @@ from ohlora.battle.training_thread import Curve, Show
 from ohlora.battle.verdict import shown_difference
 from ohlora.datasets.subset import Subset
 from ohlora.progress import progress
-from ohlora.provenance import program
+from ohlora.provenance import pasted, program
 from ohlora.space import Value
 
 
@@ -114,5 +112,4 @@ def shown(value: Value) -> str:
 def again(seed: int) -> str:
     """The command that plays this subset once more, quoted so that it can be pasted."""
     kept = [argument for argument in sys.argv[1:] if not argument.lstrip("+").startswith("subset.seed=")]
-    words = [*program(), *kept, f"subset.seed={seed}"]
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+    return pasted([*program(), *kept, f"subset.seed={seed}"])
