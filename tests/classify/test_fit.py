@@ -177,7 +177,11 @@ def test_a_training_out_of_bounds_is_one_line(photos, monkeypatch):
         fit(job(photos))
 
 
-@pytest.mark.parametrize("counts", [{"a": 3, "b": 3}, {f"{k:03d}": 3 for k in range(200)}], ids=len)
+@pytest.mark.parametrize(
+    "counts",
+    [{"a": 3, "b": 3}, pytest.param({f"{k:03d}": 3 for k in range(200)}, marks=pytest.mark.slow)],
+    ids=len,
+)
 def test_very_few_images(class_folders, counts, tmp_path):
     folder = class_folders(counts)
     classifier = ohlora.fit(folder, tmp_path / "model", settings=QUICK)

@@ -109,6 +109,7 @@ class TestOnTheCommandLine:
             1, abs=1e-3
         )
 
+    @pytest.mark.slow
     def test_json_into_a_file(self, door, model, photos, tmp_path):
         words = (str(model), str(photos / "dog"), "format=json", "out=seen here.json")
         done = door("predict", *words, cwd=tmp_path)

@@ -94,6 +94,7 @@ def job_of(composed, model, folder, cache_dir):
     )
 
 
+@pytest.mark.slow
 class TestAMixedTable:
     """Of two protocols and two draws of one family, the rows of today's are taken, the others counted."""
 

@@ -103,6 +103,7 @@ def test_altered_faces_are_asked_for_what_others_show(photo_job, tmp_path):
     assert torch.equal(scene.twin_asked, faces.properties.roll(1, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -119,6 +120,7 @@ def test_networks_of_renders_teach_nothing_about_photos(photo_job, taught, tmp_p
         photo_job(model, tmp_path, *settings, f"paths.face={taught}").run()
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_other_labels(face_job, folder, tmp_path):
     """Folds that learned of labels which were corrected since would be mixed with new ones."""
     root, run = tmp_path / "photos", tmp_path / "run"
