@@ -97,6 +97,7 @@ def test_a_rehearsal_keeps_true_lines_and_draws_them_once(rehearsal, parrot, tmp
     assert rehearsal.rows("nowhere", None, seed=0, folder=tmp_path) == (rows, held)
 
 
+@pytest.mark.slow
 def test_a_rehearsal_needs_a_model_that_talks(rehearsal, parrot, tmp_path):
     with pytest.raises(OhloraError, match="none of its lines is true and in her voice"):
         replace(rehearsal, matches=1, max_tokens=1).rows(str(parrot), None, seed=0, folder=tmp_path)

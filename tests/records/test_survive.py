@@ -197,6 +197,7 @@ class TestClaims:
         journal.release(one.key.digest)
         assert [path.name for path in journal.claims.folder.iterdir()] == ["claiming.lock"]
 
+    @pytest.mark.slow
     def test_one_holder_at_a_time_also_while_it_changes(self, tmp_path, start):
         """A claim given back without a record, over and over, from hand to hand."""
         workers = [start(journal_workers.take_turns, tmp_path, "a" * 16, 300) for _ in range(3)]

@@ -154,6 +154,7 @@ def test_what_cannot_be_learned_is_told_at_once(face_job, tmp_path, word, told):
 
 
 class TestTheFilter:
+    @pytest.mark.slow
     def test_keeps_whom_both_judges_like(self, face_job, judged, tmp_path):
         job = face_job("face_filter", tmp_path, f"paths.face={judged}", "face_counts.train=100")
         free = replace(job, least={"gender": 0.4, "quality": 0.4})
