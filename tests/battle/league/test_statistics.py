@@ -84,7 +84,13 @@ def test_known_subsets_are_taken_evenly() -> None:
     assert evenly(["a"] * 100 + ["b"] * 10, "b", 20) == list(range(100, 110))
 
 
-def played(dataset: str, seed: int, scores: dict[tuple[str, int], float], expected: float = 0.8) -> Played:
+def played(
+    dataset: str,
+    seed: int,
+    scores: dict[tuple[str, int], float],
+    expected: float = 0.8,
+    family: str = "varied",
+) -> Played:
     """A subset on which contestants scored so, on three seeds 0.01 apart."""
     contestants: dict[str, Any] = {}
     for (name, trials), f1 in scores.items():
@@ -104,7 +110,7 @@ def played(dataset: str, seed: int, scores: dict[tuple[str, int], float], expect
             name, {"kind": name, "identity": {"v": seed // 100}, "tried": [], "scored": []}
         )
         contestants[name]["scored"].append(one)
-    fixture = Fixture(SubsetRecipe(dataset, "varied", seed), "small", dataset.title(), 100)
+    fixture = Fixture(SubsetRecipe(dataset, family, seed), "small", dataset.title(), 100)
     return Played(fixture, contestants)
 
 
@@ -222,6 +228,20 @@ class TestTables:
         assert not judged("abcdefg")["without"]["met"]
         assert judged("abcdefgh")["without"]["met"]
         assert "bias" not in judged("ab")["expected"]["asked"]
+
+    def test_on_unseen_datasets_both_families_count(self) -> None:
+        rows = [
+            played(name, 1_000_000 + i, {("ohlora", 0): f1, ("static", 0): 0.7}, family=family)
+            for name in "abcdefgh"
+            for i, (family, f1) in enumerate([("varied", 0.8), ("varied", 0.8), ("classic", 0.3)])
+        ]
+        table = score_table(rows, [1, 2, 3], True)
+        against = pairs(table, BOOTSTRAP)
+        found = goals(table, against, break_evens(against), calibration(table, BOOTSTRAP), unseen=True)
+        assert (found[0]["asked"].split(":")[0], found[0]["met"]) == (
+            "without trials against static, all",
+            False,
+        )
 
 
 def test_other_versions_are_told() -> None:
