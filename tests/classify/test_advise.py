@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,20 @@ from PIL import Image
 
 import ohlora
 from ohlora.errors import OhloraError
-from ohlora.predictor.explain import effects, nearest_known
+from ohlora.predictor.advice_report import effect_words
+from ohlora.predictor.explain import departure, effects, nearest_known
+from ohlora.predictor.search import NO_DIFFERENCE, expected, search
 
 
 @pytest.fixture(scope="module")
 def advice(photos):
     return ohlora.advise(photos, image_size=8)
+
+
+def features_of(predictor, row):
+    """The features of a known subset, by name."""
+    raw = predictor.known[row] * predictor.std + predictor.mean
+    return dict(zip(predictor.feature_names, raw.tolist(), strict=True))
 
 
 def test_it_explains_itself(advice):
@@ -43,7 +52,57 @@ def test_as_data_it_says_the_same(advice):
     assert data["images"]["classes"] == {"cat": 15, "dog": 15, "개": 15}
 
 
+def test_it_says_what_moved_the_choice(advice):
+    moved = {"learning_rate": 0.01, "optimizer": "adam"}
+    advice = replace(advice, params={**advice.predictor.card["fixed_answer"], **moved})
+    said = advice.as_json()["fixed_answer"]
+    assert (said["dataset"], said["params"]) == (None, advice.predictor.card["fixed_answer"])
+    assert {change["name"]: change["value"] for change in said["changed"]} == moved
+    by_itself = {change["name"]: change["gain"] for change in said["changed"]}
+    vector = advice.predictor.vector(advice.features)
+    for taken_back, gain in ([{"learning_rate"}, by_itself["learning_rate"]], [moved, said["gain"]]):
+        params = {**advice.params, **{name: said["params"][name] for name in taken_back}}
+        f1 = [
+            expected(advice.predictor, advice.space, vector, one).predicted_f1
+            for one in (advice.params, params)
+        ]
+        assert gain == pytest.approx(f1[0] - f1[1], abs=1e-4)
+    told = str(advice)
+    assert "from the fixed answer of all datasets" in told
+    assert f"{said['gain']:+.3f} all together" in told
+    assert "adam, not adamw" in told
+
+
+def test_a_choice_that_is_the_fixed_answer_says_so(advice):
+    predictor = advice.predictor
+    row = predictor.known_datasets.index("mnist")
+    answer = predictor.card["fixed_answers"]["mnist"]
+    known = replace(advice, params=answer, features=features_of(predictor, row))
+    assert "what moved the choice: nothing, it is the fixed answer of MNIST" in str(known)
+    assert known.as_json()["fixed_answer"]["changed"] == []
+
+
+def test_what_leaves_the_fixed_answer_is_never_said_to_make_no_difference(advice):
+    """She puts back what makes no difference: what she leaves must not read as chance."""
+    predictor, space = advice.predictor, advice.space
+    for row in range(0, len(predictor.known), 40):
+        vector = (predictor.known[row : row + 1] + predictor.known[row - 7][None]) / 2
+        params = search(predictor, space, vector, seed=0).params
+        away = departure(predictor, space, vector, params)
+        assert away is not None
+        fixed = expected(predictor, space, vector, away.fixed).predicted_f1
+        chosen = expected(predictor, space, vector, params).predicted_f1
+        assert away.gain == pytest.approx(chosen - fixed, abs=1e-4)
+        for effect in effects(predictor, space, vector, params):
+            left = effect.name in away.names
+            told = effect_words(effect, left)
+            assert left == (params[effect.name] != away.fixed[effect.name])
+            assert not (left and told.startswith("makes no difference")), (row, told)
+            assert (effect.gain <= NO_DIFFERENCE) == ("no difference" in told)
+
+
 def test_the_picture(advice, tmp_path):
+    advice = replace(advice, params={**advice.params, "learning_rate": 0.01})
     with Image.open(advice.save_picture(tmp_path / "advice.png")) as picture:
         assert picture.width > 900
 

@@ -20,7 +20,7 @@ from ohlora.errors import OhloraError
 from ohlora.features.describe import describe
 from ohlora.features.table import encoder_for
 from ohlora.precision import one_thread
-from ohlora.predictor.explain import Effect, KnownSubset, effects, nearest_known
+from ohlora.predictor.explain import Departure, Effect, KnownSubset, departure, effects, nearest_known
 from ohlora.predictor.predictor import Predictor, load
 from ohlora.predictor.search import search
 from ohlora.space import Params, Space
@@ -91,6 +91,11 @@ class Advice:
     def effects(self) -> tuple[Effect, ...]:
         """What each hyperparameter is expected to change, the most important first."""
         return effects(self.predictor, self.space, self.predictor.vector(self.features), self.params)
+
+    @cached_property
+    def departure(self) -> Departure | None:
+        """What moved the choice: where it leaves the fixed answer, and what that is expected to earn."""
+        return departure(self.predictor, self.space, self.predictor.vector(self.features), self.params)
 
     @cached_property
     def nearest(self) -> tuple[KnownSubset, ...]:

@@ -12,7 +12,8 @@ from ohlora.datasets.lettering import drawable
 from ohlora.datasets.titles import TITLES
 from ohlora.figures import plt, save_figure
 from ohlora.predictor.advice import Advice, Counts
-from ohlora.predictor.explain import NO_MATTER, Effect, KnownSubset, distances, strangeness
+from ohlora.predictor.explain import Departure, Effect, KnownSubset, distances, strangeness
+from ohlora.predictor.search import NO_DIFFERENCE
 from ohlora.space import Value
 from ohlora.text import printable
 
@@ -29,7 +30,11 @@ def as_text(advice: Advice) -> str:
     first = [*of, *(name for name in advice.params if name not in of)]
     values = {name: shown(advice.params[name]) for name in first}
     wide = max(map(len, values.values()))
-    rows = [f"  {name:<{width}}  {values[name]:<{wide}}  {effect_words(of.get(name))}" for name in first]
+    left = advice.departure.names if advice.departure else set()
+    rows = [
+        f"  {name:<{width}}  {values[name]:<{wide}}  {effect_words(of.get(name), name in left)}"
+        for name in first
+    ]
     return "\n".join(
         [
             counts_words(advice.counts),
@@ -37,6 +42,7 @@ def as_text(advice: Advice) -> str:
             "  what to train with, and the macro-F1 that each gains on the worst value of its range:",
             *rows,
             "",
+            *departure_words(advice.departure),
             f"expected macro-F1 {advice.predicted_f1:.2f}, 95 % from {low:.2f} to {high:.2f}",
             f"read from {judged(advice)}",
             f"nearest known subsets: {'; '.join(map(known_words, advice.nearest[:3]))}",
@@ -80,6 +86,7 @@ def as_json(advice: Advice) -> dict[str, Any]:
             }
             for effect in advice.effects
         ],
+        "fixed_answer": None if advice.departure is None else departure_data(advice.departure),
         "nearest_known": [vars(known) for known in advice.nearest],
         "notes": notes(advice),
     }
@@ -112,13 +119,51 @@ def counts_words(counts: Counts) -> str:
     )
 
 
-def effect_words(effect: Effect | None) -> str:
-    """What a hyperparameter is expected to be worth."""
+def effect_words(effect: Effect | None, left: bool) -> str:
+    """What a hyperparameter is expected to be worth; `left`: its value is not the fixed answer's."""
     if effect is None:
         return "fixed"
     if not effect.matters:
-        return f"makes no difference here (less than {NO_MATTER:g})"
-    return f"+{effect.gain:.2f} against {shown(effect.worst[0])}"
+        # One that is left matters at least beside the others (search.plainer).
+        return f"{'by itself ' * left}makes no difference here (no more than {NO_DIFFERENCE:g})"
+    return f"+{effect.gain:.{2 if effect.gain >= 0.01 else 3}f} against {shown(effect.worst[0])}"
+
+
+def departure_words(departure: Departure | None) -> list[str]:
+    """What moved the choice, from which fixed answer."""
+    if departure is None:
+        return []
+    of = TITLES.get(departure.dataset, departure.dataset) if departure.dataset else "all datasets"
+    fixed = f"the fixed answer of {of} (best on average over its known subsets)"
+    if departure.dataset is None:
+        fixed = "the fixed answer of all datasets (best on average over the known subsets)"
+    if not departure.back:
+        return [f"what moved the choice: nothing, it is {fixed}", ""]
+    width = max(map(len, departure.names))
+    changes = [f"{shown(swap.value)}, not {shown(swap.other)}" for swap in departure.back]
+    wide = max(map(len, changes))
+    return [
+        f"  what moved the choice from {fixed},",
+        f"  and what each change is expected to earn by itself, {departure.gain:+.3f} all together:",
+        *(
+            f"  {swap.name:<{width}}  {change:<{wide}}  {-swap.change:+.3f}"
+            for swap, change in zip(departure.back, changes, strict=True)
+        ),
+        "",
+    ]
+
+
+def departure_data(departure: Departure) -> dict[str, Any]:
+    return {
+        "dataset": departure.dataset,
+        "params": departure.fixed,
+        "expected_f1": departure.predicted_f1,
+        "gain": departure.gain,
+        "changed": [
+            {"name": swap.name, "value": swap.value, "fixed": swap.other, "gain": -swap.change}
+            for swap in departure.back
+        ],
+    }
 
 
 def judged(advice: Advice) -> str:
@@ -201,6 +246,12 @@ def draw_effects(advice: Advice, axes: Any) -> None:
             axes.annotate(
                 shown(value), (f1, row), (-5, 0), textcoords="offset points", ha="right", va="center"
             )
+    if advice.departure and advice.departure.back:
+        place = {effect.name: row for row, effect in enumerate(reversed(advice.effects))}
+        there = [(advice.predicted_f1 + swap.change, place[swap.name]) for swap in advice.departure.back]
+        axes.plot(
+            *zip(*there, strict=True), "D", mfc="none", color="tab:orange", label="as the fixed answer has it"
+        )
     axes.set_yticks(range(len(names)), names)
     ends = [f1 for effect in advice.effects for _, f1 in effect.curve]
     least = min([low, *ends], default=low)

@@ -1,4 +1,4 @@
-"""Why these params: what each hyperparameter is expected to change, and which known subsets are nearest."""
+"""Why these params: what each is expected to change, what moved them, and which known subsets are nearest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ohlora.predictor.predictor import Predictor
+from ohlora.predictor.search import NO_DIFFERENCE, within
 from ohlora.space import Axis, Choice, Params, Space, Value
 
 POINTS = 9  # along an axis of numbers
-NO_MATTER = 0.005  # macro-F1; a quarter of what one trial differs from the next by chance
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Effect:
 
     @property
     def matters(self) -> bool:
-        return self.gain >= NO_MATTER
+        return self.gain > NO_DIFFERENCE
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,36 @@ class Swap:
     value: Value
     other: Value
     change: float  # of the expected macro-F1
+
+
+@dataclass(frozen=True)
+class Departure:
+    """The fixed answer that a choice starts from, and what leaving it is expected to earn."""
+
+    dataset: str | None  # on whose known subsets it is best on average; None: on those of all datasets
+    fixed: Params
+    predicted_f1: float  # of the fixed answer
+    gain: float  # macro-F1 expected of the choice above it, all changes together
+    back: tuple[Swap, ...]  # each change taken back by itself, the one that matters most first
+
+    @property
+    def names(self) -> set[str]:
+        """The hyperparameters that leave the fixed answer."""
+        return {swap.name for swap in self.back}
+
+
+def departure(predictor: Predictor, space: Space, vector: Tensor, params: Params) -> Departure | None:
+    """From which fixed answer `params` depart; None where the predictor's card has none."""
+    expected = predictor.on(vector)
+    answer = expected.fixed_answer()
+    if answer is None:
+        return None
+    fixed = {**params, **within(space, answer)}
+    f1, there = expected.members(np.array([space.encode(one) for one in (params, fixed)])).mean(0).tolist()
+    back = swaps(predictor, space, vector, params, fixed)
+    return Departure(
+        expected.nearest_dataset() if expected.familiar else None, fixed, there, f1 - there, back
+    )
 
 
 def swaps(
