@@ -73,6 +73,7 @@ BENCHMARKS: dict[str, tuple[dict[str, str], list[str]]] = {
     "profile_trial": ({"(16, 32, 64, 128)": "(128,)"}, []),
     "throughput": (ONE_DATASET, ["8"]),
     "sampler": ({}, ["1", "two_1e-4"]),
+    "range_ends": (ONE_DATASET, ["1"]),
     "kept_weights": (ONE_DATASET, ["1"]),
     "few_shot": (FITTED, []),
     "promises": (FITTED, []),
