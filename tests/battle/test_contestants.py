@@ -6,9 +6,13 @@ import io
 import re
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import optuna
 import pytest
+from optuna.samplers import RandomSampler
+from optuna.samplers._tpe import sampler as tpe
 from rich.console import Console
 from tests.predictor.conftest import frame, predictor, table  # noqa: F401  fixtures
 
@@ -16,7 +20,7 @@ from ohlora.battle.contestants.base import Contestant, MatchContext
 from ohlora.battle.contestants.human_file import HumanFile
 from ohlora.battle.contestants.human_prompt import ask_attempts
 from ohlora.battle.contestants.ohlora import OhLora
-from ohlora.battle.contestants.optuna import OptunaSearch
+from ohlora.battle.contestants.optuna import SAMPLERS, OptunaSearch, SamplerName, sampler_keywords
 from ohlora.battle.contestants.random import RandomSearch
 from ohlora.battle.contestants.static import BestOnAverage
 from ohlora.battle.result import Seal
@@ -84,6 +88,39 @@ def test_optuna_learns_from_what_it_is_told(context: MatchContext) -> None:
     for _ in range(59):
         asked.append(float(moves.send(1 - asked[-1])["dropout_fc"]))
     assert np.mean(asked[40:]) < 0.12  # 0.3 is the middle
+
+
+def suggestions(kind: str, trials: int, **keywords: Any) -> list[dict[str, Any]]:
+    study = optuna.create_study(sampler=getattr(optuna.samplers, kind)(seed=0, **keywords))
+    for _ in range(trials):
+        trial = study.ask()
+        x, word = trial.suggest_float("x", -1, 1), trial.suggest_categorical("word", ["a", "b", "c"])
+        study.tell(trial, (x - 0.3) ** 2 + (word == "b"))
+    return [trial.params for trial in study.trials]
+
+
+# What a report says of a keyword that is no plain value.
+OBJECTS = {
+    "default_gamma": tpe.default_gamma,
+    "default_weights": tpe.default_weights,
+    "RandomSampler": RandomSampler(seed=0),
+}
+
+
+# To give TPE what it takes anyway is deprecated, or experimental: why it is not given in a match.
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize(("name", "trials"), [("tpe", 40), ("tpe_univariate", 40), ("gp", 14)])
+def test_the_keywords_told_of_a_sampler_are_those_in_effect(name: SamplerName, trials: int) -> None:
+    """TPE weighs trials by age from the 26th on."""
+    kind, given = SAMPLERS[name]
+    told = sampler_keywords(name)
+    assert told.pop("sampler") == kind
+    assert {key for key, value in told.items() if value is None} <= {
+        "constraints_func",
+        "categorical_distance_func",  # of 4.9
+    }
+    spelled_out = {key: OBJECTS.get(value, value) for key, value in told.items()}
+    assert suggestions(kind, trials, **spelled_out) == suggestions(kind, trials, **given)
 
 
 @pytest.mark.parametrize(

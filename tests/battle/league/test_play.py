@@ -142,6 +142,7 @@ class TestAWholeLeague:
         assert (report["complete"], report["planned"]) == (2, 2)
         assert report["samplers"]["tpe"]["n_startup_trials"] == 10
         assert report["samplers"]["tpe"]["multivariate"] is True
+        assert report["samplers"]["tpe"]["gamma"] == "default_gamma"
         assert report["samplers"]["optuna"]
         assert any("random search" in note for note in report["notes"])
         table = pd.read_parquet(out / "scores.parquet")

@@ -25,6 +25,20 @@ SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
     "gp": ("GPSampler", {"n_startup_trials": 10, "deterministic_objective": False}),
     "random": ("RandomSampler", {}),
 }
+# What Optuna 4.9 and 5.0 take for keywords left at None. Told, not given: with TPE that is deprecated.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "TPESampler": {
+        "consider_prior": True,
+        "prior_weight": 1.0,
+        "consider_magic_clip": True,
+        "consider_endpoints": False,
+        "gamma": "default_gamma",  # the best tenth of the trials, at most 25
+        "weights": "default_weights",  # 1 of the latest 25 trials, of older ones the less the older
+        "warn_independent_sampling": False,
+    },
+    "GPSampler": {"independent_sampler": "RandomSampler"},
+    "RandomSampler": {},
+}
 SamplerName = Literal["tpe", "gp", "random", "tpe_univariate"]
 
 
@@ -68,13 +82,17 @@ def study(name: SamplerName, space: Space, seed: int, trials: int, start: Params
 
 
 def sampler_keywords(name: SamplerName) -> dict[str, Any]:
-    """Every keyword of a sampler as it is used: those given above, and Optuna's own defaults."""
+    """Every keyword of a sampler as it is used: those given above, and Optuna's own defaults.
+
+    Of functions and other samplers the name.
+    """
     import optuna
 
     kind, given = SAMPLERS[name]
     signature = inspect.signature(getattr(optuna.samplers, kind).__init__)
-    defaults = {key: one.default for key, one in signature.parameters.items() if key not in ("self", "seed")}
-    return {"sampler": kind, **{key: given.get(key, value) for key, value in defaults.items()}}
+    left = {key: one.default for key, one in signature.parameters.items() if key not in ("self", "seed")}
+    taken = {key: DEFAULTS[kind].get(key) if value is None else value for key, value in left.items()}
+    return {"sampler": kind, **taken, **given}
 
 
 def optuna_version() -> str:

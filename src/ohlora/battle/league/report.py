@@ -149,23 +149,11 @@ def headline(job: PlayLeague, against: pd.DataFrame) -> float:
 def samplers(job: PlayLeague) -> dict[str, Any]:
     """Optuna's version, and each study's sampler with all its keywords."""
     found = {
-        name: {
-            **{key: said(value) for key, value in sampler_keywords(one.sampler).items()},
-            "start": one.start,
-        }
+        name: {**sampler_keywords(one.sampler), "start": one.start}
         for name, one in job.league.entries.items()
         if isinstance(one, StudyEntry)
     }
     return {"optuna": optuna_version(), **found} if found else {}
-
-
-def said(value: Any) -> Any:
-    """A keyword's value for JSON; of a function its name."""
-    return (
-        value
-        if isinstance(value, bool | int | float | str | None)
-        else getattr(value, "__name__", str(value))
-    )
 
 
 def rules_notes(job: PlayLeague) -> list[str]:
