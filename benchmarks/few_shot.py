@@ -15,16 +15,19 @@ random    random trials; the best validation score is taken
 Told for 0 to 16 trials: mean macro-F1 over ohlora's without trials, with 95 % bootstrap intervals over
 subsets; regret as a share of the subset's range of test scores (0: its best trial, which chance has helped);
 mean rank among the four (1 is best); for other margins in the place of WORTH_CHANGING the gain and the gain
-that a twentieth of the subsets stay below. Writes docs/results/few_shot.json, and regret and
-rank as few_shot.png.
+that a twentieth of the subsets stay below; with the noise of a trial by images and level in the place of a
+constant (benchmarks/noise.py) the difference to ohlora's score, its standard error over subsets, and the
+share of subsets whose first choice is kept by either. Writes docs/results/few_shot.json, and regret and rank
+as few_shot.png, in some 15 minutes of a core.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -34,11 +37,13 @@ from scipy.stats import rankdata
 from ohlora.battle.league.figures import MARKS, trial_axis
 from ohlora.durable import write_json
 from ohlora.figures import plt, save_figure
+from ohlora.predictor import study_model
 from ohlora.predictor.cross_fit import source_folds
 from ohlora.predictor.fit import own_table
 from ohlora.predictor.jobs import FitPredictor
 from ohlora.predictor.predictor import Predictor, fit, load, standardised, with_noise
 from ohlora.predictor.search import WORTH_CHANGING, Belief
+from ohlora.predictor.study_model import NOISE
 from ohlora.predictor.table import PredictorTable, predictor_table
 from ohlora.provenance import current_commit
 from ohlora.space import Space
@@ -46,6 +51,7 @@ from ohlora.space import Space
 LEAST = 16  # trials of a subset
 TRIALS = (0, 1, 2, 4, 8, 16)
 MARGINS = (0.0, 0.005, 0.01, 0.015, 0.03, 0.05)
+SCALE, BY_IMAGES, BY_LEVEL = 0.0527, -0.2984, 0.5541  # of a trial's noise: docs/results/noise.json
 OUT = Path("docs/results/few_shot.json")
 CURVES = {"regret": "regret, share of the subset's range", "rank": "mean rank (1 is best)"}
 
@@ -63,6 +69,7 @@ class Pool:
     space: Space
     features: np.ndarray  # [features]
     seed: int
+    by_level: bool = False  # the noise, which else is the constant NOISE
 
     def __len__(self) -> int:
         return len(self.val)
@@ -76,10 +83,21 @@ class Pool:
     def by_chance(self) -> np.ndarray:
         return np.random.default_rng([SEED, self.seed]).permutation(len(self))
 
+    @cached_property
+    def images(self) -> float:
+        return float(np.exp(self.features[self.predictor.feature_names.index("counts.log_images")]))
+
+    def noise(self, tried: list[int]) -> float:
+        """Standard deviation (macro-F1) that the noise of a trial is thought to have before the fit."""
+        if not self.by_level or not tried:
+            return NOISE[0]
+        level = float(self.val[tried].mean().clip(0.01, 0.99))
+        return SCALE * (self.images / 300) ** BY_IMAGES * (4 * level * (1 - level)) ** BY_LEVEL
+
     def belief(self, tried: list[int]) -> Belief:
-        return Belief(
-            self.predictor, self.space, self.vector, [(self.params[i], float(self.val[i])) for i in tried]
-        )
+        history = [(self.params[i], float(self.val[i])) for i in tried]
+        with patch.object(study_model, "NOISE", (self.noise(tried), NOISE[1])):
+            return Belief(self.predictor, self.space, self.vector, history)
 
     @cached_property
     def familiar(self) -> bool:
@@ -210,6 +228,7 @@ def told(rows: list[dict]) -> dict:
     pools = [row["pool"] for row in rows]
     found["familiar"] = round(float(np.mean([pool.familiar for pool in pools])), 3)
     found["by_margin"] = {margin: gains(pools, margin) for margin in MARGINS}
+    found["noise_by_level"] = noise_by_level(pools)
     return found
 
 
@@ -223,6 +242,21 @@ def gains(pools: list[Pool], margin: float) -> dict:
             "gain": round(float(gain.mean()), 4),
             "interval": interval(gain),
             "twentieth": round(float(np.quantile(gain, 0.05)), 4),
+        }
+    return found
+
+
+def noise_by_level(pools: list[Pool]) -> dict:
+    """By number of trials, macro-F1 on test where noise goes by images and level, less that of a constant."""
+    both = [[p.followed(WORTH_CHANGING) for p in (pool, replace(pool, by_level=True))] for pool in pools]
+    found = {}
+    for n in TRIALS[1:]:
+        more = np.array([p.test[by[n]] - p.test[one[n]] for p, (one, by) in zip(pools, both, strict=True)])
+        kept = np.mean([[taken[n] == taken[0] for taken in pair] for pair in both], axis=0)
+        found[n] = {
+            "difference": round(float(more.mean()), 4),
+            "standard_error": round(float(more.std(ddof=1) / len(more) ** 0.5), 4),
+            "keeps_first": {"ohlora": round(float(kept[0]), 3), "by_level": round(float(kept[1]), 3)},
         }
     return found
 
@@ -276,6 +310,8 @@ def main() -> None:
             print(f"  {n:2}", report[part][n], flush=True)
         for margin in MARGINS:
             print(f"  margin {margin}", report[part]["by_margin"][margin], flush=True)
+        for n, found in report[part]["noise_by_level"].items():
+            print(f"  noise by level, {n:2}", found, flush=True)
     write_json(OUT, report)
     draw(report, OUT.with_suffix(".png"))
 

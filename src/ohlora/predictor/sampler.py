@@ -74,7 +74,8 @@ class OhLoRASampler(BaseSampler):
     where the predictor would have them. `names` tells which hyperparameter a parameter of another name is
     (`{"lr": "learning_rate"}`), `translations` what its values are to the hyperparameter, as a mapping or a
     function (`{"log_lr": lambda value: 10**value}`). Parameters that the predictor does not know are drawn by
-    TPE. Pruned, failed, infinite and running trials are learned from. What is cut or unknown is logged once.
+    TPE. Pruned, failed and infinite trials are learned from, running ones count as done with the scores
+    expected of them (the kriging believer). What is cut or unknown is logged once.
     """
 
     def __init__(

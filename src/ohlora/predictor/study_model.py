@@ -196,7 +196,10 @@ class Model:
         self.weights = cho_solve((self.root, True), self.scores - self._mean(self.scales, self.seen))
 
     def imagine(self, pending: Points) -> None:
-        """Take trials under way as done, with the scores expected of them (Ginsbourger et al. 2010)."""
+        """Take trials under way as done, with the scores expected of them: the kriging believer.
+
+        Ginsbourger, Le Riche and Carraro 2010, "Kriging is well-suited to parallelize optimization".
+        """
         if len(pending):
             self.scores = np.r_[self.scores, self(pending)[0]]
             self.seen = self.seen.and_more(pending)
