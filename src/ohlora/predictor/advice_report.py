@@ -123,9 +123,9 @@ def effect_words(effect: Effect | None, left: bool) -> str:
     """What a hyperparameter is expected to be worth; `left`: its value is not the fixed answer's."""
     if effect is None:
         return "fixed"
-    if not effect.matters:
-        # One that is left matters at least beside the others (search.plainer).
-        return f"{'by itself ' * left}makes no difference here (no more than {NO_DIFFERENCE:g})"
+    # One that leaves the fixed answer counts with the others (search.plainer), so its number is told.
+    if not effect.matters and not left:
+        return f"makes no difference here (no more than {NO_DIFFERENCE:g})"
     return f"+{effect.gain:.{2 if effect.gain >= 0.01 else 3}f} against {shown(effect.worst[0])}"
 
 
@@ -133,21 +133,23 @@ def departure_words(departure: Departure | None) -> list[str]:
     """What moved the choice, from which fixed answer."""
     if departure is None:
         return []
-    of = TITLES.get(departure.dataset, departure.dataset) if departure.dataset else "all datasets"
-    fixed = f"the fixed answer of {of} (best on average over its known subsets)"
-    if departure.dataset is None:
-        fixed = "the fixed answer of all datasets (best on average over the known subsets)"
-    if not departure.back:
+    name, known = "all datasets", "the known subsets"
+    if departure.dataset:
+        name, known = TITLES.get(departure.dataset, departure.dataset), "its known subsets"
+    given = f", but for {', '.join(departure.not_free)}" if departure.not_free else ""
+    fixed = f"the fixed answer of {name} (best on average over {known}){given}"
+    if not departure.changes:
         return [f"what moved the choice: nothing, it is {fixed}", ""]
     width = max(map(len, departure.names))
-    changes = [f"{shown(swap.value)}, not {shown(swap.other)}" for swap in departure.back]
+    changes = [f"{shown(change.value)}, not {shown(change.fixed)}" for change in departure.changes]
     wide = max(map(len, changes))
     return [
         f"  what moved the choice from {fixed},",
-        f"  and what each change is expected to earn by itself, {departure.gain:+.3f} all together:",
+        f"  and the macro-F1 that each change is expected to earn, all together {departure.gain:+.3f}:",
         *(
-            f"  {swap.name:<{width}}  {change:<{wide}}  {-swap.change:+.3f}"
-            for swap, change in zip(departure.back, changes, strict=True)
+            f"  {change.name:<{width}}  {words:<{wide}}  {change.alone:+.3f} alone,"
+            f" {change.with_the_others:+.3f} with the others"
+            for change, words in zip(departure.changes, changes, strict=True)
         ),
         "",
     ]
@@ -159,10 +161,8 @@ def departure_data(departure: Departure) -> dict[str, Any]:
         "params": departure.fixed,
         "expected_f1": departure.predicted_f1,
         "gain": departure.gain,
-        "changed": [
-            {"name": swap.name, "value": swap.value, "fixed": swap.other, "gain": -swap.change}
-            for swap in departure.back
-        ],
+        "changed": [vars(change) for change in departure.changes],
+        "not_free": list(departure.not_free),
     }
 
 
@@ -246,9 +246,10 @@ def draw_effects(advice: Advice, axes: Any) -> None:
             axes.annotate(
                 shown(value), (f1, row), (-5, 0), textcoords="offset points", ha="right", va="center"
             )
-    if advice.departure and advice.departure.back:
+    if advice.departure and advice.departure.changes:
         place = {effect.name: row for row, effect in enumerate(reversed(advice.effects))}
-        there = [(advice.predicted_f1 + swap.change, place[swap.name]) for swap in advice.departure.back]
+        changes = advice.departure.changes
+        there = [(advice.predicted_f1 - one.with_the_others, place[one.name]) for one in changes]
         axes.plot(
             *zip(*there, strict=True), "D", mfc="none", color="tab:orange", label="as the fixed answer has it"
         )

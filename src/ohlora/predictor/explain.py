@@ -63,6 +63,17 @@ class Swap:
 
 
 @dataclass(frozen=True)
+class Change:
+    """One hyperparameter that leaves the fixed answer, and the macro-F1 that it is expected to earn."""
+
+    name: str
+    value: Value
+    fixed: Value
+    alone: float  # all others as the fixed answer has them
+    with_the_others: float  # all others as they were chosen
+
+
+@dataclass(frozen=True)
 class Departure:
     """The fixed answer that a choice starts from, and what leaving it is expected to earn."""
 
@@ -70,12 +81,13 @@ class Departure:
     fixed: Params
     predicted_f1: float  # of the fixed answer
     gain: float  # macro-F1 expected of the choice above it, all changes together
-    back: tuple[Swap, ...]  # each change taken back by itself, the one that matters most first
+    changes: tuple[Change, ...]  # the one that matters most with the others first
+    not_free: tuple[str, ...]  # hyperparameters that may not take the fixed answer's value
 
     @property
     def names(self) -> set[str]:
         """The hyperparameters that leave the fixed answer."""
-        return {swap.name for swap in self.back}
+        return {change.name for change in self.changes}
 
 
 def departure(predictor: Predictor, space: Space, vector: Tensor, params: Params) -> Departure | None:
@@ -85,11 +97,14 @@ def departure(predictor: Predictor, space: Space, vector: Tensor, params: Params
     if answer is None:
         return None
     fixed = {**params, **within(space, answer)}
-    f1, there = expected.members(np.array([space.encode(one) for one in (params, fixed)])).mean(0).tolist()
+    rows = np.array([space.encode(params), space.encode(fixed)])
+    f1, there = expected.members(rows).mean(0).clamp(0, 1).tolist()
+    alone = {swap.name: swap.change for swap in swaps(predictor, space, vector, fixed, params)}
     back = swaps(predictor, space, vector, params, fixed)
-    return Departure(
-        expected.nearest_dataset() if expected.familiar else None, fixed, there, f1 - there, back
-    )
+    changes = tuple(Change(one.name, one.value, one.other, alone[one.name], -one.change) for one in back)
+    not_free = tuple(name for name, value in answer.items() if fixed.get(name, value) != value)
+    dataset = expected.nearest_dataset() if expected.familiar else None
+    return Departure(dataset, fixed, there, f1 - there, changes, not_free)
 
 
 def swaps(
