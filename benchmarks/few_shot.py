@@ -27,7 +27,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -37,7 +36,6 @@ from scipy.stats import rankdata
 from ohlora.battle.league.figures import MARKS, trial_axis
 from ohlora.durable import write_json
 from ohlora.figures import plt, save_figure
-from ohlora.predictor import study_model
 from ohlora.predictor.cross_fit import source_folds
 from ohlora.predictor.fit import own_table
 from ohlora.predictor.jobs import FitPredictor
@@ -96,8 +94,7 @@ class Pool:
 
     def belief(self, tried: list[int]) -> Belief:
         history = [(self.params[i], float(self.val[i])) for i in tried]
-        with patch.object(study_model, "NOISE", (self.noise(tried), NOISE[1])):
-            return Belief(self.predictor, self.space, self.vector, history)
+        return Belief(self.predictor, self.space, self.vector, history, self.noise(tried))
 
     @cached_property
     def familiar(self) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ohlora.precision import one_thread
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.study_model import Points, Scores, StudyModel, climb
+from ohlora.predictor.study_model import NOISE, Points, Scores, StudyModel, climb
 from ohlora.space import Params, Space
 
 NO_DIFFERENCE = 0.002  # macro-F1: a tenth of what chance alone does to a trial's score
@@ -43,12 +43,14 @@ class Belief:
         space: Space,
         vector: Tensor,
         history: Sequence[tuple[Params, float]],
+        noise: float = NOISE[0],
     ) -> None:
+        """`history` holds (params, validation macro-F1); `noise` is what one is thought to be off by."""
         self.expected = predictor.on(vector)
         self.model: StudyModel | None = None
         if history:
             seen = self.points(np.array([space.encode(params) for params, _ in history]))
-            scores = Scores(np.array([score for _, score in history]), known=True)
+            scores = Scores(np.array([score for _, score in history]), known=True, noise=noise)
             names = [column.partition("=")[0] for column in space.columns]
             everywhere = np.random.default_rng(0).random((256, len(space.free)))
             spread = float(self.points(space.encode_positions(everywhere)).predicted.std())

@@ -59,6 +59,7 @@ class Scores:
 
     values: np.ndarray
     known: bool  # whether they are a macro-F1
+    noise: float = NOISE[0]  # what one of them is thought to be off by before the fit, where it is a macro-F1
 
     @classmethod
     def of(cls, signed: np.ndarray, maximised: bool) -> Scores:
@@ -93,6 +94,7 @@ class Model:
 
     def __init__(self, seen: Points, scores: Scores, owner: np.ndarray, spread: float, follows: bool) -> None:
         self.owner, self.follows, self.known = owner, follows, scores.known
+        self.noise = scores.noise
         self.centre = 0.0 if self.known else float(seen.predicted.mean())
         level = (0.0, LEVEL) if follows else FREE_LEVEL
         self.level_mean, self.level_sd = level if self.known else (0.0, 1.0)
@@ -108,7 +110,7 @@ class Model:
         departure = FREE_DEPARTURE if self.known else (1.0, FREE_DEPARTURE[1])
         if self.follows:
             departure = (DEPARTURE[0] * slope[0] * spread, DEPARTURE[1])
-        noise = NOISE if self.known else (NOISE[0] / 0.25, NOISE[1])
+        noise = (self.noise if self.known else NOISE[0] / 0.25, NOISE[1])
         count = int(self.owner.max()) + 1
         length = (LENGTH[0] * count**0.5, LENGTH[1])
         both = [slope, departure, noise, *[length] * count]
