@@ -10,7 +10,7 @@ import torch
 from tests.predictor.conftest import true_f1
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from ohlora.predictor.explain import swaps
+from ohlora.predictor.explain import Swap, swaps
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.search import Belief, expected, search
 from ohlora.space import Space
@@ -64,7 +64,13 @@ def test_swaps_go_one_by_one_from_one_choice_to_another(predictor: Predictor, sp
     f1 = [expected(predictor, space, vector, params).predicted_f1 for params in (bad, one_changed)]
     assert first.change == pytest.approx(f1[1] - f1[0], abs=1e-5)
     assert first.change > 0
+    assert first.matters
     assert not swaps(predictor, space, vector, good, good)
+
+
+@pytest.mark.parametrize(("change", "matters"), [(0.003, True), (-0.003, True), (0.001, False), (0, False)])
+def test_a_swap_matters_from_the_size_that_a_choice_follows(change: float, matters: bool):
+    assert Swap("dropout_fc", 0.2, 0.4, change).matters == matters
 
 
 def test_belief_moves_to_what_was_seen(predictor: Predictor, space: Space) -> None:

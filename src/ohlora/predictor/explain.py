@@ -61,6 +61,10 @@ class Swap:
     other: Value
     change: float  # of the expected macro-F1
 
+    @property
+    def matters(self) -> bool:
+        return abs(self.change) > NO_DIFFERENCE
+
 
 @dataclass(frozen=True)
 class Change:

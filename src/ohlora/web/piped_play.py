@@ -248,7 +248,14 @@ class Player:
             "verdicts": [verdict.value for verdict in result.verdicts],
             "best": result.attempts.index(best),
             "swaps": [
-                {"name": s.name, "yours": s.value, "hers": s.other, "change": s.change} for s in turned
+                {
+                    "name": swap.name,
+                    "yours": swap.value,
+                    "hers": swap.other,
+                    "change": swap.change,
+                    "matters": swap.matters,
+                }
+                for swap in turned
             ],
             "seal": {
                 "sha256": result.seal.sha256,

@@ -106,7 +106,6 @@ function expectations(attempts) {
 function difference(swaps, player, best) {
   const largest = Math.max(...swaps.map(({ change }) => Math.abs(change)), 1e-9);
   const first = swaps[0];
-  const matters = Math.abs(first.change) >= 0.005;
   const rows = swaps.filter(({ change }) => Math.abs(change) >= 0.0005).slice(0, 6).map((swap) => make("li", {
     children: [
       make("span", { text: nameOf(swap.name) }),
@@ -119,7 +118,7 @@ function difference(swaps, player, best) {
     children: [
       make("h3", { text: say("difference_title") }),
       make("p", {
-        text: matters
+        text: first.matters
           ? say(first.change > 0 ? "difference_gain" : "difference_loss", {
             name: nameOf(first.name), hers: shown(first.hers), yours: shown(first.yours), change: signed(first.change), number: best,
           })
