@@ -170,7 +170,7 @@ def test_heavy_libraries_keep_to_one_place(library, places):
     assert users <= {path for place in places for path in HOUSE.glob(place)}
     if library == "optuna":
         assert len([p for p in users if room(p) == "battle"]) <= 1
-        assert {p.stem for p in users if room(p) == "predictor"} <= {"sampler", "study_space"}
+        assert {p.stem for p in users if room(p) == "predictor"} <= {"sampler", "study_space", "study_trials"}
 
 
 def test_the_rules_see_what_they_rule():

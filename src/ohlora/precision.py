@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
+from threading import Lock, current_thread, main_thread
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -42,10 +44,36 @@ def threads(count: int) -> Iterator[None]:
 def one_thread() -> Iterator[None]:
     """Small networks and matrices are slower by several threads, thirty times so beside other work.
 
-    Of torch's, and of the BLAS under NumPy and SciPy, whose idle threads wait by spinning.
+    Of torch's, and of the BLAS under NumPy and SciPy, whose idle threads wait by spinning. Both counts belong
+    to the whole process. So only the main thread sets torch's: a thread that computes for the first time
+    while it stands at one would keep one for good.
     """
-    with threads(1), libraries("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
+    alone = current_thread() is main_thread()
+    with threads(1) if alone else nullcontext(), one_blas_thread:
         yield
+
+
+class OneBlasThread:
+    """A context shared by threads: the first to enter sets the BLAS to one thread, the last resets it."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limit = libraries("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+
+
+one_blas_thread = OneBlasThread()
 
 
 @cache

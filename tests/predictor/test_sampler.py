@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import optuna
 import pytest
+import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from tests.predictor.conftest import true_f1
 
 from ohlora.errors import OhloraError
 from ohlora.predictor.predictor import Predictor
-from ohlora.predictor.sampler import MOST, OhLoRASampler, Tried, best_and_latest, suggest
-from ohlora.predictor.search import search
+from ohlora.predictor.sampler import OhLoRASampler, known_words, suggest
+from ohlora.predictor.search import expected, search
 from ohlora.predictor.study_model import Scores
 from ohlora.predictor.study_space import Dimension, contains, encode
+from ohlora.predictor.study_trials import MOST, Tried, accidents, best_and_latest
 from ohlora.space import Choice, Real, Space
 
 FEATURES = {"ease": 0.8, "noise": 0.5}
@@ -101,6 +104,75 @@ def test_a_predictor_that_misleads_is_left(predictor, space):
         rng = np.random.default_rng(seed)
         random.append(max(misled(space.sample(rng)) for _ in range(10)))
     assert np.mean(hers) > np.mean(random)
+
+
+def test_wrong_settings_are_named_at_once(predictor, space):
+    for settings, message in (
+        ({"seed": -1, "names": "lr"}, r"seed=-1 is not .*; names='lr' is not a mapping"),
+        ({"seed": 1.5}, "seed=1.5 is not a whole number from 0 or None"),
+        (
+            {"names": {"lr": "learning_rate"}, "translations": {"rl": {}, "lr": 3.0}},
+            r"'rl' is no hyperparameter .*did you mean lr.*; .*lr=3.0 is neither a mapping nor a function",
+        ),
+        (
+            {"translations": {"log_lr": lambda value: 10**value}},
+            "'log_lr' is no hyperparameter and not in names",
+        ),
+    ):
+        with pytest.raises(OhloraError, match=message):
+            OhLoRASampler(predictor, space, FEATURES, **settings)
+    with pytest.raises(OhloraError, match="features are not finite: noise"):
+        OhLoRASampler(predictor, space, {"ease": 0.8, "noise": math.nan})
+
+
+def test_without_a_seed_two_studies_differ(predictor, space, usual):
+    rates = []
+    for _ in range(2):
+        study = optuna.create_study(
+            direction="maximize", sampler=OhLoRASampler(predictor, space, FEATURES, seed=None)
+        )
+        study.optimize(usual, n_trials=3)
+        rates.append(study.trials[1].params["learning_rate"])
+    assert rates[0] != rates[1]
+
+
+def test_hyperband_tries_her_choice_in_one_bracket(predictor, space, usual):
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=OhLoRASampler(predictor, space, FEATURES),
+        pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=27),
+    )
+
+    def objective(trial):
+        score = usual(trial)
+        for step in range(27):
+            trial.report(score * (1 - 0.5 ** (step + 1)), step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return score
+
+    study.optimize(objective, n_trials=12)
+    assert sum("ohlora:own_choice" in trial.system_attrs for trial in study.trials) == 1
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == 12
+
+
+def test_the_objectives_of_other_threads_keep_their_torch_threads(new_study, usual):
+    seen = []
+
+    def objective(trial):
+        if trial.number % 4:
+            time.sleep(0.05)
+        seen.append(torch.get_num_threads())
+        return usual(trial)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        new_study().optimize(objective, n_trials=12, n_jobs=4)
+        assert set(seen) == {3}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 class TestPartOfTheSpace:
@@ -231,12 +303,75 @@ class TestOtherNames:
         told = said()
         assert len(set(told)) == len(told)
         for what in (
-            "momentum is unknown to the predictor and drawn by TPE",
+            "momentum is drawn by TPE: the predictor does not know it; names= tells which it is of dropout_",
             "optimizer: sgd: none of adam | adamw",
             "weight_decay: 1e-05 to 10 reaches beyond",
             "the predictor's choice learning_rate=",
         ):
             assert sum(what in one for one in told) == 1, what
+
+    @pytest.mark.parametrize(
+        ("names", "ask", "message"),
+        [
+            (
+                {},
+                lambda t: t.suggest_float("learning_rat", 0, 1),
+                "does not know it (did you mean learning_rate",
+            ),
+            (
+                {},
+                lambda t: t.suggest_categorical("batch_size", ["16", "64"]),
+                "'16' | '64' is no value of batch_size (8 | 16 | 32 | 64 | 128 | 256); translations= tells",
+            ),
+            (
+                {"lr": "learning_rate"},
+                lambda t: t.suggest_float("learning_rate", 0, 1),
+                "the predictor's learning_rate is lr here",
+            ),
+        ],
+    )
+    def test_why_tpe_draws_is_said(self, names, ask, message, predictor, space, said):
+        sampler = OhLoRASampler(predictor, space, FEATURES, names=names)
+        ask(optuna.create_study(direction="maximize", sampler=sampler).ask())
+        assert message in said()[0]
+
+    def test_numbers_of_numpy_are_numbers(self, predictor, space, said):
+        sampler = OhLoRASampler(
+            predictor,
+            space,
+            FEATURES,
+            names={"log_lr": "learning_rate", "size": "batch_size"},
+            translations={
+                "log_lr": lambda value: np.float32(10) ** np.float32(value),
+                "size": {"small": np.int64(16), "large": np.int64(128)},
+            },
+        )
+        trial = optuna.create_study(direction="maximize", sampler=sampler).ask()
+        trial.suggest_float("log_lr", -4, -3)
+        trial.suggest_categorical("size", ["small", "large"])
+        assert not [one for one in said() if "TPE" in one]
+
+    @pytest.mark.parametrize(
+        ("name", "choices"),
+        [("optimizer", ["sgd", "lion"]), ("scheduler", ["step", "none"]), ("activation", ["gelu"])],
+    )
+    def test_a_word_the_predictor_never_saw_is_not_her_choice(self, name, choices, predictor, space):
+        for ease in (0.1, 0.5, 0.9):
+            for known in space.within[name].options:
+                sampler = OhLoRASampler(predictor, space, {"ease": ease, "noise": 0.5})
+                study = optuna.create_study(direction="maximize", sampler=sampler)
+                assert study.ask().suggest_categorical(name, [*choices, known]) == known
+
+    def test_of_an_unknown_word_the_mean_over_the_known_is_expected(self):
+        encoded = np.array([[0.3, 1, 0, 0, 1], [0.4, 0, 0, 0, 1], [0.5, 0, 0, 0, 0]])
+        rows, origin = known_words(encoded, [slice(1, 3), slice(3, 5)])
+        assert np.bincount(origin).tolist() == [1, 2, 4]
+        for row, options in (
+            (1, {(1, 0, 0, 1), (0, 1, 0, 1)}),
+            (2, {(1, 0, 1, 0), (1, 0, 0, 1), (0, 1, 1, 0), (0, 1, 0, 1)}),
+        ):
+            assert {tuple(one[1:]) for one in rows[origin == row]} == options
+            assert set(rows[origin == row, 0]) == {encoded[row, 0]}
 
     def test_a_study_of_all_as_it_is_has_nothing_to_say(self, new_study, usual, said):
         new_study().optimize(usual, n_trials=2)
@@ -282,13 +417,107 @@ class TestScores:
         assert len(set(points)) == 5, "the bad one is not tried again"
 
     def test_nothing_but_failures(self, new_study, usual):
+        """Her choice is tried twice, then others are."""
+
         def objective(trial):
             usual(trial)
             raise MemoryError
 
         study = new_study()
-        study.optimize(objective, n_trials=4, catch=(MemoryError,))
-        assert len({tuple(trial.params.values()) for trial in study.trials}) == 4
+        study.optimize(objective, n_trials=5, catch=(MemoryError,))
+        points = [tuple(trial.params.values()) for trial in study.trials]
+        assert points[0] == points[1]
+        assert len(set(points)) == 4
+
+    @pytest.mark.parametrize("accident", [KeyboardInterrupt, KeyError])
+    def test_an_accident_at_the_start_costs_her_choice_nothing(self, accident, new_study, usual):
+        """Optuna keeps Ctrl-C and a mistake in the objective as a failed trial, in storage too."""
+
+        def objective(trial):
+            usual(trial)
+            raise accident
+
+        plain, study = new_study(), new_study()
+        plain.optimize(usual, n_trials=1)
+        with pytest.raises(accident):
+            study.optimize(objective, n_trials=1)
+        study.optimize(usual, n_trials=1)
+        assert study.trials[1].params == plain.trials[0].params
+
+    def test_her_choice_comes_once_more_after_failures_of_all_kinds(self, new_study, usual, predictor, space):
+        def broken(trial):
+            usual(trial)
+            raise KeyError
+
+        study = new_study()
+        study.optimize(broken, n_trials=3, catch=(KeyError,))
+        study.optimize(usual, n_trials=2)
+        own = search(predictor, space, predictor.vector(FEATURES), seed=0)
+        assert study.trials[4].params == {name: own.params[name] for name in space.free}
+
+    def test_her_choice_is_left_where_it_alone_fails(self, new_study, usual, predictor, space):
+        own = search(predictor, space, predictor.vector(FEATURES), seed=0).params
+
+        def too_large(trial):
+            score = usual(trial)
+            if trial.params["batch_size"] == own["batch_size"]:
+                raise MemoryError
+            return score
+
+        study = new_study()
+        study.optimize(too_large, n_trials=16, catch=(MemoryError,))
+        assert sum(trial.params["batch_size"] == own["batch_size"] for trial in study.trials[-6:]) <= 1
+
+    def test_one_failure_later_is_an_accident_two_are_not(self, space):
+        drawn = {"dropout_fc": FloatDistribution(0, 1)}
+
+        def ended(number: int, state: str) -> optuna.trial.FrozenTrial:
+            value = 0.5 if state == "COMPLETE" else None
+            trial = optuna.trial.create_trial(
+                state=optuna.trial.TrialState[state],
+                value=value,
+                params={"dropout_fc": 0.1},
+                distributions=drawn,
+            )
+            trial.number = number
+            return trial
+
+        def numbers(*states: str) -> set[int]:
+            return accidents([ended(number, state) for number, state in enumerate(states)])
+
+        assert numbers("FAIL", "FAIL") == {0, 1}
+        assert numbers("FAIL", "COMPLETE", "FAIL") == {0, 2}
+        assert numbers("FAIL", "COMPLETE", "FAIL", "FAIL") == {0}
+        assert numbers("COMPLETE", "PRUNED") == set()
+
+    @pytest.mark.skipif(not hasattr(optuna.Trial, "set_constraint"), reason="Optuna before 5.0")
+    def test_constraints_are_kept_to(self, new_study):
+        """Where her choice, and most of what there is, violates them."""
+
+        def objective(trial):
+            rate = trial.suggest_float("learning_rate", 2e-5, 5e-2, log=True)
+            size = trial.suggest_categorical("batch_size", [16, 32, 64, 128])
+            trial.set_constraint("memory", size - 32)
+            trial.set_constraint("rate", (rate - 1e-3) * 1e3)
+            return 0.9 - 0.1 * abs(math.log10(rate) + 2)
+
+        study = new_study()
+        study.optimize(objective, n_trials=24)
+        feasible = [all(value <= 0 for value in trial.constraints.values()) for trial in study.trials]
+        assert sum(feasible[-12:]) >= 8
+
+    def test_scores_close_together_are_no_noise(self, new_study):
+        """An easy dataset: from 0.98 to 0.995."""
+
+        def objective(trial):
+            rate = trial.suggest_float("learning_rate", 2e-5, 6e-3, log=True)
+            return (
+                0.995 - 0.003 * abs(math.log10(rate) + 4) - 0.006 * trial.suggest_float("dropout_fc", 0, 0.6)
+            )
+
+        study = new_study()
+        study.optimize(objective, n_trials=25)
+        assert study.best_value > 0.9945
 
     def test_what_counts_as_a_macro_f1(self):
         for signed, maximised, values in (
@@ -326,6 +555,25 @@ class TestScores:
         values = Scores.of(np.array([-1e6, 0.0, -0.1, -0.2, -0.3]), True).values
         assert values[1] - values[4] > 0.3 * np.ptp(values)
 
+    def test_a_slip_far_outside_does_not_blind_the_study(self, new_study):
+        def objective(trial):
+            dropout = trial.suggest_float("dropout_fc", 0, 0.6)
+            smoothing = trial.suggest_float("label_smoothing", 0, 0.2)
+            return -1.0 if dropout > 1 else 0.9 - (dropout - 0.4) ** 2 - 4 * (smoothing - 0.05) ** 2
+
+        study = new_study()
+        study.enqueue_trial({"dropout_fc": 30.0})  # per cent
+        with pytest.warns(UserWarning, match="out of range"):
+            study.optimize(objective, n_trials=20)
+        assert study.best_value > 0.899
+
+    def test_infinity_enqueued_ends_nothing(self, new_study, usual):
+        study = new_study()
+        study.enqueue_trial({"weight_decay": math.inf})
+        with pytest.warns(UserWarning, match="out of range"):
+            study.optimize(usual, n_trials=4)
+        assert {t.state.name for t in study.trials} == {"COMPLETE"}
+
     def test_two_objectives_are_refused(self, predictor, space):
         study = optuna.create_study(
             directions=["maximize", "minimize"], sampler=OhLoRASampler(predictor, space, FEATURES)
@@ -347,6 +595,16 @@ class TestTrialsOfOthers:
         study.enqueue_trial({"batch_size": 32})
         study.optimize(usual, n_trials=2)
         assert study.trials[0].params["batch_size"] == 32
+
+    def test_the_rest_of_it_is_what_she_thinks_best(self, new_study, usual, predictor, space):
+        study = new_study()
+        study.enqueue_trial({"batch_size": 128})
+        study.optimize(usual, n_trials=1)
+        vector, tried = predictor.vector(FEATURES), study.trials[0].params
+        rng = np.random.default_rng(0)
+        others = [{**space.sample(rng), "batch_size": 128} for _ in range(200)]
+        f1 = [expected(predictor, space, vector, params).predicted_f1 for params in (tried, *others)]
+        assert f1[0] >= max(f1[1:]) - 0.002
 
     def test_a_number_enqueued_outside_its_range_is_a_trial(self, new_study, usual, space):
         study = new_study()

@@ -33,6 +33,7 @@ FREE_LEVEL = (0.5, 0.4)
 WIDEST = 3.0  # no scale is fitted farther than this many of its own deviations from its first number
 JITTER = 1e-6
 LEAST_SPREAD = 0.02  # macro-F1
+ENOUGH, CLOSE = 8, 0.01  # so many trials with a smaller standard deviation have less noise than a macro-F1
 CANDIDATES = 768
 REFINED = 384
 
@@ -65,12 +66,15 @@ class Scores:
     def of(cls, signed: np.ndarray, maximised: bool) -> Scores:
         """Of scores whose sign makes the higher the better; infinite ones count as the best or worst seen.
 
-        From 0 to 1 and to maximise they are taken for a macro-F1, from 10 to 100 for one in percent.
+        From 0 to 1 and to maximise they are taken for a macro-F1, from 10 to 100 for one in percent. Not so
+        where enough of them lie closer together than chance would have a macro-F1's.
         """
         finite = signed[np.isfinite(signed)].clip(-1e150, 1e150)
         values = np.clip(signed, finite.min(), finite.max())
         if maximised and finite.min() >= 0 and (finite.max() <= 1 or 10 < finite.max() <= 100):
-            return cls(values / (1 if finite.max() <= 1 else 100), True)
+            values = values / (1 if finite.max() <= 1 else 100)
+            if len(finite) < ENOUGH or values.std() >= CLOSE:
+                return cls(values, True)
         values = squeezed(values)
         spread = values.std()
         return cls((values - values.mean()) / (spread if spread > 0 else 1.0), False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from numbers import Real as RealNumber
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,8 @@ def is_numeric(axis: Axis) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a real number, NumPy's among them."""
+    return isinstance(value, RealNumber) and not isinstance(value, bool)
 
 
 def contains(drawn: BaseDistribution, value: Any) -> bool:
@@ -60,7 +62,7 @@ def encode(axis: Axis, values: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Values of one hyperparameter as rows of the predictor's numbers [n, width].
 
     As the axis encodes its own values; numbers between options and outside the range too, words that are
-    no option as none of them.
+    no option as none of them (the predictor was not fitted on such rows: `known_words`).
     """
     if not is_numeric(axis):
         return np.array([[float(value == option) for option in axis.options] for value in values])  # type: ignore[union-attr]
@@ -231,8 +233,7 @@ class StudySpace:
         for name, one in self.tuned.items():
             if is_numeric(one.axis):
                 seen = one.place([row[name] for row in [held, *rows]] if rows or name in decided else [])
-                ends = np.concatenate([one.placed(one._grid()), seen.reshape(-1, 1)])
-                self.ends[name] = float(ends.min()), float(ends.max())
+                self.ends[name] = stretched(one.placed(one._grid()), seen.reshape(-1, 1))
 
     @property
     def columns(self) -> list[str]:
@@ -289,4 +290,15 @@ class StudySpace:
         if name not in self.ends:
             return placed
         low, high = self.ends[name]
-        return (placed - low) / (high - low if high > low else 1.0)
+        return (np.clip(placed, low, high) - low) / (high - low if high > low else 1.0)
+
+
+def stretched(drawn: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
+    """The ends of what a study draws, or what it saw beyond them: by its own width to each side, at most.
+
+    One value a hundred widths away, a slip, would make all others look alike.
+    """
+    low, high = float(drawn.min()), float(drawn.max())
+    width = high - low
+    seen = np.clip(np.concatenate([drawn, seen]), low - width, high + width)
+    return float(seen.min()), float(seen.max())
