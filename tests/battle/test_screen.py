@@ -48,6 +48,23 @@ def result(good_params: Params) -> MatchResult:
     )
 
 
+@pytest.mark.parametrize(
+    ("player", "language", "told"),
+    [
+        ("you", "en", "You won!"),
+        ("you", "ko", "네가 이겼어!"),
+        ("Ann", "en", "Ann won!"),
+        ("지민", "ko", "지민 승리!"),
+    ],
+)
+def test_a_player_without_a_name_is_spoken_to(result: MatchResult, player: str, language: str, told: str):
+    ohlora, *others = result.attempts
+    attempts = (ohlora, *(replace(one, contestant=player) for one in others))
+    shown, out = printing(language)
+    shown.show(replace(result, attempts=attempts, winner="challenger"), player, "")
+    assert f"\n{told}\n" in out.getvalue()
+
+
 @pytest.mark.parametrize("name", ["[/]", "mug [red]", "[bold]", "a\\", "[link=x]"])
 def test_text_from_outside_is_never_markup(digits_subset: Subset, result: MatchResult, name: str) -> None:
     names = (name, *digits_subset.class_names[1:])

@@ -14,11 +14,13 @@ import torch
 from PIL import Image
 
 from ohlora.datasets.families import WholeDataset
+from ohlora.datasets.image_files import find_images
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.readers import Folder
 from ohlora.datasets.split_names import split_role
 from ohlora.datasets.subset import draw_valid_seeds
 from ohlora.errors import OhloraError
+from ohlora.web.phrases import phrase
 
 WHOLE = WholeDataset("none", val_share=0.2, max_val_images=5000)
 
@@ -108,8 +110,10 @@ class TestReading:
         with pytest.raises(
             OhloraError,
             match=r"3 files cannot be read as images: bad/empty.webp, bad/text.jpg, bad/torn.png",
-        ):
+        ) as caught:
             Folder(str(tmp_path), 8).load()
+        names = "bad/empty.webp, bad/text.jpg, bad/torn.png"
+        assert caught.value.parts == (("folder_unreadable", {"names": names}),)
 
     def test_an_empty_or_single_class_folder_is_refused(self, tmp_path):
         with pytest.raises(OhloraError, match="0 class folders with images; two or more"):
@@ -291,8 +295,34 @@ class TestWhatIsSaid:
         assert "DS_Store" not in caplog.text
 
     def test_nothing_of_a_sound_folder(self, tmp_path, caplog):
-        load(classes(tmp_path))
+        assert not load(classes(tmp_path)).notes
         assert not caplog.records
+
+    def test_a_page_is_told_as_well(self, tmp_path, caplog):
+        """Every note has a phrase of words.json, whose gaps its values fill."""
+        for split, count in (("train", 7), ("val", 3), ("test", 2), ("extra", 1)):
+            classes(tmp_path / split, count=count)
+        (tmp_path / "train" / "ant" / "notes.txt").touch()
+        Image.new("L", (4, 4)).save(tmp_path / "train" / "loose.png")
+        Image.new("L", (4, 4)).save(tmp_path / "train" / "bee" / "flat.png")
+        shutil.copy(tmp_path / "train" / "ant" / "0.png", tmp_path / "train" / "bee" / "copy.png")
+        shutil.copy(tmp_path / "train" / "ant" / "1.png", tmp_path / "test" / "ant" / "copy.png")
+        notes = load(tmp_path).notes
+        assert [note.part[0] for note in notes] == [
+            *("note_beside", "note_left_out", "note_loose", "note_validation"),
+            *("note_both_sides", "note_two_classes", "note_flat"),
+        ]
+        assert all(note.text in caplog.text for note in notes)
+        for split in ("extra", "test"):
+            shutil.rmtree(tmp_path / split)
+        shutil.rmtree(tmp_path / "train" / "bee")
+        classes(tmp_path / "train", count=7)
+        notes = load(tmp_path).notes
+        shutil.rmtree(tmp_path / "val")
+        for note in (*notes, *load(tmp_path).notes):
+            key, values = note.part
+            assert all("{" not in phrase(language, key, **values) for language in ("en", "ko"))
+        assert load(tmp_path).notes[0].part == ("note_held_out", {"train": "train"})
 
 
 class TestOneScale:
@@ -313,8 +343,9 @@ class TestOneScale:
     def test_values_without_a_scale_are_refused_by_name(self, tmp_path):
         classes(tmp_path)
         Image.fromarray(np.full((4, 4), -5, np.int32)).save(tmp_path / "ant" / "ct.tif")
-        with pytest.raises(OhloraError, match=r"ant/ct\.tif has values below 0"):
+        with pytest.raises(OhloraError, match=r"ant/ct\.tif has values below 0") as caught:
             load(tmp_path)
+        assert caught.value.parts == (("folder_values", {"names": "ant/ct.tif"}),)
 
 
 class TestRefusals:
@@ -341,6 +372,47 @@ class TestRefusals:
         os.mkdir(os.fsencode(tmp_path) + b"/caf\xe9")  # noqa: PTH102  bytes
         with pytest.raises(OhloraError, match=r"whose names are not UTF-8: caf\\udce9; rename them"):
             load(tmp_path)
+
+    @pytest.mark.skipif(os.name == "nt" or os.uname().sysname == "Darwin", reason="names are Unicode there")
+    def test_an_image_whose_name_is_not_utf8(self, tmp_path):
+        """No table of mistakes could name it."""
+        classes(tmp_path)
+        shutil.copy(tmp_path / "ant" / "0.png", os.fsencode(tmp_path) + b"/ant/caf\xe9.png")
+        with pytest.raises(OhloraError, match=r"whose names are not UTF-8: ant/caf\\udce9\.png; rename them"):
+            load(tmp_path)
+
+    def test_small_empty_and_torn_are_told_together(self, tmp_path):
+        classes(tmp_path)
+        write_images(tmp_path / "yak", 2, 10)
+        (tmp_path / "void").mkdir()
+        (tmp_path / "ant" / "torn one.png").touch()
+        with pytest.raises(OhloraError) as caught:
+            load(tmp_path)
+        told = str(caught.value)
+        assert "no images in: void; classes with fewer than 3 images to learn from: yak 2; " in told
+        assert "1 file cannot be read as images: ant/torn one.png (allowed: " in told
+
+    def test_large_and_dark_ones_are_told_why(self, tmp_path, monkeypatch):
+        classes(tmp_path)
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
+        Image.new("L", (50, 50)).save(tmp_path / "ant" / "a big one.png")
+        Image.fromarray(np.full((4, 4), -5, np.int32)).save(tmp_path / "bee" / "ct.tif")
+        with pytest.raises(OhloraError, match=r"a big one\.png is too large .*; bee/ct\.tif has v") as caught:
+            load(tmp_path)
+        assert caught.value.parts == (
+            ("folder_unreadable", {"names": "ant/a big one.png"}),
+            ("folder_values", {"names": "bee/ct.tif"}),
+        )
+
+    def test_a_class_that_may_not_be_read(self, tmp_path, monkeypatch):
+        def closed(folder):
+            if folder.name == "bee":
+                raise PermissionError(13, "Permission denied", str(folder))
+            return find_images(folder)
+
+        monkeypatch.setattr("ohlora.datasets.folder.find_images", closed)  # root may read everything
+        with pytest.raises(OhloraError, match="folders that may not be read: bee"):
+            load(classes(tmp_path))
 
     def test_a_link_above_is_no_class(self, tmp_path):
         classes(tmp_path)

@@ -205,6 +205,20 @@ class TestDecoding:
         path = write(tmp_path / "really_a_jpeg.png", format="JPEG")
         assert read_image(path).size == (6, 6)
 
+    def test_one_that_is_too_large_is_told_so(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+        Image.new("L", (20, 20)).save(tmp_path / "big.png")
+        with pytest.raises(UnreadableImage, match=r"big\.png is too large \(400 pixels; up to 80 are read\)"):
+            open_upright(tmp_path / "big.png")
+
+    def test_one_that_may_not_be_read_is_told_so(self, tmp_path, monkeypatch):
+        def refused(*given, **named):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Image, "open", refused)  # root may read everything
+        with pytest.raises(UnreadableImage, match=r"a\.png may not be read \(permission denied\)"):
+            open_upright(tmp_path / "a.png")
+
     def test_a_large_photo_needs_no_full_decoding(self, tmp_path):
         path = write(tmp_path / "large.jpg", Image.new("RGB", (640, 480), "red"))
         assert read_image(path, at_least=64).size == (160, 120)

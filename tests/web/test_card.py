@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tests.face.acting.test_reaction import match
 
-from ohlora.web.card import SIZE, drawable, save_card, wrapped
+from ohlora.web.card import SIZE, drawable, save_card, title_of, wrapped
 
 
 @pytest.mark.parametrize("name", ["you", "지민", "<b>" * 30, "\u202e\x1b[31m" + "W" * 80])
@@ -26,6 +26,13 @@ def test_any_name_is_drawn_inside_the_card(tmp_path: Path, name: str) -> None:
             # Nothing is written into the margin on the right.
             edge = card.crop((1165, 60, 1200, 560)).getcolors(35 * 500)
             assert max(max(colour) for _, colour in edge) < 160
+
+
+def test_a_dataset_is_called_as_on_the_page() -> None:
+    result = match("draw")
+    shapes = replace(result.dataset, name="shapes", title="drawn shapes")
+    mine = replace(result.dataset, name="folder_pets_0a", title="folder pets")
+    assert [title_of(replace(result, dataset=one)) for one in (shapes, mine)] == ["도형", "folder pets"]
 
 
 def test_a_line_is_broken_at_spaces_and_loses_what_no_font_has() -> None:

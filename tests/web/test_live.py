@@ -170,7 +170,8 @@ class TestLiveFace:
 
 class TestServer:
     def test_the_page_and_its_parts(self, ask):
-        for path, kind in (("/", "text/html"), ("/live.js", "text/javascript"), ("/live.css", "text/css")):
+        scripts = (("/live.js", "text/javascript"), ("/browser.js", "text/javascript"))
+        for path, kind in (("/", "text/html"), *scripts, ("/live.css", "text/css")):
             status, headers, body = ask("GET", path)
             assert status == 200
             assert headers["Content-Type"].startswith(kind)

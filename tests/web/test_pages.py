@@ -20,6 +20,7 @@ PAGE = files("ohlora.web").joinpath("page")
 ROOMS = Path(ohlora.__file__).parent  # whose mistakes a page tells
 OWN = (
     "battle",
+    "browser",
     "chat",
     "curves",
     "face",

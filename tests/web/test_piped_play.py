@@ -12,7 +12,7 @@ from ohlora.build import build
 from ohlora.errors import OhloraError
 from ohlora.lineage import Lineage
 from ohlora.web.game import describe_game
-from ohlora.web.piped_play import Player
+from ohlora.web.piped_play import Player, ended
 
 
 @pytest.fixture
@@ -49,6 +49,22 @@ def test_settings_that_would_count_for_nothing_are_refused(
         for word in words:
             assert word.removeprefix("job.") in str(caught.value)
     piped("human=prompt")
+
+
+@pytest.mark.parametrize(
+    ("step", "validations", "val_loss", "told"),
+    [
+        (144, [72, 144], 0.5, {"step": 144, "early": True, "diverged": False}),
+        (144, [72, 144], float("nan"), {"step": 144, "early": True, "diverged": True}),
+        (160, [72, 144], 0.5, {"step": 160, "early": False, "diverged": False}),
+        (150, [72, 144], 0.5, {"step": 160, "early": False, "diverged": False}),  # not seen again
+        (-1, [], 0.5, {"step": 160, "early": False, "diverged": False}),
+    ],
+)
+def test_no_training_claims_steps_that_it_did_not_take(
+    step: int, validations: list[int], val_loss: float, told: dict[str, Any]
+) -> None:
+    assert ended(step, [{"step": one, "val_loss": val_loss} for one in validations], 160) == told
 
 
 def test_the_page_begins_with_the_name_that_was_typed(served: Callable[..., Any]) -> None:

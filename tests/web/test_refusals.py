@@ -69,10 +69,10 @@ def test_no_word_for_a_page_is_made_past_told() -> None:
 
 
 def test_several_mistakes_are_one_with_all_phrases() -> None:
-    faults = [OhloraError("a", ("no_json", {})), OhloraError("b"), Phrased(("full", {"most": 8}))]
+    faults = [OhloraError("a", ("no_json", {})), OhloraError("b"), Phrased(("no_upload", {}))]
     error = joined(faults, "x: ", ".")
-    assert str(error) == "x: a; b; 8 players are here already (web.players)."
-    assert error.parts == (("no_json", {}), ("full", {"most": 8}))
+    assert str(error) == "x: a; b; nothing was uploaded."
+    assert error.parts == (("no_json", {}), ("no_upload", {}))
 
 
 def test_what_has_no_phrase_is_announced_in_korean_and_shown_as_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.web.test_piped_process import until
 
 from ohlora.web import sessions as module
+from ohlora.web.requests import Refused
 from ohlora.web.sessions import Session, Sessions
 
 # Pictures as soon as a match is asked for, its result once enough was tried.
@@ -65,6 +67,15 @@ async def look(session: Session, **request: Any) -> Path:
     return session.match_folder
 
 
+def told(session: Session) -> list[dict[str, Any]]:
+    """The events that a page which is loaded again would be told."""
+    return [json.loads(sent.decode().partition("data: ")[2]) for _, _, sent in session.events._events]
+
+
+def kinds(session: Session) -> list[str]:
+    return [event["event"] for event in told(session)]
+
+
 async def close(session: Session, every: Sessions) -> None:
     await every.close()
 
@@ -93,6 +104,41 @@ def test_a_match_without_a_result_leaves_no_picture(
 def test_one_that_fails_leaves_none_either(played: Callable[..., None]) -> None:
     async def act(session: Session, every: Sessions) -> None:
         assert not (await look(session, fails=True)).exists()
+
+    played(act)
+
+
+def test_a_match_that_is_left_is_told_of_no_more(played: Callable[..., None]) -> None:
+    """And what the process says of its end is no end of the match behind it."""
+
+    async def act(session: Session, every: Sessions) -> None:
+        folder = await look(session)
+        session.leave()
+        assert not folder.exists()
+        assert session.stage == "idle"
+        again = await look(session)
+        assert session.stage == "choosing"
+        assert kinds(session) == ["looking", "sealed"]
+        session.fight({})
+        await until(lambda: kinds(session)[-1] == "trained")
+        with pytest.raises(Refused, match="this match is on"):
+            session.leave()
+        session.enough()
+        await until(lambda: session.stage == "idle")
+        session.leave()
+        assert kinds(session) == ["left"]
+        assert again.exists()
+
+    played(act)
+
+
+def test_every_match_has_a_name_of_its_own(played: Callable[..., None]) -> None:
+    async def act(session: Session, every: Sessions) -> None:
+        names = []
+        for _ in range(2):
+            await look(session)
+            names.append(told(session)[0]["match"])
+        assert len({*names}) == 2
 
     played(act)
 

@@ -165,7 +165,16 @@ def test_encrypted_files_are_refused(unpacked: Callable[..., list[str]], tmp_pat
         unpacked(archive)
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04" + bytes(100), b"PK\x05\x06"])
+def test_a_zip_that_is_not_whole_is_damaged(unpacked: Callable[..., list[str]], tmp_path: Path) -> None:
+    """As where its download broke off: its directory stands at the end."""
+    whole = zipped({f"cats/{n}.png": IMAGE for n in range(9)}, tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Phrased, match="damaged or not whole") as caught:
+        unpacked(tmp_path / "a.zip")
+    assert caught.value.parts == (("zip_damaged", {}),)  # without zipfile's English words
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x05\x06"])
 def test_what_is_no_zip(unpacked: Callable[..., list[str]], tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(OhloraError, match="not a zip"):

@@ -75,6 +75,7 @@ PHRASES: dict[str, dict[str, str]] = {
         "ko": "오로라가 예상한 자기 점수는 {f1:.3f} (±{sd:.3f})",
     },
     "won_challenger": {"en": "{name} won!", "ko": "{name} 승리!"},
+    "won_you": {"en": "You won!", "ko": "네가 이겼어!"},
     "won_ohlora": {"en": "Oh-LoRA won!", "ko": "오로라 승리!"},
     "won_draw": {"en": "A draw!", "ko": "무승부!"},
     "verdict_1": {"en": "first attempt: {verdict}", "ko": "첫 번째 시도: {verdict}"},

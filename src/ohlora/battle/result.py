@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ohlora.battle.contestants.base import Kind, Rules
 from ohlora.battle.verdict import Verdict, Winner
@@ -104,6 +104,12 @@ class MatchResult:
     def best(self) -> Played:
         """The challenger's attempt with the highest test score, the earlier of two equal ones."""
         return max(self.challenger, key=lambda attempt: attempt.test_f1)
+
+    @property
+    def outcome(self) -> Winner | Literal["you"]:
+        """Who won; "you" where that is a player without a name, who is spoken to."""
+        nameless = self.best.contestant == "you"
+        return "you" if nameless and self.winner == "challenger" else self.winner
 
     def as_json(self) -> dict[str, Any]:
         """The content of match.json."""

@@ -76,7 +76,7 @@ class Screen:
             if len(result.challenger) > 1:
                 told = say(f"verdict_{number}", self.language, verdict=told)
             self.console.print(told)
-        self.say(f"won_{result.winner}", style="bold", name=theirs)
+        self.say(f"won_{result.outcome}", style="bold", name=theirs)
         self.console.print(f"[magenta]{say('ohlora', self.language)}:[/magenta] {literal(line)}")
 
     def table(self, result: MatchResult, theirs: str) -> Table:

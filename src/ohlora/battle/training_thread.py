@@ -123,6 +123,8 @@ def results(shown: Sequence[tuple[TrainingThread, Show]]) -> list[Training]:
             for future in futures:
                 if future.done():
                     future.result()  # raises where it failed
+        for thread, show in shown:
+            show(thread.step, tuple(thread.curve))  # as it ended: that may have come after the last look
         return [future.result() for future in futures]
     finally:
         for thread, _ in shown:

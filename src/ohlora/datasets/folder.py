@@ -25,10 +25,12 @@ from ohlora.datasets.image_files import (
     find_images,
     full_scale,
     is_leftover,
+    is_there,
+    not_utf8,
     open_upright,
     peak,
 )
-from ohlora.datasets.images import ImageData, Split, stratified_halves
+from ohlora.datasets.images import ImageData, Note, Split, stratified_halves
 from ohlora.datasets.readers import Folder
 from ohlora.datasets.split_names import Layout, children, find_layout
 from ohlora.errors import OhloraError, joined
@@ -59,16 +61,21 @@ def load_folder(reader: Folder) -> FolderData:
     if not reader.root:
         raise OhloraError("dataset=folder needs dataset.root=DIR, a directory of class folders")
     root = Path(reader.root).expanduser()
-    if not root.is_dir():
+    if not (is_there(root) and root.is_dir()):
         raise OhloraError(f"dataset.root={printable(reader.root)} is not a directory")
     layout = find_layout(root)
     notes = list(layout.notes)
-    classes, listings = list_images(root, layout, notes)
-    images, scales = read_all(root, listings, reader.image_size, notes)
+    faults: list[OhloraError] = []
+    classes, listings = list_images(root, layout, faults, notes)
+    allowed = f" (allowed: one folder a class, image files such as {SUFFIXES_SHOWN})" if faults else ""
+    squares, peaks = read_all(root, listings, reader.image_size, faults)
+    if faults:
+        raise joined(faults, f"{printable(root)}: ", allowed)
+    images, scales = scaled(squares, peaks, notes)
     data = assemble(root, classes, listings, images, scales, notes)
     if is_main():
         for note in notes:
-            log.warning("%s: %s", printable(root.name), note)
+            log.warning("%s: %s", printable(root.name), note.text)
     return data
 
 
@@ -95,18 +102,15 @@ def counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def list_images(root: Path, layout: Layout, notes: list[str]) -> tuple[list[str], dict[str, Listing]]:
-    """Class names, and the image files of each split; OhloraError with all that is wrong with them."""
-    faults: list[OhloraError] = []
+def list_images(
+    root: Path, layout: Layout, faults: list[OhloraError], notes: list[Note]
+) -> tuple[list[str], dict[str, Listing]]:
+    """Class names, and the image files of each split; what is wrong with them goes to `faults`."""
     found = {role: list_classes(root, folder, faults, notes) for role, folder in layout.folders.items()}
     classes = sorted(found["train"])
     for role, of_class in found.items():
         check_classes(role, classes, of_class, faults)
-    if not faults:
-        check_counts(layout, found, faults)
-    if faults:
-        allowed = f"(allowed: one folder a class, image files such as {SUFFIXES_SHOWN})"
-        raise joined(faults, f"{printable(root)}: ", f" {allowed}")
+    check_counts(layout, found, faults)
     listings = {}
     for role, of_class in found.items():
         listings[role] = listing = Listing()
@@ -117,40 +121,46 @@ def list_images(root: Path, layout: Layout, notes: list[str]) -> tuple[list[str]
 
 
 def list_classes(
-    root: Path, folder: Path, faults: list[OhloraError], notes: list[str]
+    root: Path, folder: Path, faults: list[OhloraError], notes: list[Note]
 ) -> dict[str, list[Path]]:
     """Image files by class. A class is named in one Unicode form: NFC, whichever system wrote the folder."""
     of_class: dict[str, list[Path]] = {}
-    twice, foreign = [], []
+    twice, foreign, closed = [], [], []
     for path in children(folder):
         name = unicodedata.normalize("NFC", path.name)
-        if not is_utf8(name):
-            foreign.append(path.name.encode("utf-8", "backslashreplace").decode())
+        if odd := not_utf8([Path(path.name)]):
+            foreign += odd
             continue
         if name in of_class:
             twice.append(name)
-        found = find_images(path)
+        try:
+            found = find_images(path)
+        except PermissionError as error:
+            closed.append(Path(error.filename).relative_to(root))
+            continue
+        foreign += not_utf8(image.relative_to(folder) for image in found.images)
         of_class.setdefault(name, []).extend(found.images)
         if found.dead:
             dead = some(path.relative_to(root) for path in found.dead)
             faults.append(fault("links that lead nowhere, or no files", "folder_dead", dead))
         if left := found.left_out.total():
             kinds = ", ".join(f"{printable(suffix)} {n}" for suffix, n in found.left_out.most_common(SHOWN))
-            notes.append(
-                f"{counted(left, 'file')} in {printable(name)} left out, no images by suffix: {kinds}"
-            )
+            left_out = f"{counted(left, 'file')} in {printable(name)} left out, no images by suffix: {kinds}"
+            notes.append(Note(left_out, ("note_left_out", {"name": printable(name), "kinds": kinds})))
     loose = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not is_leftover(p.name)]
     if loose and of_class:
-        notes.append(
-            f"{counted(len(loose), 'image')} in no class folder left out: {some(p.name for p in loose)}"
-        )
+        names = some(p.name for p in loose)
+        left_out = f"{counted(len(loose), 'image')} in no class folder left out: {names}"
+        notes.append(Note(left_out, ("note_loose", {"n": len(loose), "names": names})))
     if twice:
         faults.append(
             fault("class folders of one name in two Unicode spellings", "folder_twice", some(twice))
         )
+    if closed:
+        faults.append(fault("folders that may not be read", "folder_unreadable", some(closed)))
     if foreign:
         part = ("folder_foreign", {"names": some(foreign)})
-        message = f"class folders whose names are not UTF-8: {some(foreign)}; rename them"
+        message = f"class folders or images whose names are not UTF-8: {some(foreign)}; rename them"
         faults.append(OhloraError(message, part))
     return of_class
 
@@ -181,7 +191,7 @@ def check_counts(
 ) -> None:
     """Every class has something to learn from, to validate on and to test on."""
     least = LEAST if layout.test is None else LEAST - 1 if layout.val is None else 1
-    few = {name: len(paths) for name, paths in found["train"].items() if len(paths) < least}
+    few = {name: len(paths) for name, paths in found["train"].items() if 0 < len(paths) < least}
     if few:
         named = some(f"{name} {n}" for name, n in few.items())
         part = ("folder_few", {"least": least, "names": named})
@@ -189,9 +199,9 @@ def check_counts(
 
 
 def read_all(
-    root: Path, listings: Mapping[str, Listing], image_size: int, notes: list[str]
-) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """The images of each split, uint8 [n, 3, image_size, image_size]; what became white of deeper ones."""
+    root: Path, listings: Mapping[str, Listing], image_size: int, faults: list[OhloraError]
+) -> tuple[dict[str, list[Image.Image]], dict[str, list[float]]]:
+    """The images of each split, squashed, and the largest values of deeper ones by their mode."""
     pictures: dict[str, list[Image.Image]] = {}
     broken, peaks = [], dict[str, list[float]]()
     total = sum(len(listing.paths) for listing in listings.values())
@@ -202,7 +212,7 @@ def read_all(
                 try:
                     picture = open_upright(path)
                 except UnreadableImage as error:
-                    broken.append((path.relative_to(root).as_posix(), str(error)))
+                    broken.append((path.relative_to(root).as_posix(), error.why))
                     continue
                 finally:
                     advance()
@@ -210,26 +220,38 @@ def read_all(
                     peaks.setdefault(picture.mode, []).append(peak(picture))
                 square = picture.resize((image_size, image_size), Image.Resampling.BILINEAR)
                 pictures[role].append(square)
-    if broken:
-        why = unreadable(broken)
-        raise OhloraError(f"{printable(root)}: {why}", ("folder_unreadable", {"why": why}))
+    faults += unreadable(broken)
+    return pictures, peaks
+
+
+def scaled(
+    pictures: Mapping[str, list[Image.Image]], peaks: Mapping[str, list[float]], notes: list[Note]
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """The images of each split, uint8 [n, 3, height, width]; what became white of deeper ones."""
     scales = {mode: full_scale(max(values), mode) for mode, values in peaks.items()}
     for mode, values in peaks.items():
-        notes.append(f"{counted(len(values), 'picture')} deeper than 8 bits: {scales[mode]:g} becomes white")
+        white = f"{scales[mode]:g}"
+        deep = f"{counted(len(values), 'picture')} deeper than 8 bits: {white} becomes white"
+        notes.append(Note(deep, ("note_deep", {"n": len(values), "white": white})))
     arrays = {
         role: np.stack([pixels(picture, scales) for picture in squares]) for role, squares in pictures.items()
     }
     return arrays, scales
 
 
-def unreadable(broken: list[tuple[str, str]]) -> str:
+def unreadable(broken: list[tuple[str, str]]) -> list[OhloraError]:
     """The files that cannot be read, and why where that is not that they are no images."""
-    reasons = {name: why.split(" ", 1)[-1] for name, why in broken if "cannot be read" not in why}
-    plain = [name for name, _ in broken if name not in reasons]
-    faults = [f"{counted(len(plain), 'file')} cannot be read as images: {some(plain)}"] if plain else []
-    if reasons:
-        faults.append(some(f"{name} {why}" for name, why in reasons.items()))
-    return "; ".join(faults)
+    plain = [name for name, why in broken if why.startswith("cannot be read")]
+    faults = []
+    if plain:
+        what = f"{counted(len(plain), 'file')} cannot be read as images"
+        faults.append(fault(what, "folder_unreadable", some(plain)))
+    for key, valued in (("folder_unreadable", False), ("folder_values", True)):
+        rest = [(name, why) for name, why in broken if name not in plain]
+        if of_kind := [(name, why) for name, why in rest if why.startswith("has values") == valued]:
+            why = some(f"{name} {why}" for name, why in of_kind)
+            faults.append(OhloraError(why, (key, {"names": some(name for name, _ in of_kind)})))
+    return faults
 
 
 def pixels(picture: Image.Image, scales: Mapping[str, float]) -> np.ndarray:
@@ -244,29 +266,30 @@ def assemble(
     listings: Mapping[str, Listing],
     images: Mapping[str, np.ndarray],
     scales: Mapping[str, float],
-    notes: list[str],
+    notes: list[Note],
 ) -> FolderData:
     """The dataset, and notes on pictures that stand on both sides or show nothing."""
     grey = all(bool((array == array[:, :1]).all()) for array in images.values())
     kept = slice(0, 1) if grey else slice(None)
 
-    def joined(*roles: str) -> tuple[Split, list[Path]]:
+    def together(*roles: str) -> tuple[Split, list[Path]]:
         there = [role for role in roles if role in listings]
         array = np.concatenate([images[role][:, kept] for role in there])
         labels = np.concatenate([np.array(listings[role].labels, dtype=np.int64) for role in there])
         paths = [path.relative_to(root) for role in there for path in listings[role].paths]
         return Split(torch.from_numpy(array), torch.from_numpy(labels)), paths
 
-    learn, learn_paths = joined("train", "val")
+    learn, learn_paths = together("train", "val")
     val_rows = None
     if "val" in listings:
         val_rows = np.arange(len(listings["train"].paths), len(learn))
-        notes.append(
+        validates = (
             f"val ({counted(len(val_rows), 'image')}) validates with subset=none; other subsets draw"
             " their validation images from train and val together"
         )
+        notes.append(Note(validates, ("note_validation", {"n": len(val_rows)})))
     if "test" in listings:
-        test, test_paths = joined("test")
+        test, test_paths = together("test")
     else:
         rows, held_out = stratified_halves(learn.labels.numpy(), second_share=0.2)
         test, test_paths = learn.take(held_out), [learn_paths[row] for row in held_out]
@@ -275,7 +298,9 @@ def assemble(
     name = "".join(c if c.isalnum() else "_" for c in unicodedata.normalize("NFC", root.resolve().name))
     title, identified = f"folder {name}", identity(name, learn, test, val_rows)
     return FolderData(
-        identified, title, tuple(classes), learn, test, val_rows, test_files=tuple(test_paths), scales=scales
+        *(identified, title, tuple(classes), learn, test, val_rows, tuple(notes)),
+        test_files=tuple(test_paths),
+        scales=scales,
     )
 
 
@@ -291,7 +316,7 @@ def identity(name: str, learn: Split, test: Split, val_rows: np.ndarray | None) 
     return f"folder_{name}_{digest.hexdigest()[:8]}"
 
 
-def look_over(learn: Split, learn_paths: list[Path], test: Split, test_paths: list[Path]) -> list[str]:
+def look_over(learn: Split, learn_paths: list[Path], test: Split, test_paths: list[Path]) -> list[Note]:
     """What people should know of their pictures: on both sides, in two classes, or nothing to see."""
     seen: dict[bytes, tuple[Path, int]] = {}
     learned: set[bytes] = set()
@@ -309,21 +334,13 @@ def look_over(learn: Split, learn_paths: list[Path], test: Split, test_paths: li
             elif split is test and key in learned:
                 both_sides.append(f"{first.as_posix()} = {path.as_posix()}")
         learned = learned or set(seen)
+    flatters = "the test score flatters; pictures to test on that are also learned from"
     return [
-        f"{what}: {len(found)} ({some(found)})"
-        for found, what in (
-            (both_sides, "the test score flatters; pictures to test on that are also learned from"),
-            (two_classes, "the same picture in two classes"),
-            (flat, "pictures that show hardly more than one colour"),
+        Note(f"{what}: {len(found)} ({some(found)})", (key, {"n": len(found), "names": some(found)}))
+        for what, key, found in (
+            (flatters, "note_both_sides", both_sides),
+            ("the same picture in two classes", "note_two_classes", two_classes),
+            ("pictures that show hardly more than one colour", "note_flat", flat),
         )
         if found
     ]
-
-
-def is_utf8(name: str) -> bool:
-    """Python carries the bytes of other names as lone surrogates."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

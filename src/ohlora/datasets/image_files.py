@@ -16,9 +16,11 @@ Raises UnreadableImage, and no other exception, for a file that is no image.
 from __future__ import annotations
 
 import math
+import os
+import re
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +30,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ohlora.errors import OhloraError
+from ohlora.text import printable
 
 IMAGE_SUFFIXES = {
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif",
@@ -50,7 +53,47 @@ BITS = (8, 10, 12, 14, 16, 24, 31)  # depths that cameras, scanners and scientis
 
 
 class UnreadableImage(OhloraError):
-    """The file is no image, or not whole."""
+    """The file is no image, or not whole, or one that is not read; `why` goes behind its name."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name} {why}")
+        self.why = why
+
+
+def path_of(given: object, what: str) -> Path:
+    """A path that the caller of a function has given; OhloraError for something else."""
+    if not isinstance(given, str | os.PathLike) or not os.fspath(given):
+        raise OhloraError(f"{printable(repr(given))} is no path: name {what}")
+    return Path(given).expanduser()
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is called so; OhloraError where the system cannot look, as for a name too long."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # of a name with a NUL in it
+        return False
+    except OSError as error:
+        raise OhloraError(f"{printable(path)}: {error.strerror}") from None
+    return True
+
+
+def check_folder(root: Path) -> None:
+    """Raise OhloraError where there is no such folder of class folders, or where its name is not UTF-8."""
+    if not is_there(root):
+        raise OhloraError(f"{printable(root)}: no such folder")
+    if not root.is_dir():
+        raise OhloraError(f"{printable(root)} is a file; wanted: a folder with a folder of images a class")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise OhloraError(f"{printable(root)} may not be read (permission denied)")
+    if foreign := not_utf8([root]):
+        raise OhloraError(f"folders whose names are not UTF-8: {foreign[0]}; rename them")
+
+
+def not_utf8(paths: Iterable[Path]) -> list[str]:
+    """The paths that no text file can name, their odd bytes written out: Python has lone surrogates there."""
+    names = [(str(path), str(path).encode("utf-8", "backslashreplace").decode()) for path in paths]
+    return [escaped for name, escaped in names if escaped != name]
 
 
 def is_leftover(name: str) -> bool:
@@ -116,12 +159,18 @@ def open_upright(file: Path | IO[bytes], at_least: int | None = None) -> Image.I
             with Image.open(file, formats=formats_here()) as image:
                 if at_least:
                     image.draft("RGB", (at_least, at_least))
-                return as_values(ImageOps.exif_transpose(image))
-    except UnreadableImage as error:
-        raise UnreadableImage(f"{name} {error}") from None
+                return as_values(ImageOps.exif_transpose(image), name)
+    except UnreadableImage:
+        raise
+    except PermissionError:
+        raise UnreadableImage(name, "may not be read (permission denied)") from None
+    except Image.DecompressionBombError as error:
+        (size,) = re.findall(r"(\d+) pixels\)", str(error))
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise UnreadableImage(name, f"is too large ({int(size):,} pixels; up to {most:,} are read)") from None
     # Decoders given hostile bytes raise what they like: struct.error, IndexError, zlib.error, MemoryError ...
     except Exception as error:
-        raise UnreadableImage(f"{name} cannot be read as an image ({type(error).__name__})") from None
+        raise UnreadableImage(name, f"cannot be read as an image ({type(error).__name__})") from None
 
 
 @cache
@@ -131,15 +180,16 @@ def formats_here() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def as_values(image: Image.Image) -> Image.Image:
+def as_values(image: Image.Image, name: str) -> Image.Image:
     """RGB over the ground; or mode I or F where the pixels have more than 8 bits."""
     if image.mode == "F" or image.mode.startswith("I"):
         deep = image if image.mode == "F" else image.convert("I")
         low, high = deep.getextrema()
         if not (math.isfinite(float(low)) and np.isfinite(np.asarray(deep)).all()):  # type: ignore[arg-type]
-            raise UnreadableImage("has values that are not finite")
+            raise UnreadableImage(name, "has values that are not finite")
         if float(low) < 0:  # type: ignore[arg-type]
-            raise UnreadableImage(f"has values below 0 ({low:g} to {high:g}); save it as 8 or 16 bits")
+            why = f"has values below 0 ({low:g} to {high:g}); save it as 8 or 16 bits"
+            raise UnreadableImage(name, why)
         return deep
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ohlora.durable import replacing
+from ohlora.errors import Part
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What a user should know of their images: `text` in a terminal, `part` on a page."""
+
+    text: str
+    part: Part
+
+
+@dataclass(frozen=True)
 class ImageData:
     """A dataset with its own train and test split.
 
@@ -51,6 +60,7 @@ class ImageData:
     train: Split
     test: Split
     val_rows: np.ndarray | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def channels(self) -> int:

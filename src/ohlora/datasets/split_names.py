@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ohlora.datasets.image_files import is_leftover
+from ohlora.datasets.images import Note
 from ohlora.errors import OhloraError
 from ohlora.text import printable
 
@@ -42,7 +43,7 @@ class Layout:
     train: Path
     val: Path | None
     test: Path | None
-    notes: tuple[str, ...] = ()  # what a user should know of it
+    notes: tuple[Note, ...] = ()
 
     @property
     def folders(self) -> dict[str, Path]:
@@ -115,13 +116,17 @@ def split_layout(root: Path, roles: dict[str, list[Path]], others: list[Path]) -
         )
     train, val, test = (roles[role][0] if role in roles else None for role in (TRAIN, VAL, TEST))
     assert train is not None
-    notes = []
+    learned, notes = printable(train.name), []
     if others:
         beside = ", ".join(printable(path.name) for path in others)
-        notes.append(f"folders beside {printable(train.name)} are left out: {beside}")
+        part = ("note_beside", {"train": learned, "names": beside})
+        notes.append(Note(f"folders beside {learned} are left out: {beside}", part))
     if test is None and val is not None:
-        notes.append(f"no test folder: {printable(val.name)} is what is tested on")
+        tested = printable(val.name)
+        part = ("note_val_tests", {"val": tested})
+        notes.append(Note(f"no test folder: {tested} is what is tested on", part))
         val, test = None, val
     elif test is None:
-        notes.append(f"no test folder: a fifth of {printable(train.name)} is held out to test on")
+        part = ("note_held_out", {"train": learned})
+        notes.append(Note(f"no test folder: a fifth of {learned} is held out to test on", part))
     return Layout(train, val, test, tuple(notes))

@@ -131,7 +131,7 @@ class BattleApp:
             file_route("/battle", "battle.html"),
             file_route("/chat", "chat.html"),
             *(file_route(f"/{name}", name) for name in PAGE_FILES),
-            *live_routes(self.live_face, self.job.live.language, "/live"),
+            *live_routes(self.live_face, self.job.language, "/live"),
             Route("/game", self.game),
             Route("/spoken", self.spoken),
             Route("/history", self.played),
@@ -139,6 +139,7 @@ class BattleApp:
             at("/alive", self.alive),
             at("/events", self.events),
             at("/look", self.look, "POST"),
+            at("/leave", self.leave, "POST"),
             at("/upload", self.upload, "POST"),
             at("/fight", self.fight, "POST"),
             at("/enough", self.enough, "POST"),
@@ -248,6 +249,11 @@ class BattleApp:
             },
             {"dataset": asked.dataset, "upload": asked.upload},
         )
+        return JSONResponse({})
+
+    async def leave(self, request: Request) -> Response:
+        await read_object(request, LARGEST_REQUEST)
+        self.session(request).leave()
         return JSONResponse({})
 
     async def upload(self, request: Request) -> Response:

@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ohlora.battle.phrases import plain
 from ohlora.battle.result import MatchResult
 from ohlora.datasets.lettering import font_of, width, write
 from ohlora.durable import replacing
 from ohlora.text import printable
+from ohlora.web.phrases import phrase, table
 
 SIZE = (1200, 630)  # as social networks show pictures of links
 FACE = 360
 INK, SOFT, GREEN, VIOLET = (242, 246, 250), (178, 190, 208), (110, 231, 183), (196, 168, 255)
 NIGHT, GLOWS = (11, 14, 31), (((150, 0), (40, 150, 120), 520), ((1050, 40), (110, 70, 190), 560))
 LEFT = 470  # of the text
+WHOLE = "none"  # the family that draws nothing: all images of the dataset
 
 
 def save_card(result: MatchResult, line: str, face: Path | None, path: Path) -> Path:
@@ -30,11 +31,10 @@ def save_card(result: MatchResult, line: str, face: Path | None, path: Path) -> 
     if face is not None:
         card.paste(rounded(Image.open(face)), (60, 135), rounded_mask())
     best = result.best
-    player = plain("you", language) if best.contestant == "you" else printable(best.contestant, 40)
-    write(draw, (LEFT, 80), printable(result.dataset.title, 60), SOFT, size=28, most=670)
-    won = plain(f"won_{result.winner}", language, name=player)
-    write(draw, (LEFT, 118), won, INK, size=54, most=670)
-    rows = [(plain("ohlora", language), result.ohlora.test_f1, VIOLET), (player, best.test_f1, GREEN)]
+    player = phrase(language, "you") if best.contestant == "you" else printable(best.contestant, 40)
+    write(draw, (LEFT, 80), printable(title_of(result), 60), SOFT, size=28, most=670)
+    write(draw, (LEFT, 118), phrase(language, f"won_{result.outcome}", name=player), INK, size=54, most=670)
+    rows = [(phrase(language, "ohlora"), result.ohlora.test_f1, VIOLET), (player, best.test_f1, GREEN)]
     for number, (name, score, colour) in enumerate(rows):
         top = 225 + 92 * number
         write(draw, (LEFT, top), name, colour, size=30, most=480)
@@ -47,11 +47,18 @@ def save_card(result: MatchResult, line: str, face: Path | None, path: Path) -> 
         write(draw, (LEFT, 430 + 40 * number), words, INK, size=28)
     write(draw, (60, 575), "Oh-LoRA · hyperparameter battle · test macro-F1", SOFT, size=22, most=900)
     if result.subset is not None:
-        recipe = f"{result.subset.family} {result.subset.seed}"
+        family, seed = result.subset.family, result.subset.seed
+        recipe = str(seed) if family == WHOLE else f"{family} {seed}"
         write(draw, (1140 - width(recipe, 22), 575), recipe, SOFT, size=22)
     with replacing(path, f".part{path.suffix}") as part:
         card.save(part)
     return path
+
+
+def title_of(result: MatchResult) -> str:
+    """What the page calls the dataset."""
+    key = f"title_{result.dataset.name}"
+    return phrase(result.language, key) if key in table() else result.dataset.title
 
 
 @cache

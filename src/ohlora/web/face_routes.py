@@ -57,7 +57,7 @@ def live_routes(find: Find, language: str, at: str) -> list[Route]:
 
     return [
         file_route(at, "live.html"),
-        *(file_route(f"/{name}", name) for name in ("live.js", "live.css", "face.js")),
+        *(file_route(f"/{name}", name) for name in ("live.js", "live.css", "face.js", "browser.js")),
         Route("/about", about),
         Route("/frame", frame),
         Route("/wish", wish, methods=["POST"]),

@@ -75,8 +75,8 @@ class History:
     def latest(self, protocol: str, most: int) -> list[dict[str, Any]]:
         """The last matches under a protocol, the newest first."""
         return self._rows(
-            "SELECT played_at, player, title, family, seed, winner, player_f1, ohlora_f1 FROM matches"
-            " WHERE protocol = ? ORDER BY id DESC LIMIT ?",
+            "SELECT played_at, player, dataset, title, family, seed, winner, player_f1, ohlora_f1"
+            " FROM matches WHERE protocol = ? ORDER BY id DESC LIMIT ?",
             protocol,
             most,
         )

@@ -18,9 +18,14 @@ def table() -> dict[str, dict[str, str]]:
     return json.loads(page("words.json"))
 
 
+def phrase(language: str, key: str, **values: object) -> str:
+    """A phrase of the pages in `language` (ko | en), its gaps filled."""
+    return table()[key][language].format(**values)
+
+
 def english(part: Part) -> str:
     key, values = part
-    return table()[key]["en"].format(**values)
+    return phrase("en", key, **values)
 
 
 class Phrased(OhloraError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ from ohlora.battle.referee import Referee, Watch
 from ohlora.battle.report import log_match, plot_curves
 from ohlora.battle.result import MatchResult
 from ohlora.battle.training_thread import Curve, Show
+from ohlora.datasets.images import ImageData
 from ohlora.datasets.pictures import save_contact_sheet, to_picture
 from ohlora.datasets.readers import DatasetUnavailable, Folder
 from ohlora.datasets.subset import Subset
@@ -117,7 +119,7 @@ class Player:
         data, unavailable = self.loaded[1]
         self.pipe.check()
         subset = draw(match, data)
-        self.show_subset(subset, out, unavailable)
+        self.show_subset(subset, out, data, unavailable)
         prepared = seal_choice(match, self.predictor, data, subset)
         self.pipe.say(
             "sealed",
@@ -176,12 +178,15 @@ class Player:
         name = request.get("dataset")
         return match if name is None else replace(match, dataset=job.datasets[name])
 
-    def show_subset(self, subset: Subset, out: Path, unavailable: DatasetUnavailable | None) -> None:
+    def show_subset(
+        self, subset: Subset, out: Path, data: ImageData, unavailable: DatasetUnavailable | None
+    ) -> None:
         save_contact_sheet(subset, out / "contact_sheet.png")
         for label in range(len(subset.class_names)):
             save_strip(subset, label, out / f"class_{label}.png")
         self.pipe.say(
             "subset",
+            dataset=subset.recipe.dataset,
             title=subset.title,
             classes=list(subset.class_names),
             counts=list(subset.class_counts),
@@ -191,6 +196,7 @@ class Player:
             family=subset.recipe.family,
             seed=subset.recipe.seed,
             unavailable=unavailable and told(unavailable),
+            notes=[note.part for note in data.notes],
         )
 
     def watch(self) -> Watch:
@@ -199,17 +205,19 @@ class Player:
         @contextmanager
         def training(who: Contestant, number: int, fresh: int, steps: int) -> Iterator[Show]:
             self.pipe.say("training", who=who.kind, number=number, steps=steps)
-            told = [-1, 0]
+            told_step, told_curve = -1, ()
 
             def show(step: int, curve: Curve) -> None:
+                nonlocal told_step, told_curve
                 self.pipe.check()
-                if [step, len(curve)] != told:
-                    points = [finite(point) for point in curve[told[1] :]]
-                    told[:] = [step, len(curve)]
+                if (step, len(curve)) != (told_step, len(told_curve)):
+                    points = [finite(point) for point in curve[len(told_curve) :]]
+                    told_step, told_curve = step, curve
                     self.pipe.say("progress", who=who.kind, number=number, step=step, points=points)
 
             yield show
-            self.pipe.say("progress", who=who.kind, number=number, step=steps, points=[])
+            last = ended(told_step, told_curve, steps)
+            self.pipe.say("progress", who=who.kind, number=number, points=[], **last)
 
         return training
 
@@ -267,6 +275,16 @@ class Player:
 
 def expectation(expected: Suggestion | None) -> dict[str, float] | None:
     return expected and {"f1": expected.predicted_f1, "sd": expected.predicted_sd}
+
+
+def ended(step: int, curve: Curve, steps: int) -> dict[str, Any]:
+    """How a training of at most `steps` ended that was seen last at `step`.
+
+    Only a validation ends it early; what is seen between two of them is a training that was still on.
+    """
+    early = step < steps and bool(curve) and curve[-1]["step"] == step
+    diverged = early and not math.isfinite(curve[-1]["val_loss"])
+    return {"step": step if early else steps, "early": early, "diverged": diverged}
 
 
 def finite(point: Mapping[str, float]) -> dict[str, float | None]:

@@ -81,18 +81,29 @@ class Session:
 
     def look(self, request: dict[str, Any], asked: dict[str, Any]) -> None:
         """Begin a match; `asked` is how the page asks for it again."""
+        self.let_go()
+        self.stage, self.attempts, self.val_f1 = "looking", 0, {}
+        self.match_folder = self.sessions.new_match_folder()
+        self.events.add("looking", {"match": self.match_folder.name, "asked": asked})
+        self.mood("thinking")
+        self.start_process().ask(do="play", folder=self.match_folder.as_posix(), **request)
+
+    def leave(self) -> None:
+        """Go back to the datasets, also for a page that is loaded again."""
+        self.let_go()
+        self.stage = "idle"
+        self.mood(NEUTRAL)
+        self.events.add("left", {})
+
+    def let_go(self) -> None:
+        """Keep nothing of the match that is over, or of which nothing was trained yet."""
         self.need("idle", "choosing")
         if self.stage == "choosing":
             if self.attempts:
                 raise Refused(409, ("match_is_on", {}))
-            self.start_process().ask(do="stop")  # another dataset after all
+            self.start_process().ask(do="stop")
         self.drop_unfinished()
         self.events.forget()
-        self.stage, self.attempts, self.val_f1 = "looking", 0, {}
-        self.match_folder = self.sessions.new_match_folder()
-        self.events.add("looking", {"asked": asked})
-        self.mood("thinking")
-        self.start_process().ask(do="play", folder=self.match_folder.as_posix(), **request)
 
     def fight(self, params: Params) -> None:
         """Have an attempt trained as soon as there is room."""
@@ -149,8 +160,8 @@ class Session:
         if kind in ("failed", "stopped", "ended"):
             if kind == "ended":
                 self.process = None
-            if self.stage == "looking" and kind == "stopped":
-                return  # the match before this one
+            if self.stage in ("idle", "looking") and kind == "stopped":
+                return  # a match that was let go
             self.reset(kind, event)
             return
         if kind == "sealed":

@@ -29,6 +29,7 @@ DEEPEST = 8  # folders below each other
 LONGEST = 200  # bytes of a name; most file systems end at 255
 SHOWN = 3  # names in a message
 NAME_BYTES = 1024  # of the directory at a zip's end, an image; 46 and two copies of the name are usual
+FIRST_ENTRY = b"PK\x03\x04"  # how a zip begins
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 # What zipfile raises, and names that only this machine's file system takes for one.
 DAMAGED = (
@@ -62,8 +63,8 @@ def unpack(archive: Path, folder: Path, limits: UploadLimits) -> Path:
             written = 0
             for entry in entries:
                 written += extract(opened, entry, folder, limits.unpacked_mb * MB - written)
-    except DAMAGED as error:
-        raise Phrased(("zip_damaged", {"why": printable(error)})) from None
+    except DAMAGED:
+        raise Phrased(("zip_damaged", {})) from None
     except UnicodeDecodeError:
         raise Phrased(("zip_names", {})) from None
     check_sizes([folder / name_of(entry) for entry in entries], folder, limits)
@@ -73,12 +74,13 @@ def unpack(archive: Path, folder: Path, limits: UploadLimits) -> Path:
 def check_directory(archive: Path, limits: UploadLimits) -> None:
     """The size of the directory at the end, before it is read whole: millions of names are memory, too."""
     with archive.open("rb") as file:
+        begins = file.read(len(FIRST_ENTRY))
         size = file.seek(0, 2)
         file.seek(max(0, size - 22 - 65_535))  # the end record and the longest comment behind it
         tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < 22:
-        raise Phrased(("zip_none", {}))
+        raise Phrased(("zip_damaged" if begins == FIRST_ENTRY else "zip_none", {}))
     entries, directory_bytes = struct.unpack_from("<HL", tail, at + 10)
     if directory_bytes > limits.images * NAME_BYTES or entries == 0xFFFF > limits.images:
         raise Phrased(("zip_files", {"most": limits.images}))

@@ -1,16 +1,20 @@
 // The battle's page: what happens in the session comes as events, in order; what is shown follows from them.
 
+import { TAB, keep, kept } from "/browser.js";
 import { Curves } from "/curves.js";
 import { LiveFace } from "/face.js";
 import { Form } from "/form.js";
 import { drawLooks, tell, wireLooks } from "/looks.js";
 import { drawRecord, drawResult } from "/result.js";
 import { Session } from "/session.js";
-import { at, keep, kept, language, loadWords, make, say, whyNot } from "/words.js";
+import { at, language, loadWords, make, say, titleOf, whyNot } from "/words.js";
 import { dropped, zipped } from "/zip.js";
 
 const STEPS = ["data", "choose", "training", "result"];
-const FRESH = { stage: "idle", asked: null, subset: null, sealed: null, attempts: 0, first: null, place: null, result: null, bars: [] };
+const BUSY = ["waiting", "training", "scoring"]; // stages that a page which is closed would end
+const FRESH = { stage: "idle", match: null, asked: null, subset: null, sealed: null, attempts: 0, first: null, place: null, result: null, bars: [] };
+const DATASET = "ohlora-dataset", PROBLEM = "ohlora-seed"; // as the tab keeps them
+const WHOLE = "none"; // the family that draws nothing: all images of the dataset
 const IMAGES = /\.(a?png|jpe?g|jpe|jfif|webp|gif|bmp|tiff?|avif|jp2|ppm|pgm|qoi|tga|ico)$/i;
 
 let state = structuredClone(FRESH);
@@ -22,23 +26,20 @@ const curves = { val_f1: null, val_loss: null };
 const HEARD = {
   reconnected() { problem(""); },
   disconnected({ gone }) { problem(say(gone ? "page_gone" : "gone")); },
-  looking({ asked }) {
-    state = { ...structuredClone(FRESH), stage: "looking", asked };
+  looking({ match, asked }) {
+    state = { ...structuredClone(FRESH), stage: "looking", match, asked };
     for (const plot of Object.values(curves)) plot.clear();
     record = null;
   },
   subset(event) { state.subset = event; },
   sealed(event) { Object.assign(state, { sealed: event, stage: "choosing" }); },
-  attempt({ number, params }) {
-    Object.assign(state, { attempts: number, stage: "waiting", place: null });
-    Object.assign(form.values, params);
-  },
+  attempt({ number }) { Object.assign(state, { attempts: number, stage: "waiting", place: null }); },
   waiting({ place }) { state.place = place; },
   turn() { Object.assign(state, { stage: "training", place: null }); },
   training({ who, number, steps }) { state.bars.push({ who, number, steps, step: 0 }); },
-  progress({ who, number, step, points }) {
+  progress({ who, number, step, points, early, diverged }) {
     const bar = state.bars.find((one) => one.who === who && one.number === number);
-    bar.step = step;
+    Object.assign(bar, { step, early, diverged });
     for (const point of points) {
       for (const [key, plot] of Object.entries(curves)) plot.add(who, number, (100 * point.step) / bar.steps, point[key]);
     }
@@ -49,6 +50,7 @@ const HEARD = {
   },
   scoring() { state.stage = "scoring"; },
   result(event) { Object.assign(state, { stage: "result", result: event }); },
+  left() { over(""); },
   stopped() { over(say("stopped")); },
   failed(event) { over("", whyNot(event)); },
   ended(event) { over("", whyNot(event)); },
@@ -57,7 +59,10 @@ const HEARD = {
 function hear({ event, ...content }) {
   const before = state.stage;
   HEARD[event]?.(content);
-  if (state.stage !== before) focusNext = true;
+  if (state.stage !== before) {
+    focusNext = true;
+    rememberMatch();
+  }
   if (event === "progress") drawBars();
   else draw();
 }
@@ -66,6 +71,17 @@ function over(told, why = "") {
   state = { ...structuredClone(FRESH), asked: state.asked };
   notice(told);
   problem(why);
+}
+
+const MATCH = "ohlora-match"; // the session whose match is on, as the tab keeps it
+
+const rememberMatch = () => keep(MATCH, ["idle", "result"].includes(state.stage) ? "" : session.name, TAB);
+
+function tellLostMatch() { // its session ended with the process that played it
+  const had = kept(MATCH, TAB);
+  if (!had || had === session.name) return;
+  notice(say("match_lost"));
+  rememberMatch();
 }
 
 // ---- what is shown ------------------------------------------------------------------------------------
@@ -83,7 +99,7 @@ function draw() { // once for all events that come together
 
 function drawNow() {
   const { stage } = state;
-  const choosing = stage === "choosing", busy = ["waiting", "training", "scoring"].includes(stage);
+  const choosing = stage === "choosing", busy = BUSY.includes(stage);
   show("data", !record && ["idle", "looking"].includes(stage));
   show("subset", !record && state.subset && !["idle", "result"].includes(stage));
   show("training", !record && (busy || stage === "result" || (choosing && state.attempts > 0)));
@@ -106,7 +122,7 @@ function drawNow() {
   if (stage === "result") {
     bubble(state.result.line);
     const again = () => look({ ...state.asked, seed: state.result.seed });
-    drawResult(at("result"), state.result, { sealed: state.sealed?.sha256, files: `${session.at}/files`, again, other: begin });
+    drawResult(at("result"), state.result, { sealed: state.sealed?.sha256, card: file("card.png"), again, other: leave });
   }
   if (record) drawRecord(at("record"), record, closeRecord);
   if (focusNext && document.visibilityState === "visible") {
@@ -119,6 +135,8 @@ function drawNow() {
   }
 }
 
+// A document decodes what lies at an address once, so each match has addresses of its own.
+const file = (name) => `${session.at}/files/${name}?${state.match}`;
 const show = (id, visible) => { at(id).hidden = !visible; };
 
 function drawSteps(now) {
@@ -139,9 +157,10 @@ function bubble(line) {
 function drawSubset() {
   const { subset, sealed } = state;
   const images = subset.counts.reduce((sum, one) => sum + one, 0);
-  at("subset-title").textContent = say("subset_title", { title: subset.title });
+  at("subset-title").textContent = say("subset_title", { title: titleOf(subset.dataset, subset.title) });
   at("subset-text").textContent = say("subset_text", {
-    images, classes: subset.classes.length, val: subset.val, family: subset.family, seed: subset.seed,
+    images, classes: subset.classes.length, val: subset.val, seed: subset.seed,
+    family: subset.family === WHOLE ? "" : ` (${subset.family})`,
   });
   const rows = subset.classes.map((name, label) => make("figure", {
     children: [
@@ -149,34 +168,35 @@ function drawSubset() {
       make("div", {
         className: "strip",
         children: [make("img", {
-          src: `${session.at}/files/class_${label}.png?${subset.seed}`, alt: say("strip_alt", { name }), loading: "lazy",
+          src: file(`class_${label}.png`), alt: say("strip_alt", { name }), loading: "lazy",
           className: subset.side < 48 ? "pixels" : "",
         })],
       }),
     ],
   }));
-  if (at("grid").dataset.of !== `${language} ${subset.title} ${subset.seed}`) {
+  const shown = `${language} ${state.match}`;
+  if (at("grid").dataset.of !== shown) {
     at("grid").replaceChildren(...rows);
-    at("grid").dataset.of = `${language} ${subset.title} ${subset.seed}`;
+    at("grid").dataset.of = shown;
   }
-  const notes = [];
-  if (subset.unavailable) notes.push(say("unavailable", { reason: whyNot(subset.unavailable), title: subset.title }));
+  const notes = subset.notes.map(([key, values]) => say(key, values));
+  if (subset.unavailable) notes.push(say("unavailable", { reason: whyNot(subset.unavailable), title: titleOf(subset.dataset, subset.title) }));
   if (sealed && !sealed.expects) notes.push(say("other_protocol"));
-  if (notes.length) notice(notes.join(" "));
+  if (notes.length) notice(notes.join("\n"));
   show("seal", sealed);
   if (sealed) at("seal").textContent = say("sealed", { ms: Math.round(sealed.ms), seal: sealed.sha256.slice(0, 12) });
 }
 
 function drawBars() {
   const { bars, stage } = state;
-  at("bars").replaceChildren(...bars.map(({ who, number, step, steps }) => {
+  at("bars").replaceChildren(...bars.map(({ who, number, step, steps, early, diverged }) => {
     const name = who === "ohlora" ? say("ohlora") : say("your_attempt", { number });
     return make("div", {
       className: `bar ${who}${number === 2 ? " second" : ""}`,
       children: [
         make("span", { text: name }),
         make("progress", { max: steps, value: step, ariaLabel: say("progress_of", { name }) }),
-        make("span", { className: "count", text: say("steps", { step, steps }) }),
+        make("span", { className: "count", text: say(diverged ? "steps_diverged" : early ? "steps_early" : "steps", { step, steps }) }),
       ],
     });
   }));
@@ -191,7 +211,7 @@ function drawChoose() {
   at("params").dataset.drawn = drawn;
   form.draw([
     { word: second ? "fight_again" : "fight", main: true, act: () => ask("fight", { params: form.values }) },
-    second ? { word: "enough", act: () => ask("enough") } : { word: "other_data", act: begin },
+    second ? { word: "enough", act: () => ask("enough") } : { word: "other_data", act: leave },
   ]);
 }
 
@@ -226,12 +246,7 @@ function chosenSeed() {
   return seed;
 }
 
-function begin() { // another match: back to the datasets; the images that were looked at are let go
-  state = { ...structuredClone(FRESH), asked: state.asked };
-  notice("");
-  focusNext = true;
-  draw();
-}
+const leave = () => ask("leave"); // another match: back to the datasets
 
 async function send(blob, name) {
   const bar = at("uploading");
@@ -286,6 +301,14 @@ function wireUpload() {
   });
 }
 
+function wireLeaving() { // a match that is on goes on meanwhile in her chat, and nowhere else
+  let toChat = false;
+  document.querySelector("nav a[href='/chat']").addEventListener("click", (event) => {
+    toChat = !(event.ctrlKey || event.metaKey || event.shiftKey); // else it opens a tab of its own
+  });
+  addEventListener("beforeunload", (event) => { if (BUSY.includes(state.stage) && !toChat) event.preventDefault(); });
+}
+
 async function openRecord() {
   record = await tried(async () => {
     const answer = await fetch("/history");
@@ -310,12 +333,13 @@ function drawWords() {
   drawLooks();
   at("name").placeholder = say("you");
   at("seed").placeholder = say("any");
-  const chosen = document.querySelector("[name=dataset]:checked")?.value ?? game.datasets[0].name;
+  const names = game.datasets.map(({ name }) => name);
+  const chosen = [document.querySelector("[name=dataset]:checked")?.value, kept(DATASET, TAB)].find((name) => names.includes(name)) ?? names[0];
   at("datasets").replaceChildren(...game.datasets.map(({ name, title }) => make("label", {
     className: "tile",
     children: [
       make("input", { type: "radio", name: "dataset", value: name, checked: name === chosen }),
-      make("span", { children: [make("strong", { text: title }), make("small", { text: about(name) })] }),
+      make("span", { children: [make("strong", { text: titleOf(name, title) }), make("small", { text: about(name) })] }),
     ],
   })));
 }
@@ -340,9 +364,12 @@ async function start() {
   at("name").maxLength = game.name_length;
   at("name").value = kept("ohlora-name") ?? (game.player === "you" ? "" : game.player); // the field says "you" itself
   at("name").addEventListener("change", () => keep("ohlora-name", at("name").value));
-  if (game.seed !== null) at("seed").value = String(game.seed);
+  at("seed").value = kept(PROBLEM, TAB) ?? game.seed ?? "";
+  at("seed").addEventListener("input", () => keep(PROBLEM, at("seed").value, TAB));
+  at("datasets").addEventListener("change", ({ target }) => keep(DATASET, target.value, TAB));
   drawWords();
   wireUpload();
+  wireLeaving();
   at("data-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const dataset = document.querySelector("[name=dataset]:checked").value;
@@ -353,6 +380,7 @@ async function start() {
   wireLooks(redraw);
   session = new Session(hear);
   if (!(await tried(() => session.opened.then(() => true)))) return;
+  tellLostMatch();
   new LiveFace(at("face"), { at: session.at }).run();
   draw();
 }

@@ -3,11 +3,11 @@
 import { LiveFace } from "/face.js";
 import { drawLooks, tell, wireLooks } from "/looks.js";
 import { Session } from "/session.js";
-import { at, language, loadWords, make, say, whyNot } from "/words.js";
+import { at, language, loadWords, make, moment, say, whyNot } from "/words.js";
 
 const COMMANDS = {
   "/memory": () => openMemory(),
-  "/forget": (key) => (key === "all" ? askWhetherAll() : forget(key)),
+  "/forget": (key) => (key === "all" ? askWhetherAll() : key ? forget(key) : tellKeys()),
   "/face": () => notice(moodText()),
   "/battle": () => location.assign("/battle"),
   "/help": () => notice(Object.keys(COMMANDS).map((name) => `${name}: ${say(`command_${name.slice(1)}`)}`).join("\n")),
@@ -82,7 +82,7 @@ const note = (facts) => make("p", { className: "remembered", text: say("remember
 function drawTurns() {
   const earlier = known.turns.map(({ user, reply }) => make("li", { children: [bubble("yours", user), bubble("hers", reply)] }));
   if (earlier.length) {
-    const when = new Date(known.turns[0].at).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+    const when = moment(known.turns[0].at);
     earlier.unshift(make("li", { children: [make("p", { className: "date", text: say("since", { when }) })] }));
   }
   at("turns").replaceChildren(...earlier, make("li", { children: [bubble("hers", known.hello)] }));
@@ -170,13 +170,12 @@ function drawMemory(content) {
 }
 
 function factRow({ key, value, told_at, expires_at }) {
-  const when = (time) => new Date(time).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
   const button = make("button", { type: "button", text: say("forget"), "aria-label": say("forget_key", { key }) });
   button.addEventListener("click", () => tried(() => forget(key)));
   return make("li", {
     children: [
       make("span", { children: [make("strong", { text: key.replaceAll("_", " ") }), `: ${value}`] }),
-      make("small", { text: expires_at ? say("told_until", { when: when(told_at), until: when(expires_at) }) : when(told_at) }),
+      make("small", { text: expires_at ? say("told_until", { when: moment(told_at), until: moment(expires_at) }) : moment(told_at) }),
       button,
     ],
   });
@@ -187,6 +186,11 @@ async function forget(key) {
   if (memory) drawMemory(left);
   notice(say("forgot", { key }));
   (memory ? at("memory-title") : at("line")).focus();
+}
+
+async function tellKeys() {
+  const { facts } = await session.read(`memory?language=${language}`);
+  throw new Error(facts.length ? say("forget_which", { keys: facts.map(({ key }) => key).join(", ") }) : say("forget_none"));
 }
 
 async function askWhetherAll() {

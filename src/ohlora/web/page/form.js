@@ -1,8 +1,10 @@
 // Hyperparameters as sliders and pickers, as the space has them.
 
+import { TAB, keep, kept } from "/browser.js";
 import { has, language, make, say } from "/words.js";
 
 const STEPS = 1000;
+const VALUES = "ohlora-params"; // as the tab keeps them
 
 export const nameOf = (name) => (has(`axis_${name}`) ? say(`axis_${name}`) : name.replaceAll("_", " "));
 
@@ -18,10 +20,23 @@ const axisAt = (axis, u) => {
 const position = (axis, value) =>
   axis.log ? Math.log(value / axis.low) / Math.log(axis.high / axis.low) : (value - axis.low) / (axis.high - axis.low);
 
+const allows = ({ options, low, high }, value) =>
+  options ? options.includes(value) : typeof value === "number" && value >= low && value <= high;
+
+function earlier() {
+  try { return JSON.parse(kept(VALUES, TAB)) ?? {}; } catch { return {}; }
+}
+
 export class Form {
   constructor(element, axes) {
-    Object.assign(this, { element, axes });
-    this.values = Object.fromEntries(axes.map(({ name, start }) => [name, start]));
+    const before = earlier();
+    const values = axes.map((axis) => [axis.name, allows(axis, before[axis.name]) ? before[axis.name] : axis.start]);
+    Object.assign(this, { element, axes, values: Object.fromEntries(values) });
+  }
+
+  set(name, value) {
+    this.values[name] = value;
+    keep(VALUES, JSON.stringify(this.values), TAB);
   }
 
   // `buttons`: [{word, main, act}] below the hyperparameters.
@@ -38,9 +53,7 @@ export class Form {
     this.element.replaceChildren(make("div", { className: "axes", children: fields }), row);
     this.element.onsubmit = (event) => {
       event.preventDefault();
-      const wrong = this.element.querySelector("[aria-invalid=true]");
-      if (wrong) wrong.focus();
-      else buttons.find(({ main }) => main).act();
+      if (this.element.reportValidity()) buttons.find(({ main }) => main).act();
     };
   }
 
@@ -53,28 +66,28 @@ export class Form {
       type: "text", id: `${id}-value`, inputMode: "decimal", autocomplete: "off", className: "value",
       "aria-label": say("value_of", { name: nameOf(name) }),
     });
-    const set = (value) => {
-      this.values[name] = value;
+    const mark = (wrong) => {
+      typed.setCustomValidity(wrong ? say("outside", { low: shown(low), high: shown(high) }) : "");
+      typed.ariaInvalid = wrong ? "true" : null;
+    };
+    const slide = (value) => {
       range.value = Math.round(STEPS * position(axis, value));
       range.setAttribute("aria-valuetext", shown(value));
-      typed.value = shown(value);
-      typed.removeAttribute("aria-invalid");
+      mark(false);
     };
-    range.addEventListener("input", () => set(axisAt(axis, range.valueAsNumber / STEPS)));
+    range.addEventListener("input", () => {
+      this.set(name, axisAt(axis, range.valueAsNumber / STEPS));
+      typed.value = shown(this.values[name]);
+      slide(this.values[name]);
+    });
     typed.addEventListener("input", () => {
       const text = typed.value.trim().replace(",", "."), value = Number(text);
-      if (text === "" || !(value >= low && value <= high)) {
-        typed.setAttribute("aria-invalid", "true");
-        typed.setCustomValidity(say("outside", { low: shown(low), high: shown(high) }));
-        return;
-      }
-      typed.setCustomValidity("");
-      this.values[name] = value;
-      range.value = Math.round(STEPS * position(axis, value));
-      range.setAttribute("aria-valuetext", shown(value));
-      typed.removeAttribute("aria-invalid");
+      if (text === "" || !allows(axis, value)) return mark(true);
+      this.set(name, value);
+      return slide(value);
     });
-    set(this.values[name]);
+    typed.value = shown(this.values[name]);
+    slide(this.values[name]);
     return make("div", {
       className: "axis",
       children: [
@@ -92,7 +105,7 @@ export class Form {
     const { name, options } = axis;
     const choices = options.map((option) => {
       const input = make("input", { type: "radio", name, value: String(option), checked: option === this.values[name] });
-      input.addEventListener("change", () => { this.values[name] = option; });
+      input.addEventListener("change", () => this.set(name, option));
       return make("label", { children: [input, make("span", { text: String(option) })] });
     });
     return make("fieldset", {

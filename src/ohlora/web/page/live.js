@@ -1,5 +1,6 @@
 // Her face's own page: sliders, moods, a line to say. Text is only ever set as text.
 
+import { languageOf } from "/browser.js";
 import { LiveFace } from "/face.js";
 
 const WORDS = {
@@ -21,14 +22,14 @@ const at = (id) => document.getElementById(id);
 
 async function start() {
   const about = await (await fetch("/about")).json();
-  const words = WORDS[about.language] ?? WORDS.en;
+  const language = languageOf(about.language), words = WORDS[language];
   const name = (word) => words[word] ?? word.replaceAll("_", " ");
-  document.documentElement.lang = about.language;
+  document.documentElement.lang = language;
   for (const place of document.querySelectorAll("[data-label]")) place.textContent = words[place.dataset.label];
   at("text").placeholder = words.type;
   at("text").maxLength = about.longest;
   at("line").querySelector("button").textContent = words.say;
-  at("notice").textContent = about.notice[about.language] ?? "";
+  at("notice").textContent = about.notice[language] ?? "";
   at("notice").hidden = !at("notice").textContent;
 
   const times = [];

@@ -1,6 +1,7 @@
 // What every page has: its words in a language, the light and the dark look, and the buttons that change them.
 
-import { at, keep, language, say, switchLanguage } from "/words.js";
+import { keep } from "/browser.js";
+import { at, language, say, switchLanguage } from "/words.js";
 
 export const isDark = () => {
   const { theme } = document.documentElement.dataset;

@@ -2,7 +2,7 @@
 
 import { nameOf, shown } from "/form.js";
 import { lineName } from "/curves.js";
-import { language, make, meter, say, whyNot } from "/words.js";
+import { language, make, meter, moment, say, titleOf, whyNot } from "/words.js";
 
 const score = (value) => value.toFixed(3);
 // Three decimals; where a difference is smaller than these, two digits that count. Below nine there is none.
@@ -11,14 +11,14 @@ const signed = (value) => {
   if (!apart) return "0.000";
   return `${value > 0 ? "+" : "−"}${apart.toFixed(apart < 1e-3 ? 1 - Math.floor(Math.log10(apart)) : 3)}`;
 };
-const titleOf = (player) => (player === "you" ? say("you") : player);
+const called = (player) => (player === "you" ? say("you") : player);
 const attemptName = (attempt, index) => lineName(attempt.kind, index || 1);
 
-export function drawResult(section, result, { sealed, files, again, other }) {
+export function drawResult(section, result, { sealed, card, again, other }) {
   const { attempts, best, winner, verdicts, swaps } = result;
-  const player = titleOf(result.player);
+  const won = result.player === "you" && winner === "challenger" ? say("won_you") : say(`won_${winner}`, { name: result.player });
   const parts = [
-    make("h2", { id: "result-title", tabIndex: -1, className: `won-${winner}`, text: say(`won_${winner}`, { name: player }) }),
+    make("h2", { id: "result-title", tabIndex: -1, className: `won-${winner}`, text: won }),
     make("p", { className: "said", children: [make("strong", { text: `${say("ohlora")}: ` }), result.line] }),
     scores(result),
     make("ul", {
@@ -29,13 +29,13 @@ export function drawResult(section, result, { sealed, files, again, other }) {
     }),
   ];
   if (attempts[0].expected) parts.push(expectations(attempts));
-  if (swaps.length) parts.push(difference(swaps, player, best));
+  if (swaps.length) parts.push(difference(swaps, best));
   parts.push(chosen(attempts));
   parts.push(make("figure", {
     className: "share",
     children: [
-      make("img", { src: `${files}/card.png`, alt: say("card_alt", { won: say(`won_${winner}`, { name: player }) }), width: 1200, height: 630 }),
-      make("figcaption", { children: [make("a", { className: "button", href: `${files}/card.png`, download: "ohlora-battle.png", text: say("download_card") })] }),
+      make("img", { src: card, alt: say("card_alt", { won }), width: 1200, height: 630 }),
+      make("figcaption", { children: [make("a", { className: "button", href: card, download: "ohlora-battle.png", text: say("download_card") })] }),
     ],
   }));
   const check = make("p", { text: say("seal_checking") });
@@ -64,7 +64,7 @@ function table(heads, rows, caption) {
         make("thead", { children: [make("tr", { children: heads.map((text) => make("th", { scope: "col", text })) })] }),
         make("tbody", {
           children: rows.map(([first, ...others]) => make("tr", {
-            children: [make("th", { scope: "row", text: first }), ...others.map((text) => make("td", { text }))],
+            children: [make("th", { scope: "row", text: first, title: first }), ...others.map((text) => make("td", { text }))],
           })),
         }),
       ],
@@ -103,7 +103,7 @@ function expectations(attempts) {
   });
 }
 
-function difference(swaps, player, best) {
+function difference(swaps, best) {
   const largest = Math.max(...swaps.map(({ change }) => Math.abs(change)), 1e-9);
   const first = swaps[0];
   const rows = swaps.filter(({ change }) => Math.abs(change) >= 0.0005).slice(0, 6).map((swap) => make("li", {
@@ -161,15 +161,15 @@ export function drawRecord(section, { leaders, latest }, close) {
       make("h3", { text: say("leaders") }),
       table(
         [say("player"), say("won"), say("draws"), say("matches"), say("mean_lead"), say("best_lead")],
-        leaders.map((row, place) => [`${place + 1}. ${titleOf(row.player)}`, row.won, row.draws, row.matches, signed(row.lead), signed(row.best_lead)]),
+        leaders.map((row, place) => [`${place + 1}. ${called(row.player)}`, row.won, row.draws, row.matches, signed(row.lead), signed(row.best_lead)]),
         say("leaders"),
       ),
       make("h3", { text: say("latest") }),
       table(
-        [say("player"), say("dataset"), say("problem_number"), say("your_score"), say("her_score"), say("outcome"), say("when")],
+        [say("player"), say("outcome"), say("your_score"), say("her_score"), say("dataset"), say("problem_number"), say("when")],
         latest.map((row) => [
-          titleOf(row.player), row.title, row.seed, score(row.player_f1), score(row.ohlora_f1), say(`outcome_${row.winner}`),
-          new Date(row.played_at).toLocaleString(language),
+          called(row.player), say(`outcome_${row.winner}`), score(row.player_f1), score(row.ohlora_f1),
+          titleOf(row.dataset, row.title), row.seed, moment(row.played_at),
         ]),
         say("latest"),
       ),

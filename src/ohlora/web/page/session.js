@@ -1,10 +1,13 @@
 // This page's session: requests to it, and the one stream of what happens in it.
 
+import { TAB, keep, kept } from "/browser.js";
 import { say, whyNot } from "/words.js";
+
+const NAME = "ohlora-session"; // as the tab keeps it
 
 export class Session {
   constructor(hear, stream = "events") {
-    Object.assign(this, { hear, stream, name: null });
+    Object.assign(this, { hear, stream, name: null, gone: false });
     this.opened = this.open(); // what is asked before waits for it
   }
 
@@ -12,15 +15,15 @@ export class Session {
 
   // The session that this page had before it was loaded again, where it is still there; else a new one.
   async open() {
-    this.name = remembered();
+    this.name = kept(NAME, TAB);
     if (!this.name || !(await fetch(`${this.at}/alive`)).ok) this.name = (await send("/sessions", {})).session;
-    remember(this.name);
+    keep(NAME, this.name, TAB);
     const stream = new EventSource(`${this.at}/${this.stream}`);
     stream.onmessage = ({ data }) => {
       const event = JSON.parse(data);
       if (event.event !== "taken") return this.hear(event);
       stream.close(); // another tab has the session now, and would lose it to a stream that comes back
-      return this.hear({ event: "disconnected", gone: true });
+      return this.lose(true);
     };
     let lost = false;
     stream.onopen = () => {
@@ -29,17 +32,28 @@ export class Session {
     };
     stream.onerror = () => {
       lost = true;
-      this.hear({ event: "disconnected", gone: stream.readyState === EventSource.CLOSED });
+      this.lose(stream.readyState === EventSource.CLOSED);
     };
   }
 
-  async ask(what, content = {}) {
+  lose(gone) {
+    this.gone = gone;
+    this.hear({ event: "disconnected", gone });
+  }
+
+  // What is asked once the session is gone would happen in the tab that has it now, or nowhere.
+  async ready() {
     await this.opened;
+    if (this.gone) throw new Error(say("page_gone"));
+  }
+
+  async ask(what, content = {}) {
+    await this.ready();
     return send(`${this.at}/${what}`, content);
   }
 
   async read(what) {
-    await this.opened;
+    await this.ready();
     const answer = await fetch(`${this.at}/${what}`), content = parsed(await answer.text());
     if (!answer.ok) throw new Error(whyNot(content) ?? answer.statusText);
     return content;
@@ -47,7 +61,7 @@ export class Session {
 
   // A zip, with its progress from 0 to 1: fetch tells none of what it sends.
   async upload(blob, name, progress) {
-    await this.opened;
+    await this.ready();
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("POST", `${this.at}/upload?name=${encodeURIComponent(name)}`);
@@ -80,12 +94,4 @@ async function send(place, content) {
 
 function parsed(text) {
   try { return JSON.parse(text); } catch { return {}; }
-}
-
-function remembered() {
-  try { return sessionStorage.getItem("ohlora-session"); } catch { return null; }
-}
-
-function remember(name) {
-  try { sessionStorage.setItem("ohlora-session", name); } catch { /* a browser that keeps nothing */ }
 }

@@ -1,14 +1,13 @@
 // Every string of the page, in the language that is chosen: words.json has them.
 
+import { keep, languageOf } from "/browser.js";
+
 let table = {};
 export let language = "en";
 
 export async function loadWords(first) {
   table = await (await fetch("/words.json")).json();
-  const chosen = kept("ohlora-language");
-  const spoken = (navigator.languages ?? [navigator.language]).map((one) => one.slice(0, 2).toLowerCase());
-  const known = ["ko", "en"];
-  language = known.includes(chosen) ? chosen : known.includes(first) ? first : spoken.find((one) => known.includes(one)) ?? "en";
+  language = languageOf(first);
 }
 
 export function switchLanguage() {
@@ -23,18 +22,15 @@ export function say(key, values = {}) {
   return phrase.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
+// What a dataset is called, where it is one of ours; else as whoever made it says.
+export const titleOf = (dataset, title) => (has(`title_${dataset}`) ? say(`title_${dataset}`) : title);
+
 // Why something was refused or ended: the phrases that the server and its processes name for it.
 export const whyNot = ({ phrases }) => phrases?.map(([key, values]) => say(key, values)).join("; ");
 
+export const moment = (time) => new Date(time).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+
 export const has = (key) => key in table;
-
-export function keep(name, value) {
-  try { localStorage.setItem(name, value); } catch { /* a browser that keeps nothing */ }
-}
-
-export function kept(name) {
-  try { return localStorage.getItem(name); } catch { return null; }
-}
 
 // An element with text and children. Text is only ever set as text.
 export function make(tag, { text, children = [], ...properties } = {}) {
