@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ohlora.door import as_hydra_reads, explain, one_line_warning
+from ohlora.door import as_hydra_reads, explain, one_line_errors, one_line_warning
 from ohlora.errors import JobFailed, OhloraError
 from ohlora.records.journal import Journal
 
@@ -74,6 +77,16 @@ class TestExplain:
         told = explain(caught.value) or ""
         assert str(tmp_path / "file" / "run") in told
         assert "paths.output_dir=DIR" in told
+
+    @pytest.mark.parametrize(("place", "hint"), [("out", True), ("out/fit/now", True), ("photos", False)])
+    def test_results_go_elsewhere_and_nothing_else_does(self, tmp_path, monkeypatch, place, hint):
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            cfg = compose("fit", [f"paths.output_dir={tmp_path / 'out'}"], return_hydra_config=True)
+        monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+        HydraConfig.instance().set_config(cfg)
+        told = explain(PermissionError(13, "Permission denied", str(tmp_path / place))) or ""
+        assert told.startswith(f"cannot use {tmp_path / place}: Permission denied")
+        assert ("paths.output_dir=DIR" in told) == hint
 
     @pytest.mark.parametrize(
         "error", [FileNotFoundError(2, "No such file", "x"), ConnectionResetError(104, "reset")]
@@ -247,6 +260,29 @@ def test_ctrl_c_twice_is_no_traceback():
     """An impatient second one, or one that a shell hands on, comes while Python shuts down."""
     done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "\nohlora: stopped; what was finished is kept\n")
+
+
+def test_what_a_stopped_job_has_kept_it_says_itself(capsys, monkeypatch):
+    monkeypatch.setattr("ohlora.door.end_at_once", lambda: None)
+    job = SimpleNamespace(kept=lambda: "nothing was kept", run=lambda: signal.raise_signal(signal.SIGINT))
+
+    def run():
+        with one_line_errors() as under_way:
+            under_way.job = job
+            job.run()
+
+    with pytest.raises(SystemExit):
+        run()
+    assert capsys.readouterr().err == "\nohlora: stopped; nothing was kept\n"
+
+
+@pytest.mark.parametrize("command", [("advise", "photos", "--chek"), ("battle.py", "--chek")], ids=" ".join)
+def test_a_flag_that_is_none_is_one_line(door, tmp_path, command):
+    one_line(door(*command, cwd=tmp_path), "--chek is not a flag", "--multirun")
+
+
+def test_a_flag_without_its_value_is_one_line(door, tmp_path):
+    one_line(door("battle.py", "--cfg", cwd=tmp_path), "expected one argument", "--multirun")
 
 
 def test_a_warning_is_one_line_without_source(capsys):

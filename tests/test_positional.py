@@ -99,6 +99,16 @@ def test_a_folder_with_an_equals_sign(tmp_path, monkeypatch):
     assert as_settings(["./trials=4"], WORDS["fit"], lambda: {"trials"}) == ['folder="./trials=4"']
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [["my", "folder=tiny"], ["trials=2", "my", "++folder=tiny"], ["folder=tiny", "--", "my"]],
+    ids=str,
+)
+def test_a_setting_that_a_word_gives(typed):
+    with pytest.raises(OhloraError, match=r'folder="my" and \+*folder=tiny: the same setting twice'):
+        as_settings(typed, WORDS["fit"], NONE_KNOWN)
+
+
 def test_a_word_too_many():
     with pytest.raises(OhloraError, match="not also photos"):
         as_settings(["my", "photos"], WORDS["fit"], NONE_KNOWN)

@@ -16,10 +16,12 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
@@ -68,7 +70,7 @@ COLLECTING, IMPORTING = gc.get_threshold(), 100_000
 
 def run_job(cfg: DictConfig) -> Any:
     """Build `cfg.job`, run it, under its logger if it has one, and return what it returns."""
-    with one_line_errors():
+    with one_line_errors() as under_way:
         running = HydraConfig.get()
         devices = cfg.get("trainer", {}).get("devices", 1)
         if running.mode == RunMode.MULTIRUN and devices != 1:
@@ -78,7 +80,7 @@ def run_job(cfg: DictConfig) -> Any:
             )
         # The job is built whole before anything runs: a wrong value is found before any training.
         files = [group for group in running.runtime.choices if group not in cfg]
-        job = build(cfg.job, added_settings(running.overrides.task, files))
+        job = under_way.job = build(cfg.job, added_settings(running.overrides.task, files))
         # Nothing to log and one process: done before Lightning were imported.
         if getattr(job, "logger", None) is None:
             with owned(Path(running.runtime.output_dir)):
@@ -166,6 +168,7 @@ def enter(main: Callable[[], Any], words: Sequence[str] = ()) -> None:
     with one_line_errors(), checked_configs(explain):
         if words:
             sys.argv[1:] = as_settings(sys.argv[1:], words, known_keys)
+        check_flags(sys.argv[1:])
         sys.argv[1:] = map(as_hydra_reads, sys.argv[1:])
         main()
 
@@ -197,11 +200,36 @@ def own_hydra() -> Iterator[None]:
         GlobalHydra.instance().hydra = theirs
 
 
+def check_flags(arguments: Sequence[str]) -> None:
+    """Raise OhloraError for a flag that Hydra does not know: it would print all it knows and leave."""
+    parser = get_args_parser()
+    flags = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+
+    def refuse(message: str) -> NoReturn:
+        raise OhloraError(f"{message} (flags: {' | '.join(flags)})")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    if odd := [one for one in parser.parse_known_args(arguments)[1] if one.startswith("-")]:
+        refuse(f"{printable(', '.join(odd))} is not a flag")
+
+
+@dataclass
+class UnderWay:
+    """What a command does while it runs: a job once it is built."""
+
+    job: Any = None
+
+    def kept(self) -> str:
+        """What is there if it is stopped now, as the job says it."""
+        return self.job.kept() if hasattr(self.job, "kept") else "what was finished is kept"
+
+
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def one_line_errors() -> Iterator[UnderWay]:
     """Turn a mistake the user can mend into one line and exit code 2; leave bugs their traceback."""
+    under_way = UnderWay()
     try:
-        yield
+        yield under_way
     except (KeyboardInterrupt, SystemExit) as end:
         # Lightning answers Ctrl-C with exit(1).
         if isinstance(end, SystemExit) and not (
@@ -212,7 +240,7 @@ def one_line_errors() -> Iterator[None]:
             sys.exit(exit_code)
         end_at_once()
         with suppress(OSError):  # the terminal may be gone
-            print("\nohlora: stopped; what was finished is kept", file=sys.stderr)
+            print(f"\nohlora: stopped; {under_way.kept()}", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except (
         OhloraError,
@@ -237,9 +265,9 @@ def explain(error: BaseException) -> str | None:
             return str(seen)
         if isinstance(seen, OSError) and seen.errno in CANNOT_USE:
             place = seen.filename or "the output folder"
-            return f"cannot use {place}: {seen.strerror} (results elsewhere: paths.output_dir=DIR)"
+            return f"cannot use {place}: {seen.strerror}{elsewhere(seen)}"
         if isinstance(seen, FileNotFoundError) and refused_folder(seen):
-            return f"cannot make {seen.filename} (results elsewhere: paths.output_dir=DIR)"
+            return f"cannot make {seen.filename}{elsewhere(seen)}"
         if isinstance(seen, MissingConfigException) and seen.missing_cfg_file:
             group, _, name = seen.missing_cfg_file.rpartition("/")
             options = sorted(seen.options or [path.stem for path in (CONF / group).glob("*.yaml")])
@@ -264,6 +292,25 @@ def explain(error: BaseException) -> str | None:
         return unknown_setting(path[1] if path else found[1])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "; ".join(lines[:3]) if lines else type(error).__name__
+
+
+def elsewhere(error: OSError) -> str:
+    """Which setting puts results elsewhere, where the place that cannot be used is one of results."""
+    if error.filename is not None and not is_of_results(Path(os.fsdecode(error.filename))):
+        return ""
+    return " (results elsewhere: paths.output_dir=DIR)"
+
+
+def is_of_results(place: Path) -> bool:
+    """Whether a place is below the output folder of the command that runs, or on the way to it."""
+    if not HydraConfig.initialized():  # no job runs yet: what Hydra has just tried to make is its folder
+        return True
+    running: Any = HydraConfig.get()  # below the config of the whole command
+    folder = OmegaConf.select(running._get_root(), "paths.output_dir")
+    if folder is None:
+        return False
+    place, folder = place.absolute(), Path(str(folder)).absolute()
+    return place.is_relative_to(folder) or folder.is_relative_to(place)
 
 
 def refused_folder(error: FileNotFoundError) -> bool:

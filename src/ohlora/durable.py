@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,9 +37,11 @@ def replacing(path: Path, suffix: str = ".part") -> Iterator[Path]:
         with part.open("r+b") as file:  # Windows syncs only what was opened for writing
             os.fsync(file.fileno())
         patiently(lambda: part.replace(path))
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (part, str(part)):
+            error.filename = str(path)  # the one that whoever reads the message knows
         raise
     sync_folder(path.parent)
 
@@ -119,6 +122,26 @@ def append_whole(path: Path, data: bytes, mode: str = "ab", sync: bool = False) 
             with suppress(OSError):
                 file.truncate(before)
             raise
+
+
+def cannot_write(folder: Path) -> str | None:
+    """Why no file can be written in a folder, which need not be there yet; None where one can.
+
+    It is tried, and nothing is left of it: `os.access` knows neither of /proc nor of Windows' permissions.
+    """
+    made = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except FileExistsError:
+        return "it is a file"
+    except OSError as error:
+        return error.strerror
+    finally:
+        for one in made:
+            with suppress(OSError):
+                one.rmdir()
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ A verb names the settings that its plain words are, in order. The last of them m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from ohlora.errors import OhloraError
@@ -47,7 +47,7 @@ def as_settings(
     """The arguments with plain words turned into the settings `names`, quoted for Hydra.
 
     A word with a `=` is a setting, unless a file or folder is called so and none of the `known` settings;
-    behind `--` every word is plain. Raises OhloraError for a word too many.
+    behind `--` every word is plain. Raises OhloraError for a word too many, or a setting that a word gives.
     """
     words: list[str] = []
     others: list[str] = []
@@ -63,7 +63,18 @@ def as_settings(
             others.append(argument)
         else:
             words.append(argument)
-    return [*settings_of(words, names), *others]
+    return once_each(settings_of(words, names), others)
+
+
+def once_each(given: Sequence[str], others: Iterable[str]) -> list[str]:
+    """Both as one list; OhloraError where one of the others is a setting that is given already."""
+    filled = {found[1]: one for one in given if (found := SETTING.match(one))}
+    both = [*others]
+    found = [(one, SETTING.match(one)) for one in both]
+    twice = [f"{filled[name[1]]} and {one}" for one, name in found if name and name[1] in filled]
+    if twice:
+        raise OhloraError(f"{printable('; '.join(twice))}: the same setting twice; give it once")
+    return [*given, *both]
 
 
 def is_setting(argument: str, known: Callable[[], Collection[str]]) -> bool:

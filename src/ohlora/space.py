@@ -139,11 +139,13 @@ class Space:
         for name, value in self.params.items():
             if name not in self.within:
                 hint = nearest(name, self.within)
-                faults.append(f"{name} is not a hyperparameter{hint}; allowed: {', '.join(self.within)}")
+                faults.append(
+                    f"params.{name} is not a hyperparameter{hint}; allowed: {', '.join(self.within)}"
+                )
             elif not isinstance(value, Real | Choice) and (fault := self.within[name].fault(value)):
-                faults.append(name + fault)
+                faults.append(f"params.{name}{fault}")
         missing = [name for name in self.within if name not in self.params]
-        faults += [f"{name} is missing ({self.within[name]})" for name in missing]
+        faults += [f"params.{name} is missing ({self.within[name]})" for name in missing]
         if faults:
             raise OhloraError("; ".join(faults))
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 import ohlora
 from ohlora.errors import OhloraError
-from ohlora.predictor.advice_report import effect_words
+from ohlora.figures import plt
+from ohlora.predictor.advice_report import draw_effects, effect_words, few_tested
 from ohlora.predictor.explain import departure, effects, nearest_known
 from ohlora.predictor.search import NO_DIFFERENCE, expected, search
 from ohlora.space import Space
@@ -120,6 +121,21 @@ def test_the_picture(advice, tmp_path):
     advice = replace(advice, params={**advice.params, "learning_rate": 0.01})
     with Image.open(advice.save_picture(tmp_path / "advice.png")) as picture:
         assert picture.width > 900
+
+
+def test_the_legend_covers_no_row(advice):
+    figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
+    draw_effects(advice, axes)
+    figure.draw_without_rendering()
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y1 < axes.get_window_extent().y0
+    plt.close(figure)
+
+
+def test_one_is_told_as_one():
+    assert few_tested(1) == ["1 test image: one is worth 1"]
+    assert few_tested(2) == ["2 test images: one is worth 0.5"]
 
 
 def test_an_effect_is_one_change_at_a_time(advice):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import hydra
@@ -17,7 +19,8 @@ from tests.offline_runs import shows
 import ohlora
 from ohlora.classify import fitting
 from ohlora.classify.choosing import choose, proposed
-from ohlora.classify.fitting import f1_interval, fit
+from ohlora.classify.fitting import fit
+from ohlora.classify.interval import f1_interval
 from ohlora.door import named_job
 from ohlora.errors import OhloraError
 from ohlora.trials.drivers import Check, LastWeights
@@ -26,6 +29,12 @@ LEFT = {
     *("classifier.safetensors", "classifier.json", "labels.txt", "advice.json", "curve.png", "confusion.png"),
     *("confusion.csv", "mistakes.csv"),
 }
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory, monkeypatch):
+    """Runs leave their folders there."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
 
 
 def job(folder, *settings):
@@ -105,6 +114,27 @@ def test_what_a_trial_has_trained_is_not_trained_again(photos, monkeypatch):
     assert done == ["trial 1", "trial 2", "training on all images"]
     taken = [one.params for one in fitted.tried].index(fitted.params)
     assert fitted.classifier.card["scores"]["val_f1"] == fitted.tried[taken].val_f1
+
+
+def test_what_is_stopped_keeps_its_trials(photos, monkeypatch):
+    """As by Ctrl-C in the third: hours of trials may be behind it."""
+    started, train = [], fitting.trained
+
+    def stopped(*given):
+        started.append(given[3])
+        if len(started) == 3:
+            raise KeyboardInterrupt
+        return train(*given)
+
+    monkeypatch.setattr(fitting, "trained", stopped)
+    stopped_job = job(photos, "trials=3")
+    assert stopped_job.kept() == "nothing was kept"
+    with pytest.raises(KeyboardInterrupt):
+        fit(stopped_job)
+    assert stopped_job.kept() == f"the finished trials (2) are in {Path('run') / 'trials.jsonl'}"
+    rows = [json.loads(line) for line in Path("run", "trials.jsonl").read_text().splitlines()]
+    assert [set(row) for row in rows] == 2 * [{"params", "val_f1"}]
+    assert rows[0]["params"] != rows[1]["params"]
 
 
 def test_trials_learn_from_those_before(photos):
@@ -193,7 +223,45 @@ def test_very_few_images(class_folders, counts, tmp_path):
         assert max(picture.size) <= 2000
 
 
+def how_often(counts: int, images: int, right: np.ndarray) -> tuple[float, float]:
+    """Share of 200 drawn confusion matrices whose interval holds the true macro-F1, and its mean width."""
+    rng = np.random.default_rng(5)
+    shares = np.repeat(((1 - right) / (counts - 1))[:, None], counts, axis=1)
+    np.fill_diagonal(shares, right)
+    true = float(np.mean(2 * right / (1 + shares.sum(axis=0))))
+    drawn = (np.stack([rng.multinomial(images, row) for row in shares]) for _ in range(200))
+    found = np.array([f1_interval(matrix) for matrix in drawn])
+    return float(((found[:, 0] <= true) & (true <= found[:, 1])).mean()), float(np.ptp(found, axis=1).mean())
+
+
 class TestInterval:
+    @pytest.mark.parametrize(
+        ("sizes", "rights"),
+        [
+            (((2, 10), (5, 6)), (0.8, 0.95)),
+            pytest.param(
+                ((2, 2), (2, 10), (3, 6), (5, 6), (3, 60), (10, 20), (2, 100)),
+                (0.6, 0.8, 0.9, 0.95, 0.99, None),
+                marks=pytest.mark.slow,
+            ),
+        ],
+        ids=["few", "all"],
+    )
+    def test_it_holds_the_true_score_about_as_often_as_it_says(self, sizes, rights):
+        """Where few images are tested, and where nearly all of them are right: what docs/advise.md says."""
+        rows = []
+        for (classes, images), right in product(sizes, rights):
+            each = np.full(classes, right) if right else np.linspace(0.6, 0.98, classes)
+            rows.append((classes, images, right or "0.6 to 0.98", *how_often(classes, images, each)))
+            print("{} x {}, right {}: coverage {:.3f}, width {:.2f}".format(*rows[-1]))
+        coverage = np.array([row[3] for row in rows])
+        print(f"mean {coverage.mean():.3f}, least {coverage.min():.3f}")
+        assert 0.93 <= coverage.mean() <= 0.97
+        assert coverage.min() >= 0.9
+
+    def test_18_of_18_is_what_the_binomial_distribution_says(self):
+        assert f1_interval(np.diag([6, 6, 6]))[0] == pytest.approx(0.81, abs=0.06)  # Clopper-Pearson
+
     def test_four_of_four_may_be_luck(self):
         low, high = f1_interval(np.diag([2, 2]))
         assert low < 0.75
@@ -216,6 +284,53 @@ class TestWhereItIsKept:
         (tmp_path / "file").touch()
         with pytest.raises(OhloraError, match="is a file"):
             ohlora.fit(photos, tmp_path / "file", settings=QUICK)
+
+    @pytest.mark.parametrize("place", ["a1.png/model", "a1.png/deeper/model", "x" * 5000])
+    def test_not_where_nothing_can_be_written(self, photos, tmp_path, place):
+        """Found before anything is read, and nothing is left behind of looking."""
+        (tmp_path / "a1.png").touch()
+        with pytest.raises(OhloraError, match=r"save_to=.* cannot be written: ") as caught:
+            ohlora.fit(photos, tmp_path / place, trials=-1, settings=QUICK)
+        assert "trials=-1 is not" in str(caught.value)
+        assert "output_dir" not in str(caught.value)
+        assert [path.name for path in tmp_path.iterdir()] == ["a1.png"]
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux alone makes no folders there")
+    def test_not_where_the_system_makes_no_folders(self, photos):
+        with pytest.raises(OhloraError, match=r"save_to=/proc/nope/x cannot be written: No such file"):
+            ohlora.fit(photos, "/proc/nope/x", settings=QUICK)
+
+    def test_not_in_a_folder_without_permission(self, photos, tmp_path, monkeypatch):
+        def refused(*given, dir, **named):
+            raise PermissionError(13, "Permission denied", str(dir))
+
+        monkeypatch.setattr("tempfile.TemporaryFile", refused)  # root may write anywhere
+        with pytest.raises(OhloraError, match="model cannot be written: Permission denied"):
+            ohlora.fit(photos, tmp_path / "new" / "model", settings=QUICK)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("in_python", [True, False])
+    def test_a_place_lost_during_the_training_loses_no_classifier(
+        self, photos, tmp_path, monkeypatch, in_python
+    ):
+        place, run = tmp_path / "disk" / "model", tmp_path / "run"
+
+        def lost(*given, **settings):
+            trained = real(*given, **settings)
+            (tmp_path / "disk").touch()
+            return trained
+
+        real = fitting.train
+        monkeypatch.setattr(fitting, "train", lost)
+        monkeypatch.setattr("tempfile.mkdtemp", lambda **named: str(run))
+        verb = partial(ohlora.fit, photos, place, settings=QUICK)
+        if not in_python:
+            settings = [*QUICK, f"save_to={place}", "all_images=false", f"paths.run_dir={run}"]
+            verb = named_job("fit", [f"folder={photos}", *settings]).run
+        told = r"save_to=.*model: Not a directory; the classifier is in .*run"
+        with pytest.raises(OhloraError, match=told):
+            verb()
+        assert ohlora.load(run).card["kind"] == "image_classifier"  # type: ignore[union-attr]
 
     def test_not_among_the_images(self, photos):
         with pytest.raises(OhloraError, match="lies among the images it learns from"):
@@ -273,6 +388,7 @@ def test_onnx_says_the_same(class_folders, tmp_path, size):
     classifier = ohlora.fit(folder, tmp_path / "model", settings=settings)
     images = torch.randint(0, 256, (5, *classifier.image_shape), dtype=torch.uint8)
     session = runtime.InferenceSession(str(tmp_path / "model" / "classifier.onnx"))
+    assert json.loads(session.get_modelmeta().custom_metadata_map["class_names"]) == ["a", "b"]
     (there,) = session.run(["probabilities"], {"images": images.numpy()})
     assert np.abs(there - classifier.probabilities(images).numpy()).max() < 1e-5
 
@@ -288,6 +404,44 @@ def test_a_wrong_setting_in_python(photos):
         ohlora.fit(photos, settings=["trails=3"])
     with pytest.raises(OhloraError, match="trials=-1 is not a whole number from 0"):
         ohlora.fit(photos, trials=-1)
+    with pytest.raises(OhloraError, match=r"params\.batch_size=33 is not one of"):
+        ohlora.fit(photos, settings=["params.batch_size=33"])
+
+
+@pytest.mark.parametrize("settings", ["longer=4", {"longer": 4}], ids=str)
+def test_settings_in_python_are_a_list(photos, settings):
+    with pytest.raises(OhloraError, match=r"settings=.* is not a list of settings, such as \[\"longer=4\"\]"):
+        ohlora.fit(photos, settings=settings)
+
+
+def test_what_is_given_twice_in_python(photos, tmp_path):
+    for given in (f"folder={tmp_path}", "trials=3", "+seed=1"):
+        with pytest.raises(OhloraError, match="the same setting twice; give it once"):
+            ohlora.fit(photos, trials=2, seed=0, settings=[given])
+
+
+@pytest.mark.parametrize("folder", [None, "", 3, ["photos"]], ids=str)
+def test_what_is_no_folder_in_python(folder):
+    """An empty one would be the current folder."""
+    for verb in (ohlora.fit, ohlora.advise):
+        with pytest.raises(OhloraError, match=r"is no path: name the folder of class folders$"):
+            verb(folder)
+    if folder is not None:
+        with pytest.raises(OhloraError, match="is no path: name the folder of a classifier"):
+            ohlora.load(folder)
+
+
+@pytest.mark.parametrize("verb", [ohlora.fit, ohlora.advise, ohlora.load])
+def test_a_name_too_long_for_the_system(verb):
+    with pytest.raises(OhloraError, match="File name too long"):
+        verb("x" * 5000)
+
+
+@pytest.mark.parametrize("verb", [ohlora.fit, ohlora.advise, ohlora.load])
+@pytest.mark.parametrize("folder", ["a\0b", "nothere"], ids=repr)
+def test_a_folder_that_is_not_there(verb, folder):
+    with pytest.raises(OhloraError, match="no such folder"):
+        verb(folder)
 
 
 @pytest.mark.slow

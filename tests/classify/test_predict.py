@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 
 import numpy as np
@@ -17,9 +18,11 @@ from tests.offline_runs import shows
 from tests.reported import reported
 
 import ohlora
-from ohlora.classify.predicting import thumbnail
+from ohlora.classify.predicting import as_csv, thumbnail
+from ohlora.door import named_job
 from ohlora.errors import OhloraError
-from ohlora.trials.classifier import ImageClassifier
+from ohlora.positional import quoted
+from ohlora.trials.classifier import ImageClassifier, Prediction
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +34,10 @@ def classifier(model) -> ImageClassifier:
 
 def test_files_and_folders(classifier, photos):
     seen = classifier.predict([photos / "dog" / "1.png", photos / "cat", photos / "dog" / "1.png"])
-    assert [one.file for one in seen[:1]] == [str(photos / "dog" / "1.png")]
-    assert len(seen) == 25
+    assert [one.file for one in (seen[0], seen[-1])] == 2 * [str(photos / "dog" / "1.png")]
+    assert seen[0] == seen[-1]
+    assert len(seen) == 26
+    assert len(classifier.predict([photos / "cat", photos, photos / "dog"])) == 72
     for one in seen:
         assert sum(one.probabilities.values()) == pytest.approx(1)
         assert one.probability == max(one.probabilities.values()) == one.probabilities[one.label]
@@ -92,6 +97,57 @@ def test_what_is_missing_or_no_image(classifier, photos, tmp_path):
         classifier.predict([tmp_path / "b.png", tmp_path / "empty"])
     with pytest.raises(OhloraError, match="no image files were named"):
         classifier.predict([])
+    with pytest.raises(
+        OhloraError, match=r"^None is no path: name an image .*; x{150}.*: File name too long$"
+    ):
+        classifier.predict([None, "x" * 5000])
+
+
+def test_probabilities_of_many_classes_add_up_in_csv():
+    every = torch.randn(200, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(0)
+    seen = Prediction("a.png", "0", float(every[0]), {str(k): float(every[k]) for k in range(200)})
+    (_, row) = csv.reader(as_csv([seen], list(seen.probabilities)).splitlines())
+    assert sum(map(float, row[3:])) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.uname().sysname == "Darwin", reason="names are Unicode there")
+def test_a_name_that_is_not_utf8(classifier, photos, tmp_path):
+    """No CSV could name it."""
+    shutil.copy(photos / "dog" / "1.png", os.fsencode(tmp_path) + b"/caf\xe9.png")
+    with pytest.raises(OhloraError, match=r"whose names are not UTF-8: .*caf\\udce9\.png; rename them"):
+        classifier.predict(tmp_path)
+
+
+class TestTheFileItWrites:
+    def predict(self, model, files, out):
+        listed = ",".join(quoted(str(file)) for file in files)
+        words = [f"classifier={quoted(str(model))}", f"files=[{listed}]", f"out={quoted(str(out))}"]
+        named_job("predict", words).run()
+
+    def test_replaces_no_image_that_is_asked_about(self, model, photos):
+        image = photos / "dog" / "1.png"
+        before = image.read_bytes()
+        for files in ([image], [photos]):
+            with pytest.raises(OhloraError, match=r"out=.*1\.png is one of the images"):
+                self.predict(model, files, image)
+        assert image.read_bytes() == before
+
+    def test_nor_anything_of_the_classifier(self, model, photos):
+        with pytest.raises(OhloraError, match="lies in the classifier's folder"):
+            self.predict(model, [photos], model / "classifier.json")
+
+    def test_is_looked_at_before_the_work(self, model, photos, tmp_path, monkeypatch):
+        monkeypatch.setattr(ImageClassifier, "predict", None)
+        (tmp_path / "file").touch()
+        with pytest.raises(OhloraError, match=r"out=.* is a folder; name a file"):
+            self.predict(model, [photos], tmp_path)
+        with pytest.raises(OhloraError, match=r"out=.*file/a\.csv cannot be written: "):
+            self.predict(model, [photos], tmp_path / "file" / "a.csv")
+
+    def test_everything_wrong_is_told_at_once(self, photos, tmp_path):
+        told = r"no image_classifier at .*nope.*; .*nope\.png: no such file or folder; out=.* is a folder"
+        with pytest.raises(OhloraError, match=told):
+            self.predict(tmp_path / "nope", [tmp_path / "nope.png"], tmp_path)
 
 
 class TestOnTheCommandLine:
@@ -159,6 +215,8 @@ class TestAModelFromElsewhere:
     @pytest.mark.parametrize(
         "changes",
         [
+            {"class_names": ["개", "dog", "cat"]},
+            {"scales": {"I": 4095.0}},
             {"class_names": ["a"]},
             {"class_names": ["a", "a", "b"]},
             {"class_names": ["a", "b", "c", "d"]},
@@ -184,6 +242,12 @@ class TestAModelFromElsewhere:
         self.change(copy, **changes)
         with pytest.raises(OhloraError, match="classifier"):
             ohlora.load(copy)
+
+    def test_a_card_of_before_there_was_a_digest_is_read(self, copy):
+        card = json.loads((copy / "classifier.json").read_text(encoding="utf-8"))
+        del card["sha256"]
+        (copy / "classifier.json").write_text(json.dumps(card), encoding="utf-8")
+        assert ohlora.load(copy).class_names == ("cat", "dog", "개")  # type: ignore[union-attr]
 
     def test_wide_layers_take_no_memory(self, copy, model):
         card = json.loads((model / "classifier.json").read_text(encoding="utf-8"))

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from ohlora.classify.choosing import Tried, choose, proposed
+from ohlora.classify.interval import f1_interval
 from ohlora.classify.jobs import Fit
-from ohlora.classify.model_folder import leave
+from ohlora.classify.model_folder import keep
+from ohlora.classify.place import TRIALS
 from ohlora.classify.reading import read_folder, test_files, whole_subset
 from ohlora.classify.words import before_training, outcome
 from ohlora.datasets.images import Split
 from ohlora.datasets.loading import EVAL_BATCH
 from ohlora.datasets.subset import Subset
+from ohlora.durable import append_whole
 from ohlora.errors import OhloraError
 from ohlora.predictor.advice import Advice, advise_on
 from ohlora.predictor.advice_report import advice_rows
@@ -34,8 +37,6 @@ from ohlora.trials.drivers import LastWeights, Training, train
 from ohlora.trials.protocol import Protocol
 from ohlora.trials.report import confusion, sample_predictions
 from ohlora.trials.summary import readable
-
-DRAWS = 500
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,12 @@ class Fitted:
 
 def run_fit(job: Fit) -> float:
     """Train, leave the classifier's folder and say what is in it; return the test macro-F1, 0 to 1."""
-    folder = Path(job.save_to or job.output_dir).expanduser()
     fitted = fit(job, say=partial(print, flush=True))
-    left = leave(fitted, folder, job.onnx)
-    log_fitted(job, fitted, folder)
-    print(outcome(fitted, folder, left))
+    kept = keep(fitted, job)
+    log_fitted(job, fitted, kept.folder)
+    print(outcome(fitted, kept.folder, kept.names))
+    if kept.refused:
+        raise OhloraError(kept.refused)
     return fitted.test_f1
 
 
@@ -113,11 +115,11 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
     def trial(params: Params, number: int) -> float:
         training = trained(job, params, subset, f"trial {number}")
         trainings.append(training)
-        if is_lost(training):
-            say(f"trial {number}: out of bounds with {in_words(params, job)}, counts as 0")
-            return 0.0
-        val_f1 = training.val_f1
-        say(f"trial {number}: validation macro-F1 {val_f1:.3f} with {in_words(params, job)}")
+        lost = is_lost(training)
+        val_f1 = 0.0 if lost else training.val_f1
+        keep_trial(job, Tried(params, val_f1))
+        earned = "out of bounds, counts as 0," if lost else f"validation macro-F1 {val_f1:.3f}"
+        say(f"trial {number}: {earned} with {in_words(params, job)}")
         return val_f1
 
     tried = choose(advice, job.trials, trial)
@@ -172,6 +174,13 @@ def fit(job: Fit, say: Callable[[str], object] = silent) -> Fitted:
         test_f1,
         interval,
     )
+
+
+def keep_trial(job: Fit, tried: Tried) -> None:
+    """A line for a finished trial: whoever stops the command has that."""
+    path = Path(job.output_dir) / TRIALS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    append_whole(path, f"{json.dumps(asdict(tried))}\n".encode())
 
 
 def scaled(protocol: Protocol, times: float) -> Protocol:
@@ -235,24 +244,3 @@ def in_memory(
     card = card_of(training.module, learned, protocol, said)
     tensors = {name: tensor.cpu() for name, tensor in training.module.state_dict().items()}
     return classifier_of(ClassifierCard.read(card), tensors, card)
-
-
-def f1_interval(matrix: np.ndarray) -> tuple[float, float]:
-    """Where the macro-F1 on endlessly many test images lies in 95 of 100 cases, given those that were seen.
-
-    `matrix` counts test images by true (row) and predicted class. Each row is a draw from shares that are
-    not known, Dirichlet with one pseudo-count a row, right as often as all images are: unlike a bootstrap
-    it knows that four of four right may be luck.
-    """
-    rng = np.random.default_rng(0)
-    counts, n = matrix.sum(axis=1), len(matrix)
-    right = (matrix.trace() + 1) / (matrix.sum() + 2)
-    prior = np.full((n, n), (1 - right) / (n - 1))
-    np.fill_diagonal(prior, right)
-    scores = []
-    for _ in range(DRAWS):
-        shares = rng.standard_gamma(matrix + prior)
-        expected = shares * (counts / shares.sum(axis=1))[:, None]
-        scores.append(np.mean(2 * expected.diagonal() / (counts + expected.sum(axis=0))))
-    low, high = np.quantile(scores, (0.025, 0.975))
-    return float(low), float(high)

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator
 
-from ohlora.classify.place import check_folder, check_place
+from ohlora.classify.place import check_place
 from ohlora.config import Index, Many, Name, compared, config, deferred
 from ohlora.datasets.families import WholeDataset
+from ohlora.datasets.image_files import check_folder, path_of
 from ohlora.datasets.readers import Folder, FolderName
 from ohlora.hardware import Hardware
 from ohlora.loggers import LoggerChoice
@@ -51,9 +52,10 @@ class Advise:
 
     @compared
     def _folder_is_there(self) -> None:
-        check_folder(str(self.folder))
+        check_folder(path_of(self.folder, "the folder of class folders"))
 
     run = deferred("ohlora.classify.advising", "run_advise")
+    kept = deferred("ohlora.classify.place", "nothing_kept")
 
 
 @config
@@ -80,7 +82,7 @@ class Fit:
 
     @compared
     def _folder_is_there(self) -> None:
-        check_folder(str(self.folder))
+        check_folder(path_of(self.folder, "the folder of class folders"))
 
     @compared
     def _has_a_place(self) -> None:
@@ -88,6 +90,7 @@ class Fit:
             check_place(self.save_to, str(self.folder))
 
     run = deferred("ohlora.classify.fitting", "run_fit")
+    kept = deferred("ohlora.classify.place", "kept_trials")
 
 
 @config
@@ -102,3 +105,4 @@ class Predict:
     logger: LoggerChoice | None  # None: nothing is logged, and Lightning need not be imported
 
     run = deferred("ohlora.classify.predicting", "run_predict")
+    kept = deferred("ohlora.classify.place", "nothing_kept")

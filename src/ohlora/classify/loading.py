@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import overload
 
+from ohlora.datasets.image_files import is_there, path_of
 from ohlora.errors import OhloraError
 from ohlora.predictor.predictor import Predictor
 from ohlora.predictor.predictor import load as load_predictor
@@ -24,7 +25,9 @@ def load(folder: str | Path | None = None) -> ImageClassifier | Predictor:
     """
     if folder is None:
         return load_predictor()
-    place = Path(folder).expanduser()
+    place = path_of(folder, "the folder of a classifier or a predictor")
+    if not is_there(place):
+        raise OhloraError(f"{printable(place)}: no such folder")
     if (place / f"{NAME}.json").is_file():
         return load_classifier(place)
     if (place / "hp_predictor.json").is_file():

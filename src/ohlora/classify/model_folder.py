@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,34 @@ from ohlora.trials.report import confusion, plot_confusion, plot_curve, surest_f
 
 if TYPE_CHECKING:
     from ohlora.classify.fitting import Fitted
+    from ohlora.classify.jobs import Fit
 
 SHOWN = 24  # mistakes on the picture
 COLUMNS = 4
 CELL = 96  # pixels a side of a picture
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a classifier was left, and the names of what is there for people."""
+
+    folder: Path
+    names: list[str]
+    refused: str | None = None  # why it is not where it was to be
+
+
+def keep(fitted: Fitted, job: Fit) -> Kept:
+    """Leave a classifier where the job says, or in the run's own folder where that takes none any more."""
+    own = Path(job.output_dir)
+    if job.save_to is None:
+        return Kept(own, leave(fitted, own, job.onnx))
+    place = Path(job.save_to).expanduser()
+    try:
+        return Kept(place, leave(fitted, place, job.onnx))
+    except OSError as error:
+        names = leave(fitted, own, job.onnx)
+        refused = f"save_to={printable(job.save_to)}: {error.strerror}; the classifier is in {printable(own)}"
+        return Kept(own, names, refused)
 
 
 def leave(fitted: Fitted, folder: Path, onnx: bool) -> list[str]:

@@ -6,30 +6,34 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
 from lightning.pytorch.loggers import Logger
 from PIL import Image
 
 from ohlora.classify.jobs import Predict
+from ohlora.classify.place import check_out
+from ohlora.datasets.folder import counted
 from ohlora.datasets.image_files import read_image
 from ohlora.durable import write_text
+from ohlora.errors import OhloraError, joined
 from ohlora.tracking import log_table
-from ohlora.trials.classifier import Prediction, image_files, load_classifier
+from ohlora.trials.classifier import ImageClassifier, Prediction, image_files, load_classifier
 
+T = TypeVar("T")
 SHOWN, SIDE = 500, 96  # images in the run's table, and their pixels a side
 
 
 def run_predict(job: Predict) -> None:
     """Print a row for each image, or write them to a file."""
-    classifier = load_classifier(Path(str(job.classifier)).expanduser())
-    files = image_files(job.files)
+    classifier, files = asked_for(job)
     seen = classifier.predict(files, job.skip_unreadable)
     if left := len(files) - len(seen):
-        print(f"ohlora: {left} of {len(files)} files left out: no images", file=sys.stderr)
+        print(f"ohlora: {left} of {counted(len(files), 'file')} left out: no images", file=sys.stderr)
     if job.logger is not None:
         log_predictions(job.logger, seen)
     text = as_json(seen) if job.format == "json" else as_csv(seen, classifier.class_names)
@@ -38,7 +42,27 @@ def run_predict(job: Predict) -> None:
         return
     path = Path(job.out).expanduser()
     write_text(path, text)
-    print(f"{len(seen)} images: {path}")
+    print(f"{counted(len(seen), 'image')}: {path}")
+
+
+def asked_for(job: Predict) -> tuple[ImageClassifier, list[Path]]:
+    """The classifier and the images; OhloraError with all that is wrong with them and with `out`."""
+    faults: list[OhloraError] = []
+
+    def tried(read: Callable[..., T], *given: Any) -> T | None:
+        try:
+            return read(*given)
+        except OhloraError as error:
+            faults.append(error)
+            return None
+
+    classifier = tried(load_classifier, Path(str(job.classifier)).expanduser())
+    files = tried(image_files, job.files) or []
+    if job.out is not None:
+        tried(check_out, job.out, str(job.classifier), files)
+    if classifier is None or faults:
+        raise joined(faults)
+    return classifier, files
 
 
 def log_predictions(logger: Logger, seen: Sequence[Prediction]) -> None:
@@ -62,8 +86,8 @@ def as_csv(seen: Sequence[Prediction], class_names: Sequence[str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "class", "probability", *(f"p({name})" for name in class_names)])
     for one in seen:
-        every = (f"{value:.4f}" for value in one.probabilities.values())
-        writer.writerow([one.file, one.label, f"{one.probability:.4f}", *every])
+        every = (f"{value:.6g}" for value in one.probabilities.values())  # of many classes, too, they add up
+        writer.writerow([one.file, one.label, f"{one.probability:.6g}", *every])
     return text.getvalue()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ohlora.datasets.folder import counted
 from ohlora.predictor.advice import Advice
 from ohlora.predictor.advice_report import counts_words, notes
 from ohlora.provenance import program
@@ -47,8 +48,8 @@ def outcome(fitted: Fitted, folder: Path, left: list[str]) -> str:
     wrong = int((fitted.test_logits.argmax(dim=1) != fitted.test_labels).sum())
     expected = "" if fitted.expected_f1 is None else f" (expected {fitted.expected_f1:.2f})"
     lines = [
-        f"test macro-F1 {fitted.test_f1:.3f}{expected}, 95 % from {low:.2f} to {high:.2f}: {n - wrong} of {n}"
-        f" test images right, one is worth {1 / n:.2g}"
+        f"test macro-F1 {fitted.test_f1:.3f}{expected}, 95 % from {low:.2f} to {high:.2f}: {n - wrong} of"
+        f" {counted(n, 'test image')} right, one is worth {1 / n:.2g}"
     ]
     if mixed := mixed_up(fitted):
         lines.append(f"most often mixed up: {'; '.join(mixed)}")
@@ -75,7 +76,7 @@ def mixed_up(fitted: Fitted) -> list[str]:
     worst = np.argsort(-matrix, axis=None, kind="stable")[:MIXED_UP]
     pairs = [np.unravel_index(int(place), matrix.shape) for place in worst]
     return [
-        f"{names[true]} taken for {names[seen]} {matrix[true, seen]} times"
+        f"{names[true]} taken for {names[seen]} {counted(int(matrix[true, seen]), 'time')}"
         for true, seen in pairs
         if matrix[true, seen]
     ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ohlora.assets import assets_dir
 from ohlora.config import deferred
 from ohlora.datasets.families import WholeDataset
+from ohlora.datasets.image_files import check_folder, path_of
 from ohlora.datasets.images import ImageData
 from ohlora.datasets.readers import Folder
 from ohlora.datasets.subset import Subset
@@ -24,7 +25,6 @@ from ohlora.predictor.explain import Departure, Effect, KnownSubset, departure, 
 from ohlora.predictor.predictor import Predictor, load
 from ohlora.predictor.search import search
 from ohlora.space import Params, Space
-from ohlora.text import printable
 
 if TYPE_CHECKING:
     from ohlora.predictor.sampler import OhLoRASampler
@@ -113,9 +113,8 @@ def advise(folder: str | Path, image_size: int = 32) -> Advice:
     Only training images are looked at: with `folder/train` and `folder/test`, those of train. Raises
     OhloraError for a folder nothing can be learned from.
     """
-    root = Path(folder).expanduser()
-    if not root.is_dir():
-        raise OhloraError(f"{printable(root)}: no such folder")
+    root = path_of(folder, "the folder of class folders")
+    check_folder(root)
     data = Folder(str(root), image_size).load()
     family = WholeDataset("none", val_share=0.2, max_val_images=5000)
     subset = family.draw(data, seed=0, cache_dir=Path(tempfile.gettempdir()))

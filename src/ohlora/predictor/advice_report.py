@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from ohlora.datasets.folder import counted
 from ohlora.datasets.lettering import drawable
 from ohlora.datasets.titles import TITLES
 from ohlora.figures import plt, save_figure
@@ -112,9 +113,10 @@ def counts_words(counts: Counts) -> str:
     channels, height, width = counts.image_shape
     low, high = min(counts.classes.values()), max(counts.classes.values())
     each = str(low) if low == high else f"{low} to {high}"
+    train = counted(counts.train, "image")
     return (
-        f"{printable(counts.title)}: {counts.train} images to train, {counts.val} to validate, {counts.test}"
-        f" to test; {len(counts.classes)} classes, {each} to train on each;"
+        f"{printable(counts.title)}: {train} to train, {counts.val} to validate, {counts.test} to test;"
+        f" {len(counts.classes)} classes, {each} to train on each;"
         f" {height} x {width}, {'grey' if channels == 1 else 'colour'}"
     )
 
@@ -196,7 +198,7 @@ def notes(advice: Advice) -> list[str]:
         name = min(smallest, key=lambda one: counts.classes[one])
         least, others = counts.classes[name], len(smallest) - 1
         more = f" ({others} more have fewer than {FEW_LEARNED})" if others else ""
-        said.append(f"class {printable(name)} has {least} image{'s' * (least > 1)} to train on{more}")
+        said.append(f"class {printable(name)} has {counted(least, 'image')} to train on{more}")
     if advice.nearest:
         near = advice.nearest[0].distance
         if strangeness(advice.predictor, near) > STRANGE:
@@ -210,7 +212,7 @@ def notes(advice: Advice) -> list[str]:
 
 
 def few_tested(n: int) -> list[str]:
-    return [f"{n} test images: one is worth {1 / n:.2g}"] if n < FEW_TESTED else []
+    return [f"{counted(n, 'test image')}: one is worth {1 / n:.2g}"] if n < FEW_TESTED else []
 
 
 def shown(value: Value) -> str:
@@ -224,7 +226,9 @@ def save_picture(advice: Advice, path: str | Path) -> Path:
         1, 2, figsize=(11, 1.9 + 0.36 * max(len(free), 6)), layout="constrained", width_ratios=(3, 2)
     )
     title = drawable(printable(advice.counts.title, 60))
-    figure.suptitle(f"{title}: {advice.counts.train} training images, {len(advice.counts.classes)} classes")
+    figure.suptitle(
+        f"{title}: {counted(advice.counts.train, 'training image')}, {len(advice.counts.classes)} classes"
+    )
     draw_effects(advice, left)
     draw_nearest(advice, right)
     return save_figure(figure, Path(path))
@@ -258,7 +262,8 @@ def draw_effects(advice: Advice, axes: Any) -> None:
     least = min([low, *ends], default=low)
     axes.set(xlim=(max(least - 0.12, -0.08), 1.02), ylim=(-0.8, max(len(names), 1) - 0.2))
     axes.set(xlabel="expected macro-F1 with one of them changed", title="what moved the choice")
-    axes.legend(loc="lower left", fontsize=8)
+    # Below the axes: inside there is a row of points wherever it stands.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=8, frameon=False)
 
 
 def draw_nearest(advice: Advice, axes: Any) -> None:

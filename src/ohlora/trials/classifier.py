@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,7 +23,10 @@ from ohlora.datasets.image_files import (
     eight_bits,
     find_images,
     full_scale,
+    is_there,
+    not_utf8,
     open_upright,
+    path_of,
     peak,
 )
 from ohlora.datasets.loading import EVAL_BATCH, SubsetDataModule
@@ -69,15 +74,17 @@ class ImageClassifier:
     def predict(
         self, files: str | Path | Iterable[str | Path], skip_unreadable: bool = False
     ) -> list[Prediction]:
-        """What is seen on image files, in their order; a folder stands for every image below it.
+        """What is seen on image files, one for each in their order; a folder stands for every image below it.
 
         Raises OhloraError naming what is no image, unless that is to be skipped.
         """
         given = [files] if isinstance(files, str | Path) else list(files)
-        pictures = self.read(image_files(given), skip_unreadable)
+        named = [str(file) for file in image_files(given)]
+        pictures = self.read(map(Path, named), skip_unreadable)
+        seen = dict(zip(pictures, self.probabilities(pictures.values()), strict=True))
         return [
             Prediction(file, self.class_names[int(row.argmax())], float(row.max()), self.named(row))
-            for file, row in zip(pictures, self.probabilities(pictures.values()), strict=True)
+            for file, row in ((file, seen[file]) for file in named if file in seen)
         ]
 
     @one_thread()
@@ -90,17 +97,18 @@ class ImageClassifier:
     def named(self, row: Tensor) -> dict[str, float]:
         return dict(zip(self.class_names, row.tolist(), strict=True))
 
-    def read(self, files: Sequence[Path], skip_unreadable: bool = False) -> dict[str, Tensor]:
-        """Image files as the network takes them, uint8 [channels, height, width]."""
-        found, broken = {}, []
-        for file in files:
+    def read(self, files: Iterable[Path], skip_unreadable: bool = False) -> dict[str, Tensor]:
+        """Each image file once, by its name, as the network takes it, uint8 [channels, height, width]."""
+        every, found, broken = dict.fromkeys(files), {}, []
+        for file in every:
             try:
                 found[str(file)] = self.as_input(open_upright(file))
-            except UnreadableImage:
-                broken.append(printable(file))
+            except UnreadableImage as error:
+                plain = error.why.startswith("cannot be read")
+                broken.append(printable(file if plain else f"{file} {error.why}"))
         if broken and not skip_unreadable:
-            names = f"{', '.join(broken[:FILES_NAMED])}{' ...' * (len(broken) > FILES_NAMED)}"
-            raise OhloraError(f"{len(broken)} of {len(files)} files cannot be read as images: {names}")
+            of_all = f"{len(broken)} of {len(every)} file{'s' * (len(every) > 1)}"
+            raise OhloraError(f"{of_all} cannot be read as images: {first_few(broken)}")
         if not found:
             raise OhloraError("none of the files can be read as an image")
         return found
@@ -119,24 +127,45 @@ class ImageClassifier:
 
 
 def image_files(given: Iterable[str | Path]) -> list[Path]:
-    """Files as named, and every image below folders; OhloraError for what is not there."""
+    """Files as often as named, and every image below folders once; OhloraError for what is not there."""
     files: list[Path] = []
     faults: list[str] = []
+    below: set[Path] = set()
     for one in given:
-        path = Path(one).expanduser()
-        if path.is_dir():
-            inside = find_images(path).images
-            faults += [] if inside else [f"{printable(path)} has no images in it"]
-            files += inside
-        elif path.exists():
-            files.append(path)
-        else:
-            faults.append(f"{printable(path)}: no such file or folder")
+        try:
+            path = path_of(one, "an image file or a folder of them")
+            found = images_at(path)
+        except OhloraError as error:
+            faults.append(str(error))
+            continue
+        files += [file for file in found if file == path or file not in below]
+        below.update(found)
+    if foreign := not_utf8(files):
+        faults.append(f"images whose names are not UTF-8: {first_few(foreign)}; rename them")
     if faults:
-        raise OhloraError(f"{'; '.join(faults[:FILES_NAMED])}{' ...' * (len(faults) > FILES_NAMED)}")
+        raise OhloraError(first_few(faults, "; "))
     if not files:
         raise OhloraError("no image files were named")
-    return list(dict.fromkeys(files))
+    return files
+
+
+def images_at(path: Path) -> list[Path]:
+    """A file, or every image below a folder; OhloraError where there is none."""
+    if not is_there(path):
+        raise OhloraError(f"{printable(path)}: no such file or folder")
+    if not path.is_dir():
+        return [path]
+    try:
+        found = find_images(path).images
+    except PermissionError as error:
+        raise OhloraError(f"{printable(error.filename)} may not be read (permission denied)") from None
+    if not found:
+        raise OhloraError(f"{printable(path)} has no images in it")
+    return found
+
+
+def first_few(said: Sequence[str], between: str = ", ") -> str:
+    return f"{between.join(said[:FILES_NAMED])}{' ...' * (len(said) > FILES_NAMED)}"
 
 
 def save_classifier(
@@ -153,7 +182,7 @@ def card_of(
     module: CnnClassifier, subset: Subset, protocol: Protocol, said: Mapping[str, Any]
 ) -> dict[str, Any]:
     data = SubsetDataModule(subset, batch_size=1, seed=0)
-    return {
+    card = {
         "kind": KIND,
         "class_names": list(subset.class_names),
         "image_shape": list(subset.image_shape),
@@ -164,6 +193,13 @@ def card_of(
         "subset": {**asdict(subset.recipe), "title": subset.title},
         **said,
     }
+    return {**card, "sha256": digest(card)}
+
+
+def digest(card: Mapping[str, Any]) -> str:
+    """Of what a card says that the weights mean nothing without; scores and history are not part of it."""
+    meant = {name: card[name] for name in ClassifierCard.names() if name in card}
+    return hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()
 
 
 @config
@@ -189,8 +225,12 @@ class ClassifierCard:
             raise ValueError("class_names has a name twice")
 
     @classmethod
+    def names(cls) -> list[str]:
+        return [one.name for one in fields(cls)]  # type: ignore[arg-type]
+
+    @classmethod
     def read(cls, card: Mapping[str, Any]) -> ClassifierCard:
-        given: dict[str, Any] = {one.name: card[one.name] for one in fields(cls) if one.name in card}  # type: ignore[arg-type]
+        given: dict[str, Any] = {name: card[name] for name in cls.names() if name in card}
         return cls(**{"scales": {}, **given})
 
 
@@ -198,10 +238,13 @@ def load_classifier(folder: Path) -> ImageClassifier:
     """What `save_classifier` wrote; OhloraError where it is missing, damaged or something else."""
     tensors, card = load_model(folder, NAME, KIND)
     try:
-        return classifier_of(ClassifierCard.read(card), tensors, card)
+        classifier = classifier_of(ClassifierCard.read(card), tensors, card)
     except (*DOES_NOT_FIT, OhloraError) as error:
         why = " ".join(str(error).split())[:300]
         raise OhloraError(f"{folder / NAME}: the card and the weights are of no classifier ({why})") from None
+    if card.get("sha256", digest(card)) != digest(card):  # cards of before it was written have none
+        raise OhloraError(f"{folder / NAME}.json was altered: it is not the card that was written")
+    return classifier
 
 
 def classifier_of(

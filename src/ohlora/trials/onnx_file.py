@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -61,7 +62,8 @@ def save_onnx(classifier: ImageClassifier, path: str | Path) -> Path:
             verbose=False,
         )
         assert program is not None
-        program.model.metadata_props["class_names"] = "\n".join(classifier.class_names)
+        # JSON: a name may hold whatever a folder's may, a line break as well.
+        program.model.metadata_props["class_names"] = json.dumps(classifier.class_names, ensure_ascii=False)
         program.save(part, external_data=False)
     return path
 
