@@ -18,14 +18,14 @@ from ohlora.chat.answerer import Context, whole
 from ohlora.chat.battles import Tally, read_battle
 from ohlora.chat.bm25 import bm25_scores
 from ohlora.chat.checks import faults
-from ohlora.chat.conversation import LONGEST_LINE, Conversation
+from ohlora.chat.conversation import LONGEST_LINE
 from ohlora.chat.embedded import LANGUAGES, EmbeddedAnswerer, answered_lines, asked_of_her
 from ohlora.chat.fact import Fact, language_of, make_fact, read_line
 from ohlora.chat.lessons import ChatLessons, context_of
-from ohlora.chat.mood import MoodClassifier
+from ohlora.chat.others import has_korean_word
 from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.remembering import ToRemember, to_remember
-from ohlora.chat.retrieval import Bm25, Small, has_korean_word, relevant
+from ohlora.chat.retrieval import Bm25, Small, relevant
 from ohlora.chat.rules import is_order, topic_of
 from ohlora.chat.store import MemoryStore
 from ohlora.chat.text_files import of_split, rows
@@ -36,32 +36,18 @@ ASSETS = Path(ohlora.chat.__file__).parents[1] / "assets" / "chat"
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def small() -> Small:
-    return Small(folder=str(ASSETS), threshold=None)
-
-
-@pytest.fixture
-def talk(small, tmp_path):
-    """`talk(line)`: the turn she answers with, in one conversation."""
-    with MemoryStore(tmp_path / "memory.sqlite") as store:
-        answerer = EmbeddedAnswerer(lines=small, threshold=0.866, herself=0.92, herself_named=0.78)
-        one = Conversation(store, small, answerer, MoodClassifier(ASSETS, small.encoder), tmp_path, "en")
-
-        def say(line: str, token: str | None = None):
-            return whole(one.say(line, token))  # type: ignore[arg-type]
-
-        say.store = store  # type: ignore[attr-defined]
-        say.folder = tmp_path  # type: ignore[attr-defined]
-        yield say
-
-
 def context(user: str, *memory: str, language="en", topic=None) -> Context:
     facts = tuple(fact for line in memory if (fact := read_line(line, NOW)))
     return Context(user, language, facts, (), Tally(), topic)
 
 
 class TestTheEmbeddedAnswerer:
+    def test_a_cat_takes_no_dog_s_place(self, talk):
+        talk("우리 강아지 이름은 초코야")
+        talk("우리 고양이 이름은 나비야")
+        assert "초코" in talk("우리 강아지 이름이 뭐야?").answer.reply
+        assert "나비" in talk("우리 고양이 이름이 뭐야?").answer.reply
+
     def test_remembers_what_it_is_told_and_says_it_when_asked(self, talk):
         assert [fact.line for fact in talk("My dog is called Biscuit").remembered] == ["[pet_dog: Biscuit]"]
         assert "Biscuit" in talk("what is my dog called?").answer.reply
@@ -217,7 +203,7 @@ def test_crises_of_the_dialogue_rows_are_found_by_rule():
         ("내 생일이 시월 십일일이야", "ko", ("birthday", "시월 십일일", None)),
         ("아 맞다 나 땅콩 알레르기 있어", "ko", ("allergy", "땅콩", None)),
         ("고양이 털 알레르기 있어", "ko", ("allergy", "고양이 털", None)),
-        ("우리 강아지 이름이 보리야", "ko", ("pet_name", "보리 (강아지)", None)),
+        ("우리 강아지 이름이 보리야", "ko", ("pet_dog", "보리 (강아지)", None)),
         ("내 전공은 일본어", "ko", ("전공", "일본어", None)),
         ("난 부산에 살아", "ko", ("living", "부산", None)),
         ("난 오이가 싫어", "ko", ("dislike", "오이", None)),
@@ -226,10 +212,52 @@ def test_crises_of_the_dialogue_rows_are_found_by_rule():
         ("my job is teaching", "en", ("job", "teaching", None)),
         ("you can call me Max", "en", ("nickname", "Max", None)),
         ("I hate Mondays", "en", ("dislike", "Mondays", None)),
+        ("hi, my name is Bob, nice to meet you", "en", ("user_name", "Bob", None)),
+        ("my name's Tom by the way", "en", ("user_name", "Tom", None)),
+        ("Hi, I'm Tom", "en", ("user_name", "Tom", None)),
+        ("my mum is called Ana", "en", ("mother", "Ana", None)),
+        ("hello there, I am Maya Lee!", "en", ("user_name", "Maya Lee", None)),
+        ("my grandma's name is Rose", "en", ("grandmother", "Rose", None)),
+        ("내가 좋아하는 색은 초록색이야", "ko", ("favourite_색", "초록색", None)),
+        ("I moved to Paris", "en", ("living", "Paris", None)),
+        ("부산 말고 서울로 이사했어", "ko", ("living", "서울", None)),
+        ("I have an exam on Friday", "en", ("event_friday", "exam on Friday", 8)),
+        ("우리 형 이름은 철수야", "ko", ("brother", "철수 (형)", None)),
+        ("우리 고양이 이름은 나비야", "ko", ("pet_cat", "나비 (고양이)", None)),
+        # Held out: written before the rules.
+        ("hello! my name's Ada, what is yours?", "en", ("user_name", "Ada", None)),
+        ("my name is Lee but I am tired", "en", ("user_name", "Lee", None)),
+        ("내가 좋아하는 과일은 수박이야", "ko", ("favourite_과일", "수박", None)),
+        ("I've just moved to New York last week", "en", ("living", "New York", None)),
+        ("지난주에 대전으로 이사 왔어", "ko", ("living", "대전", None)),
+        (
+            "I've got a dentist appointment on Monday",
+            "en",
+            ("event_monday", "dentist appointment on Monday", 8),
+        ),
+        ("금요일에 면접 있어", "ko", ("event_금요일", "금요일 면접", 8)),
+        ("우리 엄마 이름은 김영희야", "ko", ("mother", "김영희 (엄마)", None)),
+        ("제 여동생 이름은 유나예요", "ko", ("sister", "유나 (여동생)", None)),
+        ("우리 앵무새 이름은 구구야", "ko", ("pet_parrot", "구구 (앵무새)", None)),
     ],
 )
 def test_what_is_remembered_by_rule(line, language, kept):
     assert to_remember(line, language) == (ToRemember(*kept),)
+
+
+@pytest.mark.parametrize(
+    ("line", "language", "kept"),
+    [
+        ("My name is Bob and I live in Rome", "en", ["user_name: Bob", "living: Rome"]),
+        ("내 이름은 지훈이고 서울에 살아", "ko", ["user_name: 지훈", "living: 서울"]),
+        # Held out.
+        ("I'm a nurse and my dog is called Rex", "en", ["job: nurse", "pet_dog: Rex"]),
+        ("내 직업은 간호사이고 내 취미는 등산이야", "ko", ["직업: 간호사", "취미: 등산"]),
+        ("제 이름은 민수고 부산에 살아요", "ko", ["user_name: 민수", "living: 부산"]),
+    ],
+)
+def test_each_clause_tells_its_own(line, language, kept):
+    assert [f"{one.key}: {one.value}" for one in to_remember(line, language)] == kept
 
 
 @pytest.mark.parametrize(
@@ -304,6 +332,32 @@ don't call me Max
 I'm reading it now
 I live in fear
 my brother has an exam tomorrow
+내가 좋아하는 음식은 먹으면 안 돼
+내 이름은 소중해
+내 이름은 어려워
+내가 좋아하는 노래 나왔어
+내가 좋아하는 과목은 망했어
+친구가 서울로 이사했어
+우리 형은 서울에 살아
+새집으로 이사했어
+옆집으로 이사 왔어
+내 친구 이름은 예뻐
+꿈속에 살아
+나 서울에 살고 싶어서 돈 모아
+금요일에 시간 있어
+I moved to the left
+I'm German
+I'm Spanish
+I'm Tired
+I'm tom
+I am Back
+Hi, I'm Here
+she moved to Paris
+I moved to strike it out
+I have no time on Friday
+I have nothing on Monday
+do you have an exam on Friday
+my teacher has an exam on Friday
 """.strip().splitlines()
 
 

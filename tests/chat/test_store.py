@@ -93,7 +93,7 @@ def test_forgetting_leaves_no_byte_of_it_in_any_file(path):
     ("key", "value", "before", "now"),
     [
         ("user_name", "Owen", "my name is Maya", "my name is Owen"),
-        ("pet_name", "보리 (강아지)", "내 강아지 이름은 보리야", "우리 강아지 이름은 보리야!"),
+        ("pet_dog", "보리 (강아지)", "내 강아지 이름은 보리야", "우리 강아지 이름은 보리야!"),
     ],
 )
 def test_forgetting_takes_what_was_told_under_the_key_before(path, key, value, before, now):
@@ -186,6 +186,36 @@ def test_a_kill_in_the_middle_loses_nothing_and_doubles_nothing(path):
             assert {one.key for one in store.facts()} == {f"key_{number}" for number in numbers}
             assert len(numbers) - 1 > last
             last = len(numbers) - 1
+
+
+class TestAFileOfAnEarlierVersion:
+    def earlier(self, path, *lines):
+        """A memory as schema 1 wrote it."""
+        with MemoryStore(path) as store:
+            store.remember([made for line in lines if (made := read_line(line, NOW))])
+        with sqlite3.connect(path) as connection:
+            connection.execute("INSERT OR REPLACE INTO vectors SELECT id, 'old', x'00' FROM facts")
+            connection.execute("PRAGMA user_version=1")
+        connection.close()
+
+    def test_has_its_pet_by_name(self, path):
+        self.earlier(path, "[pet_name: 초코 (강아지)]", "[user_name: 지훈]")
+        for _ in range(2):
+            with MemoryStore(path) as store:
+                assert [one.line for one in store.facts()] == [
+                    "[pet_dog: 초코 (강아지)]",
+                    "[user_name: 지훈]",
+                ]
+                kept = store.connection.execute("SELECT count(*) FROM vectors").fetchone()
+                assert kept == (1,)  # that of the other fact: a vector is of key and value
+
+    def test_keeps_a_pet_of_no_kind_and_one_whose_place_is_taken(self, path):
+        self.earlier(path, "[pet_name: 초코]")
+        with MemoryStore(path) as store:
+            assert [one.line for one in store.facts()] == ["[pet_name: 초코]"]
+        self.earlier(path, "[pet_dog: 보리]", "[pet_name: 초코 (강아지)]")
+        with MemoryStore(path) as store:
+            assert {one.key for one in store.facts()} == {"pet_dog", "pet_name"}
 
 
 class TestWhatCannotBeOpened:

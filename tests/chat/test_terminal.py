@@ -66,5 +66,28 @@ def test_settings_are_read_as_this_system_s_shell_reads_them(monkeypatch, platfo
     assert shell_words(typed) == words
 
 
+@pytest.mark.parametrize(("typed", "read"), [("half a li", ["hello"]), ("", [])])
+def test_ctrl_c_drops_a_half_typed_line_and_ends_at_an_empty_prompt(monkeypatch, typed, read):
+    keys = iter([KeyboardInterrupt, "hello", EOFError])
+
+    def press(_):
+        key = next(keys)
+        if isinstance(key, str):
+            return key
+        raise key
+
+    monkeypatch.setattr("builtins.input", press)
+    monkeypatch.setitem(sys.modules, "readline", SimpleNamespace(get_line_buffer=lambda: typed))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    one = Terminal(SimpleNamespace(), FaceTable({}), "hello", io.StringIO())  # type: ignore[arg-type]
+    assert list(one.lines()) == read
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_her_greeting_names_commands_that_every_chat_has(answerer, language):
+    """The page has no /quit: a closed tab ends its conversation."""
+    assert "/quit" not in answerer.hello(language)
+
+
 def test_who_erases_everything_hears_that_battles_come_back(talk, tmp_path):
     assert str(tmp_path / "outputs") in talk("/forget all")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import ROOT
-from tests.web.serving import CHROMIUM, FLAGS, NEEDS_CHROMIUM, NEEDS_PROC
+from tests.web.serving import NEEDS_CHROMIUM, NEEDS_PROC
 from tests.web.test_uploads import IMAGE, png, zipped
 
 pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM, NEEDS_PROC]
@@ -95,15 +95,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     yield site
     site.process.kill()
     site.process.communicate()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.web.serving import CHROMIUM, FLAGS, NEEDS_CHROMIUM, serving
+from tests.web.serving import NEEDS_CHROMIUM, serving
 from tests.web.test_battle_server import QUICK
 from tests.web.test_uploads import png, zipped
 
@@ -87,15 +87,6 @@ def server(composed: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
         patch.setattr(sessions, "match_command", lambda *_: [sys.executable, "-c", player])
         with serving(open_server(job)) as running:
             yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -117,6 +117,8 @@ def talk(page: Any) -> None:
     assert len(page.input_value("#line")) == 2001
     say(page, "/nonsense")
     page.locator("#problem", has_text="/nonsense is not one of /memory").wait_for()
+    say(page, "/forget")
+    page.locator("#problem", has_text="/forget KEY, or /forget all; the keys: pet_").wait_for()
     say(page, "죽고 싶어")
     page.locator("#crisis", has_text="109").wait_for()
 

@@ -12,6 +12,7 @@ from annotated_types import Gt, Le
 from ohlora.chat.answerer import Answer, Answerer, Context, Pieces, whole, words
 from ohlora.chat.checks import faults
 from ohlora.chat.fact import Language
+from ohlora.chat.forgetting import wants_forgotten
 from ohlora.chat.prompt import chat_prompt, read_completion
 from ohlora.chat.remembering import to_remember
 from ohlora.chat.rules import about_her, about_user, is_order, is_question, topic_of
@@ -81,14 +82,15 @@ class CausalAnswerer:
 
 
 def trusted(context: Context) -> bool:
-    """Whether a small model may answer: no topic of the rules, no fact about herself, no order in memory.
+    """Whether a small model may answer: no topic, no fact about herself, no order in memory, no forgetting.
 
     Read with the adapter that ships, its replies to those invented a life, or did what they were told.
     """
     asked = is_question(context.user, context.language)
     own, hers = about_user(context.user, context.language), about_her(context.user, context.language)
     orders = any(is_order(f"{fact.key}: {fact.value}") for fact in context.memory)
-    return context.topic is None and not (asked and hers and not own) and not orders
+    forgets = wants_forgotten(context.user, context.language)
+    return context.topic is None and not (asked and hers and not own) and not orders and not forgets
 
 
 def first_good(context: Context, drawn: Iterable[Iterable[str]], fallback: Answerer) -> Pieces:

@@ -18,18 +18,36 @@ import yaml
 from ohlora.chat.answerer import Answer, Context, Pieces, words
 from ohlora.chat.checks import voice_faults
 from ohlora.chat.fact import Fact, Language
+from ohlora.chat.forgetting import to_forget, wants_forgotten
+from ohlora.chat.others import others
 from ohlora.chat.remembering import to_remember
-from ohlora.chat.retrieval import Small
-from ohlora.chat.rules import about_her, about_user, is_order, is_question, names_user, normal, topic_of
+from ohlora.chat.retrieval import Small, named_facts
+from ohlora.chat.rules import (
+    about_her,
+    about_user,
+    asks,
+    asks_memory,
+    deliberates,
+    is_order,
+    is_question,
+    may_mean_her,
+    names_user,
+    normal,
+    topic_of,
+    wants_advice,
+)
 from ohlora.chat.text_files import Row, of_split, rows
+from ohlora.chat.written import explanation, longest, opener
 from ohlora.config import Share, config
 
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
 # Of the rows that answer a topic.
 KINDS = {"crisis": "crisis", "sexual": "refusal", "harm": "refusal", "order": "refusal", "ai": "ai"}
 NEAR = 3  # of the rows that fit best, one that was not said lately
-KNOWING = re.compile(r"\b(know|remember|recall|guess)\b|기억|알아|알지|맞혀|맞춰")  # "do you know my ..."
+# "do you know my ...", "what did I tell you of my ..."
+KNOWING = re.compile(r"\b(know|remember|recall|guess|tell you|told you)\b|기억|알아|알지|맞혀|맞춰|말했")
 ALIKE = 0.04  # similarity that they may be below the best
+CAREFUL = 3  # turns after a crisis without jokes
 
 
 @dataclass(frozen=True)
@@ -73,25 +91,62 @@ class EmbeddedAnswerer:
             return context.tally.sentence(language)
         if context.topic:
             return self.of_topic(context, KINDS[context.topic])
-        asked = is_question(context.user, language)
-        own, hers = about_user(context.user, language), about_her(context.user, language)
+        if wants_forgotten(context.user, language):
+            return self.forgetting(context)
+        told = to_remember(context.user, language)
+        if not told and (line := self.found_by_words(context)):
+            return line
+        if line := self.from_memory(context):
+            return line
+        if told:
+            return self.template("told", context, value=", ".join(one.value for one in told))
+        return self.otherwise(context)
+
+    def forgetting(self, context: Context) -> str:
+        """How to have her forget what the line names; by itself it deletes nothing."""
+        keys = to_forget(context.user, context.memory)
+        value = ", /forget ".join(keys)
+        return self.template("forgetting" if keys else "forgetting_unknown", context, value=value)
+
+    def found_by_words(self, context: Context) -> str | None:
+        """A greeting, a word of comfort, ... or an explanation of the game, by the words of the line."""
+        if row := opener(context.user, context.language):
+            calm = [row["calm"]] if careful(context) else row["replies"]
+            return self.fresh(turned(calm, context.user), context)
+        if row := explanation(context.user, context.language):
+            return self.fresh(row["replies"], context)
+        return None
+
+    def from_memory(self, context: Context) -> str | None:
+        """The fact that a question asks for; None where it asks for none, or none is kept."""
+        asked = is_question(context.user, context.language)
+        own, hers = about_user(context.user, context.language), about_her(context.user, context.language)
         facts = [fact for fact in map(without_order, context.memory) if fact]
         if context.memory and not facts and asked and own:
             return self.template("order_in_memory", context)
-        if facts and asked and (own or not hers):
+        meant = own or (not hers and named_facts(context.user, facts))
+        if facts and asked and meant and not wants_advice(context.user, context.language):
             return self.template("memory_asked", context, facts)
-        told = to_remember(context.user, language)
-        if told:
-            return self.template("told", context, value=told[0].value)
+        return None
+
+    def otherwise(self, context: Context) -> str:
+        """What she says of herself, that she was never told, or the written line that is nearest."""
+        language = context.language
+        asked, whom = is_question(context.user, language), others(context.user)
+        own, hers = about_user(context.user, language), about_her(context.user, language)
         knowing = names_user(context.user, language) and KNOWING.search(normal(context.user))
         of_user = own and bool(not hers or knowing)
-        if line := self.of_herself(context, of_user):
+        if not whom and (line := self.of_herself(context, of_user)):
             return line
-        if asked and of_user:
+        if asked and (whom or (of_user and asks_memory(context.user, language))):
             return self.template("missing", context)
+        if asked and not own and (line := self.written_line(context)):
+            return line
+        facts = [fact for fact in map(without_order, context.memory) if fact]
         if facts and not (asked and hers and not own):
             return self.template("memory_offered", context, facts)
-        return self.written_line(context) or self.template("small", context)
+        small = "small_calm" if careful(context) else "small"
+        return self.written_line(context) or self.template(small, context)
 
     def of_topic(self, context: Context, kind: str) -> str:
         """The reply of a row of this kind, a refusal of this topic, whose line is most like the user's."""
@@ -100,7 +155,7 @@ class EmbeddedAnswerer:
             return row["kind"] == kind and (kind != "refusal" or topic_of(row["user"]) == context.topic)
 
         found = self._lines[context.language].best(self._query(context), wanted)
-        return self.fresh([row for row, _ in found[:NEAR]], context)["reply"]
+        return self.fresh([row["reply"] for row, _ in found[:NEAR]], context)
 
     def of_herself(self, context: Context, own: bool) -> str | None:
         """The reply of the fact about her that a line asks for; None where it asks for none.
@@ -108,10 +163,15 @@ class EmbeddedAnswerer:
         Of the facts whose words it has, that with the longest; then the one whose question is most like it.
         `own`: the line is about the user, so that only facts of both of them are meant.
         """
-        known = self._herself[context.language]
+        line, language = context.user, context.language
+        known = self._herself[language]
         found = known.best(self._query(context), lambda row: row["of_both"] or not own)
-        plain = normal(context.user)
-        named = [(length, score, row) for row, score in found if (length := longest(row["words"], plain))]
+        meant = [one for one in found if one[0]["of_both"] or may_mean_her(line, language)]
+        named = [
+            (length, score, row) for row, score in meant if (length := longest(row["words"], line, language))
+        ]
+        if not asks(line, language) or deliberates(line, language):
+            return None
         if named:
             _, score, row = max(named, key=lambda one: one[:2])
             if score >= self.herself_named:
@@ -121,27 +181,26 @@ class EmbeddedAnswerer:
 
     def written_line(self, context: Context) -> str | None:
         """A reply that answers a line like the user's; None where none is near."""
-        found = self._lines[context.language].best(
-            self._query(context), lambda row: row["kind"] not in ("crisis", "refusal")
-        )
-        near = [row for row, score in found[:NEAR] if score >= max(self.threshold, found[0][1] - ALIKE)]
-        return self.fresh(near, context)["reply"] if near else None
 
-    def fresh(self, rows: Sequence[Row], context: Context) -> Row:
-        """The first row whose reply was not said in the last turns."""
+        def wanted(row: Row) -> bool:
+            return row["kind"] == "feelings" if careful(context) else row["kind"] not in ("crisis", "refusal")
+
+        found = self._lines[context.language].best(self._query(context), wanted)
+        near = [row for row, score in found[:NEAR] if score >= max(self.threshold, found[0][1] - ALIKE)]
+        return self.fresh([row["reply"] for row in near], context) if near else None
+
+    def fresh(self, replies: Sequence[str], context: Context) -> str:
+        """The first reply that was not said in the last turns."""
         said = {reply for _, reply in context.history}
-        return next((row for row in rows if row["reply"] not in said), rows[0])
+        return next((reply for reply in replies if reply not in said), replies[0])
 
     def template(self, name: str, context: Context, facts: Sequence[Fact] = (), value: str = "") -> str:
         """A written sentence with slots, another for another line; the first that may be shown."""
-        choices = templates()[name][context.language]
-        start = int.from_bytes(hashlib.sha256(context.user.encode()).digest()[:4], "big")
-        said = {reply for _, reply in context.history}
         value = value or (facts[0].value if facts else "")
-        turned = choices[start % len(choices) :] + choices[: start % len(choices)]
-        filled = [line.replace("{value}", value) for line in turned]
+        choices = turned(templates()[name][context.language], context.user)
+        filled = [line.replace("{value}", value) for line in choices]
         good = [line for line in filled if not voice_faults(line, context.language)]
-        return next((line for line in good if line not in said), (good or filled)[0])
+        return self.fresh(good or filled, context)
 
     def _query(self, context: Context) -> np.ndarray:
         return self.lines.encoder.encode([context.user], query=True)[0]
@@ -158,9 +217,15 @@ class EmbeddedAnswerer:
         return Lines(tuple(rows), self.lines.encoder.encode([row["user"] for row in rows], query=True))
 
 
-def longest(pattern: str, text: str) -> int:
-    """Letters of the longest match of a pattern in a text, 0 where there is none."""
-    return max((len(match[0]) for match in re.finditer(pattern, text)), default=0)
+def careful(context: Context) -> bool:
+    """Whether a cry for help lies only a few turns back."""
+    return any(topic_of(user) == "crisis" for user, _ in context.history[-CAREFUL:])
+
+
+def turned(choices: Sequence[str], line: str) -> list[str]:
+    """Choices from another one on for another line."""
+    start = int.from_bytes(hashlib.sha256(line.encode()).digest()[:4], "big") % len(choices)
+    return [*choices[start:], *choices[:start]]
 
 
 def answered_lines(language: Language) -> list[Row]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 from ohlora.chat.fact import Language, plain, plain_key
+from ohlora.chat.others import name_of
 from ohlora.chat.rules import is_order, is_question
 
 SENTENCE = re.compile(r"(?<=[.!?~])\s+|\n")
@@ -39,28 +41,39 @@ class Rule(NamedTuple):
 
 
 @cache
+def content() -> Mapping[str, Any]:
+    return yaml.safe_load(files("ohlora.chat").joinpath("remembering.yaml").read_text(encoding="utf-8"))
+
+
+def compiled(text: str, language: Language) -> re.Pattern[str]:
+    """A pattern with its parts filled in."""
+    parts = content()["parts"][language]
+    return re.compile(re.sub(r"<([a-z]+)>", lambda name: parts[name[1]], text), re.IGNORECASE)
+
+
+@cache
 def rules(language: Language) -> tuple[Rule, ...]:
-    content = yaml.safe_load(files("ohlora.chat").joinpath("remembering.yaml").read_text(encoding="utf-8"))
-    parts = content["parts"][language]
-
-    def pattern(text: str) -> re.Pattern[str]:
-        return re.compile(re.sub(r"<([a-z]+)>", lambda name: parts[name[1]], text), re.IGNORECASE)
-
     return tuple(
-        Rule(pattern(row["pattern"]), row["key"], row.get("value", "{1}"), row.get("days"))
-        for row in content[language]
+        Rule(compiled(row["pattern"], language), row["key"], row.get("value", "{1}"), row.get("days"))
+        for row in content()[language]
     )
+
+
+def clauses(line: str, language: Language) -> Iterator[str]:
+    """Parts of a line that each tell or ask one thing."""
+    for sentence in SENTENCE.split(line):
+        yield from compiled("<clauses>", language).split(sentence)
 
 
 def to_remember(line: str, language: Language) -> tuple[ToRemember, ...]:
     """Facts a line tells of its writer; none of a question or an order."""
     found: dict[str, ToRemember] = {}
-    for sentence in SENTENCE.split(line):
-        asks = is_question(sentence, language) and ("?" in sentence or ASKING.match(sentence.strip()))
-        if is_order(sentence) or asks:
+    for clause in clauses(line, language):
+        asks = is_question(clause, language) and ("?" in clause or ASKING.match(clause.strip()))
+        if is_order(clause) or asks:
             continue
         for rule in rules(language):
-            if match := rule.pattern.search(sentence.strip()):
+            if match := rule.pattern.search(clause.strip()):
                 key, value = (plain(fill(text, match), 200) for text in (rule.key, rule.value))
                 if plain_key(key) and value and not is_order(value):
                     found[plain_key(key)] = ToRemember(plain_key(key), value, rule.days)
@@ -69,4 +82,10 @@ def to_remember(line: str, language: Language) -> tuple[ToRemember, ...]:
 
 
 def fill(text: str, match: re.Match[str]) -> str:
-    return re.sub(r"\{(\d)\}", lambda group: (match[int(group[1])] or "").strip(), text).strip()
+    """A text with the groups of a match in its slots."""
+
+    def slot(found: re.Match[str]) -> str:
+        group = (match[int(found[1])] or "").strip()
+        return name_of(group.lower()) if found[2] else group
+
+    return re.sub(r"\{(\d)(:name)?\}", slot, text).strip()

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ohlora.chat.fact import HANGUL, Fact
+from ohlora.chat.fact import Fact
+from ohlora.chat.others import answers, groups, has_korean_word, has_word, others
+from ohlora.chat.rules import normal
 from ohlora.chat.store import MemoryStore, nearest
 from ohlora.config import Name, config, deferred
 from ohlora.errors import OhloraError, need_packages
@@ -24,8 +26,6 @@ GENERAL = {
 KOREAN_KEYS = {
     "이름": "name",
     "생일": "birthday",
-    "강아지": "dog",
-    "고양이": "cat",
     "알레르기": "allergy",
     "별명": "nickname",
     "날씨": "weather",
@@ -33,7 +33,6 @@ KOREAN_KEYS = {
     "전공": "major",
     "취미": "hobby",
 }
-PARTICLE = "(?:이|가|은|는|을|를|의|도|야|이야)"
 
 
 class Found(NamedTuple):
@@ -69,26 +68,27 @@ class Retriever(Protocol):
 
 
 def relevant(retriever: Retriever, question: str, store: MemoryStore, most: int) -> list[Found]:
-    """The facts at or above the threshold, best first; those whose key the question names before them."""
-    facts = store.facts()
-    named = set(re.findall(r"[a-z]{3,}", question.lower())) - GENERAL
-    named |= {word for korean, word in KOREAN_KEYS.items() if korean in question}
-    named |= {word for fact in facts for word in fact.key.split("_") if has_korean_word(question, word)}
-    by_name = [fact for fact in facts if named & {*fact.key.split("_")}]
-    by_name.sort(key=lambda fact: misfit(fact.key, named))
-    found = [Found(fact, 1.0) for fact in by_name[:most]]
+    """The facts at or above the threshold, best first; those whose key the question names before them.
+
+    Where it asks for something of another's, only facts about them: no fact of the user's is an answer.
+    """
+    found = [Found(fact, 1.0) for fact in named_facts(question, store.facts())]
     keys = {one.fact.key for one in found}
     best = retriever.best(question, store, most)
     found += [one for one in best if one.score >= retriever.threshold and one.fact.key not in keys]
-    return found[:most]
+    whom = others(question)
+    return [one for one in found if not whom or answers(question, one.fact, whom)][:most]
 
 
-def has_korean_word(text: str, word: str) -> bool:
-    """Whether a text has a Korean word, with or without a particle; one syllable begins many other words."""
-    if not HANGUL.match(word):
-        return False
-    end = rf"{PARTICLE}?(?![가-힣])" if len(word) == 1 else ""
-    return re.search(rf"(?<![가-힣]){word}{end}", text) is not None
+def named_facts(question: str, facts: Sequence[Fact]) -> list[Fact]:
+    """The facts whose key a question names, those that fit it best before the others."""
+    plain = normal(question)
+    named = set(re.findall(r"[a-z]{3,}", question.lower())) - GENERAL
+    named |= {word for korean, word in KOREAN_KEYS.items() if korean in question}
+    named |= {name for name, words in groups().items() if any(has_word(plain, word) for word in words)}
+    named |= {word for fact in facts for word in fact.key.split("_") if has_korean_word(question, word)}
+    by_name = [fact for fact in facts if named & {*fact.key.split("_")}]
+    return sorted(by_name, key=lambda fact: misfit(fact.key, named))
 
 
 def misfit(key: str, named: set[str]) -> tuple[int, int, bool]:

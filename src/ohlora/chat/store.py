@@ -19,12 +19,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ohlora.chat.fact import Fact, language_of
+from ohlora.chat.others import name_of
 from ohlora.chat.remembering import to_remember
 from ohlora.errors import OhloraError, Part
 from ohlora.positional import quoted
 from ohlora.provenance import pasted
 
-SCHEMA = 1  # of the tables below; an older one is brought up to it when opened
+SCHEMA = 2  # of the tables below and the keys in them; an older one is brought up to it when opened
 APPLICATION = 0x4F684C6F  # "OhLo" in the file's header
 HEADER = b"SQLite format 3\0"
 MARK = slice(68, 72)  # where a header has the application's number
@@ -130,6 +131,20 @@ class MemoryStore:
                     ask(f"PRAGMA user_version={SCHEMA}")
         elif (fault := ask("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(fault)
+        elif version < SCHEMA:
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Schema 1 had one `pet_name` for all pets, "초코 (강아지)"; now each kind has a key of its own."""
+        with self.transaction() as connection:
+            found = connection.execute("SELECT id, value FROM facts WHERE key = 'pet_name'").fetchone()
+            kind = found and re.search(r"\(([^()]+)\)$", found[1])
+            if kind and name_of(kind[1]) != kind[1]:
+                key = f"pet_{name_of(kind[1])}"
+                moved = connection.execute("UPDATE OR IGNORE facts SET key = ? WHERE id = ?", (key, found[0]))
+                if moved.rowcount:
+                    connection.execute("DELETE FROM vectors WHERE fact = ?", (found[0],))
+            connection.execute(f"PRAGMA user_version={SCHEMA}")
 
     def __enter__(self) -> MemoryStore:
         return self

@@ -71,7 +71,11 @@ class Terminal:
                     if not line:
                         return
                     yield line.rstrip("\n")
-            except (EOFError, KeyboardInterrupt):
+            except KeyboardInterrupt:  # drops a line half typed
+                self.show("")
+                if not half_typed():
+                    return
+            except EOFError:
                 self.show("")
                 return
 
@@ -150,6 +154,12 @@ class Terminal:
 
     def show(self, line: str) -> None:
         print(line, file=self.out, flush=True)
+
+
+def half_typed() -> str:
+    """What stood at the prompt when Ctrl-C came; empty where no readline keeps it."""
+    readline = sys.modules.get("readline")
+    return readline.get_line_buffer() if readline else ""
 
 
 def shell_words(text: str) -> list[str]:

@@ -10,10 +10,13 @@ import pytest
 import yaml
 
 import ohlora
+from ohlora.chat.checks import voice_faults
+from ohlora.chat.written import explanation, opener
 from ohlora.narrator.voice import EMOJI, POLITE
 
 TEXTS = Path(ohlora.__file__).parent / "chat" / "texts"
-MOODS = set(yaml.safe_load((Path(__file__).parents[3] / "conf/faces/moods.yaml").read_text(encoding="utf-8")))
+CONF = Path(__file__).parents[3] / "conf"
+MOODS = set(yaml.safe_load((CONF / "faces/moods.yaml").read_text(encoding="utf-8")))
 LANGUAGES = {"ko", "en"}
 KINDS = {
     "small_talk", "feelings", "study", "battle", "memory_asked", "memory_offered", "memory_told",
@@ -38,6 +41,8 @@ ATTACKS = rows("attacks")
 PERSONA_QUESTIONS = rows("persona_questions")
 PERSONA_ANSWERS = rows("persona_answers")
 EXPRESSIONS = rows("expressions")
+OPENERS = rows("openers")
+EXPLANATIONS = rows("explanations")
 
 
 def plain(text):
@@ -88,8 +93,20 @@ def five_grams(text):
         (PERSONA_QUESTIONS, 40),
         (PERSONA_ANSWERS, 70),
         (EXPRESSIONS, 450),
+        (OPENERS, 28),
+        (EXPLANATIONS, 50),
     ],
-    ids=["dialogues", "pairs", "no_memory", "attacks", "persona_questions", "persona_answers", "expressions"],
+    ids=[
+        "dialogues",
+        "pairs",
+        "no_memory",
+        "attacks",
+        "persona_questions",
+        "persona_answers",
+        "expressions",
+        "openers",
+        "explanations",
+    ],
 )
 def test_enough_and_half_in_each_language(texts, least):
     assert len(texts) >= least
@@ -293,6 +310,66 @@ def test_every_fact_about_her_can_be_asked_for_and_no_question_is_one_of_the_tes
     for row in PERSONA_ANSWERS:
         assert len(row["reply"]) <= LONGEST[row["language"]]
         assert row["language"] == "en" or polite(row["reply"]) == [], row["id"]
+
+
+class TestRowsFoundByTheirWords:
+    """Openers and explanations: nothing is trained on them, so every rule is about what is shown."""
+
+    @pytest.mark.parametrize("found", [OPENERS, EXPLANATIONS], ids=["openers", "explanations"])
+    def test_topics_are_the_same_in_both_languages(self, found):
+        own = {
+            language: [row["topic"] for row in found if row["language"] == language] for language in LANGUAGES
+        }
+        assert sorted(own["ko"]) == sorted(own["en"])
+        assert len(set(own["ko"])) == len(own["ko"])
+
+    @pytest.mark.parametrize(
+        "row", [*OPENERS, *EXPLANATIONS], ids=lambda row: f"{row['topic']}-{row['language']}"
+    )
+    def test_what_is_asked_is_found_by_its_words(self, row):
+        for find in (opener, explanation):
+            for line in row["asked"]:
+                found = find(line, row["language"])
+                assert found == row or row not in (OPENERS if find is opener else EXPLANATIONS), line
+
+    @pytest.mark.parametrize(
+        "row", [*OPENERS, *EXPLANATIONS], ids=lambda row: f"{row['topic']}-{row['language']}"
+    )
+    def test_replies_are_short_and_in_her_voice(self, row):
+        for reply in [*row["replies"], *([row["calm"]] if "calm" in row else [])]:
+            assert voice_faults(reply, row["language"]) == [], reply
+            assert len(reply) <= LONGEST[row["language"]]
+            assert len(re.findall(r"[.!?](?= |$)", re.sub(EMOJI, "", reply))) <= 3, reply
+
+    def test_an_opener_has_several_replies_and_a_calm_one_without_emoji(self):
+        for row in OPENERS:
+            assert len(row["replies"]) >= 2
+            assert not re.search(EMOJI, row["calm"]), row["id"]
+            if row["topic"] in ("death", "bad_day", "sad"):
+                assert not any(re.search(EMOJI, reply) for reply in row["replies"])
+
+    def test_no_reply_is_another_row_s(self):
+        replies = [plain(reply) for row in [*OPENERS, *EXPLANATIONS] for reply in row["replies"]]
+        assert len(set(replies)) == len(replies)
+
+    def test_numbers_are_those_of_the_game(self):
+        axes = yaml.safe_load((CONF / "axes/cnn.yaml").read_text(encoding="utf-8"))
+        rate, names = axes["learning_rate"], axes["scheduler"]["options"]
+        for row in EXPLANATIONS:
+            text = row["replies"][0]
+            if row["topic"] == "learning_rate_value":
+                assert {float(n) for n in re.findall(r"0\.\d+", text)} >= {
+                    float(rate[end]) for end in ("low", "high")
+                }
+            if row["topic"] == "scheduler":
+                assert set(re.findall(r"exp_\d+|cosine", text.lower())) <= set(names)
+            if row["topic"] == "batch_size_value":
+                assert int(re.findall(r"\d+", text)[0]) in axes["batch_size"]["options"]
+            if row["topic"] == "how_many_epochs":
+                budget = yaml.safe_load((CONF / "size/default.yaml").read_text(encoding="utf-8"))["budget"]
+                assert re.findall(r"\d+", text) == [str(budget["epochs"])]
+            for name in re.findall(r"dataset=([a-z0-9]+)", text):
+                assert (CONF / f"dataset/{name}.yaml").exists()
 
 
 def test_persona_sheet_says_everything_in_both_languages():
