@@ -133,9 +133,9 @@ def memory(page: Any, folder: Path) -> None:
         page.click("#export")
     download.value.save_as(folder / "saved.json")
     saved = json.loads((folder / "saved.json").read_text(encoding="utf-8"))
-    assert "pet_name" in [fact["key"] for fact in saved["facts"]]
+    assert "pet_dog" in [fact["key"] for fact in saved["facts"]]
     assert len(saved["turns"]) == 3
-    page.get_by_role("button", name="Forget pet_name").press("Enter")
+    page.get_by_role("button", name="Forget pet_dog").press("Enter")
     page.locator("#notice", has_text="Forgotten for good").wait_for()
     page.locator("#turns", has_text="보리").wait_for(state="detached")
     assert "보리".encode() not in (folder / "her memory.sqlite").read_bytes()
