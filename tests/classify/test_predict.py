@@ -173,6 +173,7 @@ class TestOnTheCommandLine:
         rows = json.loads((tmp_path / "seen here.json").read_text(encoding="utf-8"))
         assert list(rows[0]) == ["file", "class", "probability", "probabilities"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("words", "told"),
         [
