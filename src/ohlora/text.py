@@ -1,4 +1,4 @@
-"""Text from outside, made fit for a terminal."""
+"""Text for a terminal: what comes from outside made fit for it, numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def printable(text: object, most: int = 200) -> str:
     )
     line = "".join(kept)
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def counted(n: int, what: str) -> str:
+    """A number with its noun: "1 image", "2 images"."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -110,6 +110,7 @@ def test_wrong_settings_are_named_at_once(predictor, space):
     for settings, message in (
         ({"seed": -1, "names": "lr"}, r"seed=-1 is not .*; names='lr' is not a mapping"),
         ({"seed": 1.5}, "seed=1.5 is not a whole number from 0 or None"),
+        ({"seed": -1, "names": {"lr": "learning_rat"}}, "seed=-1 is not .*; lr: 'learning_rat' is not"),
         (
             {"names": {"lr": "learning_rate"}, "translations": {"rl": {}, "lr": 3.0}},
             r"'rl' is no hyperparameter .*did you mean lr.*; .*lr=3.0 is neither a mapping nor a function",

@@ -121,7 +121,7 @@ class EmbeddedAnswerer:
         """The fact that a question asks for; None where it asks for none, or none is kept."""
         asked = is_question(context.user, context.language)
         own, hers = about_user(context.user, context.language), about_her(context.user, context.language)
-        facts = [fact for fact in map(without_order, context.memory) if fact]
+        facts = without_orders(context.memory)
         if context.memory and not facts and asked and own:
             return self.template("order_in_memory", context)
         meant = own or (not hers and named_facts(context.user, facts))
@@ -142,7 +142,7 @@ class EmbeddedAnswerer:
             return self.template("missing", context)
         if asked and not own and (line := self.written_line(context)):
             return line
-        facts = [fact for fact in map(without_order, context.memory) if fact]
+        facts = without_orders(context.memory)
         if facts and not (asked and hers and not own):
             return self.template("memory_offered", context, facts)
         small = "small_calm" if careful(context) else "small"
@@ -164,14 +164,14 @@ class EmbeddedAnswerer:
         `own`: the line is about the user, so that only facts of both of them are meant.
         """
         line, language = context.user, context.language
+        if not asks(line, language) or deliberates(line, language):
+            return None
         known = self._herself[language]
         found = known.best(self._query(context), lambda row: row["of_both"] or not own)
         meant = [one for one in found if one[0]["of_both"] or may_mean_her(line, language)]
         named = [
             (length, score, row) for row, score in meant if (length := longest(row["words"], line, language))
         ]
-        if not asks(line, language) or deliberates(line, language):
-            return None
         if named:
             _, score, row = max(named, key=lambda one: one[:2])
             if score >= self.herself_named:
@@ -237,6 +237,11 @@ def asked_of_her(language: Language) -> list[Row]:
     """Every wording in which a fact about her is asked for, with the answer."""
     known = [row for row in rows("persona_answers") if row["language"] == language]
     return [{**row, "user": wording} for row in known for wording in row["asked"]]
+
+
+def without_orders(facts: Sequence[Fact]) -> list[Fact]:
+    """Facts without what their values order, those that are nothing else left out."""
+    return [kept for kept in map(without_order, facts) if kept]
 
 
 def without_order(fact: Fact) -> Fact | None:

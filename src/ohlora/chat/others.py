@@ -52,21 +52,8 @@ MINE = r"\b(?:my|our) (?:[a-z]+ ){0,2}?"
 # Keys of what is true of the user alone.
 OF_USER_ALONE = {
     *("user_name", "name", "nickname", "birthday", "age", "job", "major", "hobby", "living", "hometown"),
-    *(
-        "school",
-        "mbti",
-        "blood_type",
-        "별명",
-        "나이",
-        "직업",
-        "전공",
-        "취미",
-        "고향",
-        "학교",
-        "혈액형",
-        "회사",
-        "동네",
-    ),
+    *("school", "mbti", "blood_type"),
+    *("별명", "나이", "직업", "전공", "취미", "고향", "학교", "혈액형", "회사", "동네"),
 }
 
 

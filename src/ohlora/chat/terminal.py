@@ -6,7 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -17,7 +17,7 @@ from ohlora.chat.mood import Mood
 from ohlora.chat.store import MemoryStore
 from ohlora.errors import OhloraError, nearest
 from ohlora.provenance import program
-from ohlora.text import printable
+from ohlora.text import counted, printable
 
 COMMANDS = {
     "/memory": "what I remember",
@@ -201,16 +201,13 @@ def show_memory(store: MemoryStore, out: TextIO | None = None) -> None:
     facts, battles = store.facts(), store.battles()
     for fact in facts:
         print(f"  {described(fact)}", file=out)
+    turns = len(store.turns())
     print(
-        f"  {counted(facts, 'fact')}, {counted(store.turns(), 'turn')}, {counted(battles, 'battle')}"
+        f"  {counted(len(facts), 'fact')}, {counted(turns, 'turn')}, {counted(len(battles), 'battle')}"
         f" in {store.path}",
         file=out,
         flush=True,
     )
-
-
-def counted(things: Sized, word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 def described(fact: Fact) -> str:
@@ -228,4 +225,4 @@ def export_memory(store: MemoryStore, out: Path | None) -> None:
         print(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         write_json(out, content)
-        print(f"{counted(content['facts'], 'fact')}, {counted(content['turns'], 'turn')}: {out}")
+        print(f"{counted(len(content['facts']), 'fact')}, {counted(len(content['turns']), 'turn')}: {out}")

@@ -17,10 +17,10 @@ from PIL import Image
 
 from ohlora.classify.jobs import Predict
 from ohlora.classify.place import check_out
-from ohlora.datasets.folder import counted
 from ohlora.datasets.image_files import read_image
 from ohlora.durable import write_text
 from ohlora.errors import OhloraError, joined
+from ohlora.text import counted
 from ohlora.tracking import log_table
 from ohlora.trials.classifier import ImageClassifier, Prediction, image_files, load_classifier
 

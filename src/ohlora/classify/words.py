@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ohlora.datasets.folder import counted
 from ohlora.predictor.advice import Advice
 from ohlora.predictor.advice_report import counts_words, notes
 from ohlora.provenance import program
-from ohlora.text import printable
+from ohlora.text import counted, printable
 from ohlora.trials.report import confusion
 
 if TYPE_CHECKING:

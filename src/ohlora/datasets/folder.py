@@ -36,7 +36,7 @@ from ohlora.datasets.split_names import Layout, children, find_layout
 from ohlora.errors import OhloraError, joined
 from ohlora.processes import is_main
 from ohlora.progress import progress
-from ohlora.text import printable
+from ohlora.text import counted, printable
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +96,6 @@ def some(names: Iterable[object]) -> str:
 def fault(what: str, key: str, names: str) -> OhloraError:
     """What is wrong with some names, in English and by the key of a page's phrase."""
     return OhloraError(f"{what}: {names}", (key, {"names": names}))
-
-
-def counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def list_images(

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ohlora.datasets.folder import counted
 from ohlora.datasets.lettering import drawable
 from ohlora.datasets.titles import TITLES
 from ohlora.figures import plt, save_figure
@@ -16,7 +15,7 @@ from ohlora.predictor.advice import Advice, Counts
 from ohlora.predictor.explain import Departure, Effect, KnownSubset, distances, strangeness
 from ohlora.predictor.search import NO_DIFFERENCE
 from ohlora.space import Value
-from ohlora.text import printable
+from ohlora.text import counted, printable
 
 FEW_TESTED = 100  # test images; below, a single one is worth more than 0.01
 FEW_LEARNED = 10  # training images of a class

@@ -22,13 +22,13 @@ def setting_faults(
     faults = []
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or seed < 0):
         faults.append(f"seed={seed!r} is not a whole number from 0 or None")
-    strange = [name for name, value in features.items() if not math.isfinite(value)]
-    if strange:
-        faults.append(f"features are not finite: {', '.join(strange)}")
-    for setting, given in (("names", names), ("translations", translations)):
-        if not isinstance(given, Mapping):
-            faults.append(f"{setting}={given!r} is not a mapping")
-    return faults or [*name_faults(names, space), *translation_faults(translations, names, space)]
+    odd = [name for name, value in features.items() if not math.isfinite(value)]
+    if odd:
+        faults.append(f"features are not finite: {', '.join(odd)}")
+    given = {"names": names, "translations": translations}
+    if strange := {setting: value for setting, value in given.items() if not isinstance(value, Mapping)}:
+        return faults + [f"{setting}={value!r} is not a mapping" for setting, value in strange.items()]
+    return faults + name_faults(names, space) + translation_faults(translations, names, space)
 
 
 def name_faults(names: Mapping[str, str], space: Space) -> list[str]:

@@ -33,7 +33,7 @@ from ohlora.datasets.loading import EVAL_BATCH, SubsetDataModule
 from ohlora.datasets.subset import Subset
 from ohlora.errors import OhloraError
 from ohlora.precision import one_thread
-from ohlora.text import printable
+from ohlora.text import counted, printable
 from ohlora.trials.cnn import CnnClassifier
 from ohlora.trials.protocol import CnnSettings, Protocol
 
@@ -107,7 +107,7 @@ class ImageClassifier:
                 plain = error.why.startswith("cannot be read")
                 broken.append(printable(file if plain else f"{file} {error.why}"))
         if broken and not skip_unreadable:
-            of_all = f"{len(broken)} of {len(every)} file{'s' * (len(every) > 1)}"
+            of_all = f"{len(broken)} of {counted(len(every), 'file')}"
             raise OhloraError(f"{of_all} cannot be read as images: {first_few(broken)}")
         if not found:
             raise OhloraError("none of the files can be read as an image")
